@@ -1,0 +1,1 @@
+//! authtrace: a local HTTPS proxy that shows why Claude Code says 401.
