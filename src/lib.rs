@@ -1,1 +1,4 @@
 //! authtrace: a local HTTPS proxy that shows why Claude Code says 401.
+
+pub mod redact;
+pub mod trace;

@@ -1,0 +1,25 @@
+//! The vocabulary of a trace: what authtrace knows about connections and exchanges, and how it is written down.
+//!
+//! A trace is JSON Lines: one [`Record`] per line, the first of them a [`TraceHead`] that names the format version.
+//! Comes in: redacted facts (from the proxy or from a file). Goes out: lines of text, or records read back.
+//! Never here: raw bytes of a message, sockets, clocks. Text from outside exists only as [`crate::redact::Redacted`];
+//! what is read from a file is redacted again while it is read.
+
+mod connection;
+mod exchange;
+mod facts;
+mod format;
+mod read;
+mod record;
+mod reread;
+mod time;
+
+pub use connection::{Connection, ConnectionEnd, HandshakeLeg, Mode, Outcome, Peer, Target};
+pub use exchange::{
+    Credential, End, EndKind, Exchange, HeaderField, Origin, Request, RequestStart, Response, Stage, Timing,
+};
+pub use facts::{ErrorFacts, ErrorShape, EventCount, OAuthFacts, OAuthToken, RequestIds, SseFacts, Tone};
+pub use format::{FormatError, FormatVersion};
+pub use read::{Line, ReadError, Reader};
+pub use record::{EventSink, Gap, Note, NoteKind, Record, TraceEnd, TraceHead};
+pub use time::Timestamp;

@@ -1,0 +1,151 @@
+//! Reading a trace back, line by line.
+
+use super::format::FormatError;
+use super::record::{Record, TraceHead};
+use std::io::{self, BufRead};
+
+/// Longest line that is read; a longer one is not one of ours.
+const LONGEST_LINE: u64 = 16 * 1024 * 1024;
+
+/// Reads records one after the other, without holding more than one line.
+pub struct Reader<R> {
+    input: R,
+    line: u64,
+    head: TraceHead,
+    buffer: Vec<u8>,
+}
+
+/// What stands on the next line.
+#[derive(Debug)]
+pub enum Line {
+    /// A record.
+    Record(Record),
+    /// A line in the middle that could not be read; reading goes on behind it.
+    Broken {
+        /// Number of the line, from 1.
+        line: u64,
+        /// What is wrong with it, without any of its bytes.
+        why: String,
+    },
+    /// The last line is not whole: the writer was killed while it wrote.
+    Torn {
+        /// Number of the line, from 1.
+        line: u64,
+    },
+}
+
+/// Why a file is not a trace that can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The operating system refused.
+    #[error("line {line}: {source}")]
+    Io {
+        /// Number of the line, from 1.
+        line: u64,
+        /// What it said.
+        source: io::Error,
+    },
+    /// There is nothing in it.
+    #[error("the file is empty; a trace begins with a line that names its format")]
+    Empty,
+    /// The first line is not that of a trace.
+    #[error("line 1 is not the head of a trace (expected a JSON object with \"record\":\"trace\" and \"format\":\"authtrace/1.0\")")]
+    NotATrace,
+    /// A newer version wrote it.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the first line.
+    ///
+    /// # Errors
+    /// When it is not the head of a trace that this version can read.
+    pub fn new(mut input: R) -> Result<Self, ReadError> {
+        let mut buffer = Vec::new();
+        if fill(&mut input, &mut buffer).map_err(|source| ReadError::Io { line: 1, source })? == 0 {
+            return Err(ReadError::Empty);
+        }
+        let probe: serde_json::Value = serde_json::from_slice(&buffer).map_err(|_| ReadError::NotATrace)?;
+        check_version(&probe)?;
+        match serde_json::from_slice(&buffer) {
+            Ok(Record::Trace(head)) => Ok(Self { input, line: 1, head, buffer }),
+            _ => Err(ReadError::NotATrace),
+        }
+    }
+
+    /// The first line.
+    #[must_use]
+    pub fn head(&self) -> &TraceHead {
+        &self.head
+    }
+
+    /// The next line, or `None` at the end.
+    ///
+    /// # Errors
+    /// When the operating system refuses to read.
+    pub fn next_line(&mut self) -> Result<Option<Line>, ReadError> {
+        loop {
+            self.line += 1;
+            let line = self.line;
+            self.buffer.clear();
+            let read = fill(&mut self.input, &mut self.buffer).map_err(|source| ReadError::Io { line, source })?;
+            if read == 0 {
+                return Ok(None);
+            }
+            let whole = self.buffer.last() == Some(&b'\n');
+            if self.buffer.trim_ascii().is_empty() {
+                continue;
+            }
+            return Ok(Some(match serde_json::from_slice(&self.buffer) {
+                Ok(record) => Line::Record(record),
+                Err(_) if !whole => Line::Torn { line },
+                Err(error) => Line::Broken { line, why: describe(&error) },
+            }));
+        }
+    }
+}
+
+fn fill(input: &mut impl BufRead, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let read = io::Read::take(&mut *input, LONGEST_LINE).read_until(b'\n', buffer)?;
+    if read as u64 == LONGEST_LINE && buffer.last() != Some(&b'\n') {
+        skip_line(input)?;
+    }
+    Ok(read)
+}
+
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let available = input.fill_buf()?;
+        if available.is_empty() {
+            return Ok(());
+        }
+        match memchr::memchr(b'\n', available) {
+            Some(at) => {
+                input.consume(at + 1);
+                return Ok(());
+            }
+            None => {
+                let all = available.len();
+                input.consume(all);
+            }
+        }
+    }
+}
+
+fn check_version(probe: &serde_json::Value) -> Result<(), ReadError> {
+    let named = probe.get("format").cloned().ok_or(ReadError::NotATrace)?;
+    let version: super::FormatVersion = serde_json::from_value(named).map_err(|_| ReadError::NotATrace)?;
+    Ok(version.check_readable()?)
+}
+
+/// serde's messages may quote the input; only the place and the class are passed on.
+fn describe(error: &serde_json::Error) -> String {
+    let class = match error.classify() {
+        serde_json::error::Category::Syntax => "not JSON",
+        serde_json::error::Category::Eof => "ends too early",
+        serde_json::error::Category::Data => "not a record of this format",
+        serde_json::error::Category::Io => "cannot be read",
+    };
+    format!("{class} (column {})", error.column())
+}

@@ -1,0 +1,144 @@
+//! The lines of a trace.
+
+use super::connection::Connection;
+use super::exchange::{Exchange, RequestStart};
+use super::format::FormatVersion;
+use super::reread;
+use super::time::Timestamp;
+use crate::redact::Redacted;
+use serde::{Deserialize, Serialize};
+
+/// One line of a trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// The first line.
+    Trace(TraceHead),
+    /// A connection that has ended.
+    Connection(Connection),
+    /// A request that was forwarded.
+    Request(RequestStart),
+    /// An exchange that has ended.
+    Exchange(Box<Exchange>),
+    /// Records that could not be written.
+    Gap(Gap),
+    /// Something about the run that no exchange shows.
+    Note(Note),
+    /// The last line.
+    End(TraceEnd),
+}
+
+impl Record {
+    /// Whether it should reach the disk at once: whoever reads along waits for it.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        match self {
+            Self::Exchange(exchange) => exchange.is_auth_failure(),
+            Self::Gap(_) | Self::End(_) => true,
+            Self::Trace(_) | Self::Connection(_) | Self::Request(_) | Self::Note(_) => false,
+        }
+    }
+}
+
+/// Where records go. Implementations never block the caller; what they cannot take they count as a [`Gap`].
+pub trait EventSink: Send + Sync {
+    /// Takes one record.
+    fn emit(&self, record: Record);
+}
+
+/// The first line of a trace: what made it, and under which conditions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TraceHead {
+    /// Version of the format.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub format: FormatVersion,
+    /// Name and version of the program that wrote it.
+    #[serde(deserialize_with = "reread::text")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub tool: Redacted,
+    /// Operating system and architecture.
+    #[serde(deserialize_with = "reread::text")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub os: Redacted,
+    /// When it was begun.
+    pub started: Timestamp,
+    /// Hosts whose traffic is read; all others pass unread.
+    #[serde(deserialize_with = "reread::hosts")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub intercept: Vec<Redacted>,
+    /// Names (never values) of the variables that steer Claude Code, proxies and certificates, as they were set.
+    #[serde(default, deserialize_with = "reread::identifiers")]
+    #[cfg_attr(test, schemars(with = "Vec<String>"))]
+    pub variables: Vec<Redacted>,
+    /// Whether fingerprints can be compared with those of other traces (a key was given).
+    #[serde(default)]
+    pub shared_fingerprints: bool,
+}
+
+/// Records that are missing at this place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Gap {
+    /// When it was noticed.
+    pub at: Timestamp,
+    /// How many records are missing.
+    pub lost: u64,
+    /// Why.
+    #[serde(deserialize_with = "reread::text")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub cause: Redacted,
+}
+
+/// Something about the run that no exchange shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Note {
+    /// When.
+    pub at: Timestamp,
+    /// What kind of thing.
+    pub kind: NoteKind,
+    /// One sentence.
+    #[serde(deserialize_with = "reread::text")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub text: Redacted,
+}
+
+/// The kinds of notes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum NoteKind {
+    /// The environment of the child was changed, or may bypass the proxy.
+    Environment,
+    /// A client joined or left.
+    Lane,
+    /// A record could not be redacted and was dropped.
+    RedactionFailed,
+    /// A value learned as a credential was about to be written and was masked.
+    Masked,
+    /// Something else.
+    Other,
+}
+
+/// The last line of a trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TraceEnd {
+    /// When it was closed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// Connections recorded.
+    pub connections: u64,
+    /// Exchanges recorded.
+    pub exchanges: u64,
+    /// Records lost.
+    pub lost: u64,
+    /// Records in which something had to be masked at the last moment.
+    #[serde(default)]
+    pub masked: u64,
+    /// Exit code of the child, under `run`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
