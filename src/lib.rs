@@ -2,3 +2,4 @@
 
 pub mod redact;
 pub mod trace;
+pub mod wire;
