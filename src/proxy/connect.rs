@@ -8,6 +8,7 @@ use super::relay::{self, Form, RelayEnd};
 use super::tap::{Channel, Tap};
 use super::{Shared, forward, intercept, reply, tunnel};
 use crate::facts::{Extractor, Scheme, Version};
+use crate::redact::Redacted;
 use crate::trace::{End, Mode, Origin, Outcome};
 use crate::wire::{self, Authority, Limits, Refusal, RequestHead};
 use std::net::SocketAddr;
@@ -27,11 +28,11 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAd
     let mut stream = stream;
     let opening = match read_opening(&shared, &mut stream).await {
         Ok(opening) => opening,
-        Err(NoOpening::Closed) => return log.end(Outcome::UnusedTunnel, Some("the client connected and sent nothing")),
-        Err(NoOpening::Late) => return log.end(Outcome::ClientTimeout, Some("the first request was not finished in time")),
+        Err(NoOpening::Closed) => return log.end(Outcome::UnusedTunnel, Some(Redacted::literal("the client connected and sent nothing"))),
+        Err(NoOpening::Late) => return log.end(Outcome::ClientTimeout, Some(Redacted::literal("the first request was not finished in time"))),
         Err(NoOpening::Refused(refusal)) => {
             let outcome = refused_opening(refusal);
-            return answer(&mut log, stream, refusal.status(), refusal.code(), refusal.explain(), outcome).await;
+            return answer(&mut log, stream, refusal.status(), refusal.code(), &refusal.to_string(), outcome).await;
         }
     };
     let authorization = opening.field(b"proxy-authorization");
@@ -41,7 +42,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAd
             let text = "a proxy password is needed; use the variables that authtrace printed or set";
             log.set_status(407);
             write_and_close(stream, &reply::refusal(407, "proxy_auth_required", text)).await;
-            return log.end(Outcome::ProxyAuthRequired, Some(why));
+            return log.end(Outcome::ProxyAuthRequired, Some(Redacted::literal(why)));
         }
     }
     dispatch(&shared, &mut log, stream, opening).await;
@@ -99,7 +100,7 @@ async fn dispatch(shared: &Arc<Shared>, log: &mut ConnectionLog, stream: TcpStre
         match wire::connect_target(opening.target()) {
             Ok(target) => connect(shared, log, stream, opening, &target).await,
             Err(refusal) => {
-                answer(log, stream, refusal.status(), refusal.code(), refusal.explain(), Outcome::BadConnect).await;
+                answer(log, stream, refusal.status(), refusal.code(), &refusal.to_string(), Outcome::BadConnect).await;
             }
         }
         return;
@@ -114,7 +115,7 @@ async fn dispatch(shared: &Arc<Shared>, log: &mut ConnectionLog, stream: TcpStre
             answer(log, stream, 400, "not_a_proxy_request", text, Outcome::NotAProxyRequest).await;
         }
         Err(refusal) => {
-            answer(log, stream, refusal.status(), refusal.code(), refusal.explain(), Outcome::BadRequest).await;
+            answer(log, stream, refusal.status(), refusal.code(), &refusal.to_string(), Outcome::BadRequest).await;
         }
     }
 }
@@ -133,7 +134,7 @@ async fn connect(
     };
     log.set_dialed(dialed.dns, dialed.connect, dialed.via_proxy);
     if stream.write_all(reply::TUNNEL_GRANTED).await.is_err() {
-        return log.end(Outcome::ClientAbort, Some("the client closed before the tunnel was granted"));
+        return log.end(Outcome::ClientAbort, Some(Redacted::literal("the client closed before the tunnel was granted")));
     }
     let early = opening.read.get(opening.head.len..).unwrap_or_default().to_vec();
     let client = Rewind::new(stream, early);
@@ -218,12 +219,12 @@ async fn refuse_tunnel(
         let answer = reply::upstream_proxy_refusal(refusal.status, failure.detail, &fields);
         log.set_status(refusal.status);
         write_and_close(stream, &answer).await;
-        return log.end(failure.outcome, Some(failure.detail));
+        return log.end(failure.outcome, Some(Redacted::literal(failure.detail)));
     }
     let text = format!("{}: {} ({})", failure.detail, shown_host(shared, &target.host), failure.outcome.as_str());
     log.set_status(failure.status);
     write_and_close(stream, &reply::refusal(failure.status, failure.outcome.as_str(), &text)).await;
-    log.end(failure.outcome, Some(failure.detail));
+    log.end(failure.outcome, Some(Redacted::literal(failure.detail)));
 }
 
 /// A client that knows only `ALL_PROXY` sends `GET https://…`: its credential has travelled to us in the clear.
@@ -242,7 +243,7 @@ async fn refuse_https(
         tap.set_origin(Origin::Authtrace);
         let fields = relay::fields_of(&opening.read, &opening.head.fields);
         let method = opening.head.method.of(&opening.read);
-        let origin_form = wire::origin_form_of(opening.target());
+        let origin_form = relay::origin_form_of(opening.target());
         tap.request_head(&mut extractor, method, origin_form, Version::Http11, &fields);
         tap.response_head(&mut extractor, 400, Version::Http11, &[(b"x-authtrace", b"https_absolute_form")]);
         tap.end(End::complete());

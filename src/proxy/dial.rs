@@ -72,7 +72,8 @@ fn parse_host(text: &str) -> Result<Option<Host>, ()> {
     if text.is_empty() {
         return Ok(None);
     }
-    Host::parse(text.as_bytes()).map(Some).map_err(|_| ())
+    // Read as the host of an authority, so that both are understood alike.
+    wire::connect_target(format!("{text}:1").as_bytes()).map(|authority| Some(authority.host)).map_err(|_| ())
 }
 
 fn parse_port(text: &str) -> Result<Option<u16>, ()> {
@@ -363,7 +364,7 @@ async fn ask_for_tunnel(
         let head = wire::response_head(&buffer, context, &wire::Limits::default())
             .map_err(|_| DialFailure::proxy(502, "the upstream proxy's answer is not HTTP", None))?;
         match head {
-            Some(head) if head.is_informational() => {
+            Some(head) if head.kind == wire::ResponseKind::Informational => {
                 buffer.drain(..head.len.min(buffer.len()));
                 continue;
             }

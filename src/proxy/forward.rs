@@ -9,6 +9,7 @@ use super::relay::{self, Form};
 use super::reply;
 use super::tap::Channel;
 use crate::facts::Scheme;
+use crate::redact::Redacted;
 use crate::trace::{Mode, Outcome};
 use crate::wire::{self, Authority, Limits};
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub(super) async fn serve(
                 log.set_status(failure.status);
                 let text = reply::refusal(failure.status, failure.outcome.as_str(), failure.detail);
                 write_and_close(client.into_parts().0, &text).await;
-                return log.end(failure.outcome, Some(failure.detail));
+                return log.end(failure.outcome, Some(Redacted::literal(failure.detail)));
             }
         };
         log.set_dialed(dialed.dns, dialed.connect, dialed.via_proxy);

@@ -8,6 +8,7 @@ use super::journal::ConnectionLog;
 use super::leg::Rewind;
 use super::tap::{Channel, Tap};
 use crate::facts::{Extractor, Version};
+use crate::redact::Redacted;
 use crate::trace::{End, EndKind, Outcome};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -35,13 +36,13 @@ pub(super) async fn serve(
     client: server::TlsStream<Rewind>,
     upstream: client::TlsStream<Rewind>,
     channel: Arc<Channel>,
-) -> (Outcome, Option<&'static str>) {
+) -> (Outcome, Option<Redacted>) {
     let handshake = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
         .max_header_list_size(LARGEST_HEAD)
         .handshake(TokioIo::new(upstream))
         .await;
     let Ok((sender, upstream)) = handshake else {
-        return (Outcome::UpstreamReset, Some("the upstream broke off at the beginning of HTTP/2"));
+        return (Outcome::UpstreamReset, Some(Redacted::literal("the upstream broke off at the beginning of HTTP/2")));
     };
     let carrier = Arc::new(Carrier {
         channel,
@@ -75,7 +76,7 @@ pub(super) async fn serve(
             ended = &mut upstream, if upstream_open => {
                 upstream_open = false;
                 if ended.is_err() {
-                    outcome = (Outcome::UpstreamReset, Some("the upstream broke the connection off"));
+                    outcome = (Outcome::UpstreamReset, Some(Redacted::literal("the upstream broke the connection off")));
                     break;
                 }
                 serving.as_mut().graceful_shutdown();
@@ -131,7 +132,7 @@ async fn pass(
     let answer = match sent.await {
         Ok(answer) => answer,
         Err(error) => {
-            lock(&tap).break_off(EndKind::UpstreamReset, Some("the upstream reset the stream"));
+            lock(&tap).break_off(EndKind::UpstreamReset, Some(Redacted::literal("the upstream reset the stream")));
             return Err(error);
         }
     };
@@ -234,7 +235,7 @@ impl Body for Passing {
                 }
             }
             Some(Err(_)) if self.direction == Direction::Down => {
-                lock(&self.tap).break_off(EndKind::UpstreamReset, Some("the upstream reset the stream"));
+                lock(&self.tap).break_off(EndKind::UpstreamReset, Some(Redacted::literal("the upstream reset the stream")));
             }
             Some(Err(_)) => lock(&self.tap).break_off(EndKind::ClientAbort, None),
             None => self.end(),

@@ -30,7 +30,7 @@ const HANDSHAKE_FAILURE: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 40];
 pub(super) async fn serve(shared: &Arc<Shared>, log: &mut ConnectionLog, client: Rewind, dialed: Dialed, target: &Authority) {
     log.set_mode(Mode::Intercepted);
     let Host::Name(host) = &target.host else {
-        return log.end(Outcome::Internal, Some("an address cannot be intercepted over TLS"));
+        return log.end(Outcome::Internal, Some(Redacted::literal("an address cannot be intercepted over TLS")));
     };
     let (end, detail) = match handshakes(shared, log, client, dialed, host).await {
         Ok((client, upstream)) => exchange(shared, log, client, upstream, target).await,
@@ -39,7 +39,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, log: &mut ConnectionLog, client:
     log.end(end, detail);
 }
 
-type ConnectionEnded = (Outcome, Option<&'static str>);
+type ConnectionEnded = (Outcome, Option<Redacted>);
 
 async fn handshakes(
     shared: &Arc<Shared>,
@@ -59,16 +59,16 @@ async fn handshakes(
         Ok(upstream) => upstream,
         Err(failure) => {
             abort_client(hello, failure.reset).await;
-            return Err((failure.outcome, Some(failure.detail)));
+            return Err((failure.outcome, Some(Redacted::literal(failure.detail))));
         }
     };
     let chosen = upstream.get_ref().1.alpn_protocol();
     let config = shared
         .tls
         .towards_client(&shared.leaves, host, chosen)
-        .map_err(|_| (Outcome::Internal, Some("no certificate could be made for the host")))?;
+        .map_err(|_| (Outcome::Internal, Some(Redacted::literal("no certificate could be made for the host"))))?;
     let client = match timeout(shared.patience.handshake, hello.into_stream(config)).await {
-        Err(_) => return Err((Outcome::ClientTlsTimeout, Some("the client did not finish its handshake in time"))),
+        Err(_) => return Err((Outcome::ClientTlsTimeout, Some(Redacted::literal("the client did not finish its handshake in time")))),
         Ok(Err(error)) => return Err(client_failure(&error)),
         Ok(Ok(client)) => client,
     };
@@ -79,11 +79,11 @@ async fn handshakes(
 async fn read_hello(shared: &Shared, client: Rewind) -> Result<StartHandshake<Rewind>, ConnectionEnded> {
     let acceptor = LazyConfigAcceptor::new(Acceptor::default(), client);
     match timeout(shared.patience.handshake, acceptor).await {
-        Err(_) => Err((Outcome::ClientTlsTimeout, Some("no ClientHello within ten seconds of the tunnel's opening"))),
+        Err(_) => Err((Outcome::ClientTlsTimeout, Some(Redacted::literal("no ClientHello within ten seconds of the tunnel's opening")))),
         Ok(Err(error)) if is_disconnect(&error) => {
-            Err((Outcome::UnusedTunnel, Some("the client closed the tunnel before it sent anything")))
+            Err((Outcome::UnusedTunnel, Some(Redacted::literal("the client closed the tunnel before it sent anything"))))
         }
-        Ok(Err(_)) => Err((Outcome::ClientNotTls, Some("the client did not speak TLS in the tunnel"))),
+        Ok(Err(_)) => Err((Outcome::ClientNotTls, Some(Redacted::literal("the client did not speak TLS in the tunnel")))),
         Ok(Ok(hello)) => Ok(hello),
     }
 }
@@ -167,17 +167,19 @@ fn client_failure(error: &io::Error) -> ConnectionEnded {
     if is_disconnect(error) {
         return (
             Outcome::ClientDistrustsCa,
-            Some("the client closed the connection after it had seen our certificate, before it finished the handshake"),
+            Some(Redacted::literal(
+                "the client closed the connection after it had seen our certificate, before it finished the handshake",
+            )),
         );
     }
     match rustls_error(error) {
         Some(rustls::Error::AlertReceived(alert)) if refuses_certificate(*alert) => {
-            (Outcome::ClientDistrustsCa, Some("the client refused our certificate with a TLS alert"))
+            (Outcome::ClientDistrustsCa, Some(Redacted::literal("the client refused our certificate with a TLS alert")))
         }
         Some(rustls::Error::AlertReceived(_)) => {
-            (Outcome::ClientTls, Some("the client ended the handshake with a TLS alert"))
+            (Outcome::ClientTls, Some(Redacted::literal("the client ended the handshake with a TLS alert")))
         }
-        _ => (Outcome::ClientTls, Some("the client's handshake failed")),
+        _ => (Outcome::ClientTls, Some(Redacted::literal("the client's handshake failed"))),
     }
 }
 

@@ -117,7 +117,7 @@ impl ConnectionLog {
     }
 
     /// Writes the record. Later calls do nothing.
-    pub(super) fn end(&mut self, outcome: Outcome, detail: Option<&'static str>) {
+    pub(super) fn end(&mut self, outcome: Outcome, detail: Option<Redacted>) {
         if self.ended {
             return;
         }
@@ -125,7 +125,7 @@ impl ConnectionLog {
         let mut record = self.record.clone();
         record.duration_us = micros(self.begun.elapsed());
         record.end.outcome = outcome;
-        record.end.detail = detail.map(Redacted::literal);
+        record.end.detail = detail;
         self.shared.sink.emit(Record::Connection(record));
     }
 }

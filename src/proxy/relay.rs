@@ -11,8 +11,11 @@ use super::pump::Pump;
 use super::reply;
 use super::tap::{Channel, Tap};
 use crate::facts::{Extractor, Version};
+use crate::redact::Redacted;
 use crate::trace::{End, EndKind, Outcome};
-use crate::wire::{self, Authority, BodyReader, Field, Framing, Limits, Part, Refusal, RequestContext};
+use crate::wire::{
+    self, Authority, BodyReader, Field, Framing, HeadReader, Limits, Part, Refusal, RequestContext, ResponseKind,
+};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::ops::Range;
@@ -40,7 +43,7 @@ pub(super) enum Form {
 /// How a relay ended.
 pub(super) struct RelayEnd {
     pub(super) outcome: Outcome,
-    pub(super) detail: Option<&'static str>,
+    pub(super) detail: Option<Redacted>,
     /// The client goes on with a request for another authority: its connection, and what was read of it.
     pub(super) unread: Option<Vec<u8>>,
 }
@@ -80,6 +83,8 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
         extractor: Extractor::new(Arc::clone(&shared.redactor)),
         channel,
         form,
+        heads_up: HeadReader::default(),
+        heads_down: HeadReader::default(),
         limits: Limits::default(),
         carried: 0,
         read_up: Instant::now(),
@@ -115,6 +120,8 @@ struct Relay<'a, C, U> {
     extractor: Extractor,
     channel: Arc<Channel>,
     form: Form,
+    heads_up: HeadReader,
+    heads_down: HeadReader,
     limits: Limits,
     carried: u64,
     read_up: Instant,
@@ -292,7 +299,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
 
     fn look_at_request_head(&mut self) -> Result<Looked, Refusal> {
         let unread = self.up.unread();
-        let Some(head) = wire::request_head(unread, &self.limits)? else {
+        let Some(head) = self.heads_up.request(unread, &self.limits)? else {
             self.expect_rest_of_head();
             return Ok(Looked::NeedMore);
         };
@@ -313,16 +320,12 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Some(bytes) => self.up.replace(head.len, &bytes),
         }
         let tap = Tap::begin(&self.channel, self.read_up, self.carried == 0);
-        let context = RequestContext {
-            head: head.method.of(&raw) == b"HEAD",
-            connect: false,
-            upgrade_requested: head.upgrade,
-        };
+        let context = head.context(&raw);
         let has_body = head.framing != Framing::None;
         self.asking = match &head.framing {
             Framing::None if head.upgrade => Asking::Upgrading,
             Framing::None => Asking::Head,
-            framing => Asking::Body(BodyReader::new(*framing)),
+            framing => Asking::Body(BodyReader::new(*framing, &self.limits)),
         };
         self.carried += 1;
         self.exchanges.push_back(InFlight { tap, context, asked: false, answered: false, upgraded: false });
@@ -349,17 +352,16 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         let (Form::Absolute(current) | Form::ThroughProxy(current, _)) = &self.form else {
             return Ok(Rewritten::AsItCame);
         };
-        let named = wire::absolute_form(head.target.of(raw)).transpose()?;
-        match named {
-            Some(named) if named.scheme == wire::Scheme::Http && named.authority == *current => {}
+        let named = match wire::absolute_form(head.target.of(raw)).transpose()? {
+            Some(named) if named.scheme == wire::Scheme::Http && named.authority == *current => named,
             // Anything else is for whoever reads the first request of a connection.
             _ => return Ok(Rewritten::ForAnother),
-        }
+        };
         Ok(Rewritten::To(match &self.form {
             Form::ThroughProxy(_, authorization) => {
-                wire::for_next_proxy(raw, head, authorization.as_ref().map(|value| value.as_bytes()))
+                wire::proxied_head(raw, head, authorization.as_ref().map(|value| value.as_bytes()))
             }
-            _ => wire::in_origin_form(raw, head)?,
+            _ => wire::forwarded_head(raw, head, &named)?,
         }))
     }
 
@@ -397,7 +399,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         if let Some(Head::Request { raw, head }) = head {
             current.tap.add_held(self.read_up, Instant::now());
             let version = version_of(head.minor_version);
-            let target = wire::origin_form_of(head.target.of(&raw));
+            let target = origin_form_of(head.target.of(&raw));
             let fields = raw_fields(&raw, &head.fields);
             current.tap.request_head(&mut self.extractor, head.method.of(&raw), target, version, &fields);
         }
@@ -406,7 +408,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         }
         if let Some(range) = trailers {
             let section = self.up.bytes_at(range);
-            let fields = wire::trailer_fields(section);
+            let fields = wire::field_lines(section, &self.limits).unwrap_or_default();
             current.tap.request_trailers(self.extractor.trailers(&raw_fields(section, &fields)));
         }
         if ended {
@@ -507,17 +509,18 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             return Ok(Looked::Again);
         };
         let unread = self.down.unread();
-        let Some(head) = wire::response_head(unread, current.context, &self.limits)? else {
+        let Some(head) = self.heads_down.response(unread, current.context, &self.limits)? else {
             return Ok(Looked::NeedMore);
         };
         let raw = unread.get(..head.len).unwrap_or_default().to_vec();
         self.down.approve(head.len);
-        if head.is_informational() {
+        if head.kind == ResponseKind::Informational {
             self.pending_down.interim = Some(head.status);
             return Ok(Looked::Again);
         }
-        self.pending_down.ended = head.framing == Framing::None && head.status != 101;
-        if head.status == 101 {
+        let switched = head.kind == ResponseKind::Switched;
+        self.pending_down.ended = head.framing == Framing::None && !switched;
+        if switched {
             current.upgraded = true;
             self.answering = Answering::Raw;
             self.asking = Asking::Raw;
@@ -527,7 +530,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             }
             self.answering = match head.framing {
                 Framing::None => Answering::Head,
-                framing => Answering::Body(BodyReader::new(framing)),
+                framing => Answering::Body(BodyReader::new(framing, &self.limits)),
             };
         }
         self.pending_down.head = Some(Head::Response { raw, head });
@@ -575,7 +578,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         }
         if let Some(range) = trailers {
             let section = self.down.bytes_at(range);
-            let fields = wire::trailer_fields(section);
+            let fields = wire::field_lines(section, &self.limits).unwrap_or_default();
             current.tap.response_trailers(self.extractor.trailers(&raw_fields(section, &fields)));
         }
         if ended {
@@ -653,7 +656,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     }
 
     /// The connection's outcome; what was in flight ends accordingly.
-    fn read_stop(&mut self, stop: Stop) -> (Outcome, Option<&'static str>) {
+    fn read_stop(&mut self, stop: Stop) -> (Outcome, Option<Redacted>) {
         let client_stopped = self.up.eof.is_some();
         let (kind, outcome, detail) = match stop {
             Stop::Finished if self.exchanges.iter().all(|current| current.upgraded) => (EndKind::Upgraded, Outcome::Ok, None),
@@ -661,18 +664,18 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Stop::Finished => (
                 EndKind::UpstreamClosed,
                 Outcome::UpstreamReset,
-                Some("the upstream closed the connection before the answer was complete"),
+                Some(Redacted::literal("the upstream closed the connection before the answer was complete")),
             ),
             Stop::ClientGone(_) => (EndKind::ClientAbort, Outcome::ClientAbort, None),
             Stop::UpstreamGone(_) => {
-                (EndKind::UpstreamReset, Outcome::UpstreamReset, Some("the upstream reset the connection"))
+                (EndKind::UpstreamReset, Outcome::UpstreamReset, Some(Redacted::literal("the upstream reset the connection")))
             }
-            Stop::ClientRefused(refusal) => (EndKind::Refused, Outcome::ClientProtocol, Some(refusal.explain())),
+            Stop::ClientRefused(refusal) => (EndKind::Refused, Outcome::ClientProtocol, self.explain(refusal)),
             Stop::UpstreamRefused(refusal) => {
-                (EndKind::UpstreamProtocol, Outcome::UpstreamProtocol, Some(refusal.explain()))
+                (EndKind::UpstreamProtocol, Outcome::UpstreamProtocol, self.explain(refusal))
             }
             Stop::HeadTimeout => {
-                (EndKind::ClientAbort, Outcome::ClientTimeout, Some("the head of a request was not finished in time"))
+                (EndKind::ClientAbort, Outcome::ClientTimeout, Some(Redacted::literal("the head of a request was not finished in time")))
             }
             Stop::OtherAuthority => (EndKind::Complete, Outcome::Ok, None),
             Stop::Drained => (EndKind::Shutdown, Outcome::Shutdown, None),
@@ -681,22 +684,26 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         for mut current in self.exchanges.drain(..) {
             match current.upgraded && kind != EndKind::UpstreamProtocol {
                 true => current.tap.end(End { outcome: EndKind::Upgraded, stage: None, detail: None }),
-                false => current.tap.break_off(kind, detail),
+                false => current.tap.break_off(kind, detail.clone()),
             }
         }
         match stop {
             Stop::ClientGone(_) | Stop::UpstreamGone(_) if idle && self.carried > 0 => (Outcome::Ok, None),
             Stop::Finished | Stop::ClientGone(_) if self.carried == 0 => (
                 Outcome::UnusedTunnel,
-                Some("the client finished the handshake and closed without a request"),
+                Some(Redacted::literal("the client finished the handshake and closed without a request")),
             ),
             _ => (outcome, detail),
         }
     }
 
+    fn explain(&self, refusal: Refusal) -> Option<Redacted> {
+        Some(self.channel.shared.redactor.message(&refusal.to_string()))
+    }
+
     /// An answer of ours to a request that cannot be passed on, if no other answer is under way.
     async fn refuse(&mut self, refusal: Refusal) {
-        let answer = reply::refusal(refusal.status(), refusal.code(), refusal.explain());
+        let answer = reply::refusal(refusal.status(), refusal.code(), &refusal.to_string());
         let talk = async {
             if self.down.is_drained() && self.down.bytes == 0 || matches!(self.answering, Answering::Head) {
                 self.client.write_all(&answer).await?;
@@ -727,6 +734,15 @@ fn version_of(minor: u8) -> Version {
 
 fn raw_fields<'a>(raw: &'a [u8], fields: &[Field]) -> Vec<(&'a [u8], &'a [u8])> {
     fields.iter().map(|field| (field.name.of(raw), field.value.of(raw))).collect()
+}
+
+/// Path and query of a target in whichever form.
+pub(super) fn origin_form_of(target: &[u8]) -> &[u8] {
+    match wire::absolute_form(target) {
+        Some(Ok(named)) if !named.origin_form.is_empty() => named.origin_form.of(target),
+        Some(_) => b"/",
+        None => target,
+    }
 }
 
 /// Fields of a head that is already apart from its connection.

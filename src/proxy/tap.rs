@@ -223,9 +223,9 @@ impl Tap {
     }
 
     /// The exchange broke off at the stage that it had come to.
-    pub(super) fn break_off(&mut self, outcome: EndKind, detail: Option<&'static str>) {
+    pub(super) fn break_off(&mut self, outcome: EndKind, detail: Option<Redacted>) {
         let stage = Some(self.stage());
-        self.end(End { outcome, stage, detail: detail.map(Redacted::literal) });
+        self.end(End { outcome, stage, detail });
     }
 
     /// Writes the record. Later calls do nothing.

@@ -54,6 +54,29 @@ pub fn forwarded_head(
     Ok(bytes)
 }
 
+/// The head to send to the next proxy: the target stays in absolute form, `Proxy-Authorization` and `Proxy-Connection` are left
+/// out, and our own authorization goes in after the request line.
+#[must_use]
+pub fn proxied_head(buf: &[u8], head: &RequestHead, authorization: Option<&[u8]>) -> Vec<u8> {
+    let mut at = line_end(buf, head.target.end as usize);
+    let mut bytes = Vec::with_capacity(head.len + 128);
+    bytes.extend_from_slice(slice(buf, 0, at));
+    if let Some(value) = authorization {
+        bytes.extend_from_slice(b"Proxy-Authorization: ");
+        bytes.extend_from_slice(value);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    for field in &head.fields {
+        let end = line_end(buf, field.value.end as usize);
+        if !is_for_this_proxy(field.name.of(buf)) {
+            bytes.extend_from_slice(slice(buf, at, end));
+        }
+        at = end;
+    }
+    bytes.extend_from_slice(slice(buf, at, head.len));
+    bytes
+}
+
 fn is_for_this_proxy(name: &[u8]) -> bool {
     [b"proxy-authorization".as_slice(), b"proxy-connection"]
         .iter()

@@ -32,7 +32,7 @@ mod target;
 
 pub use body::{BodyReader, Part};
 pub use fields::{Field, field_lines};
-pub use forward::forwarded_head;
+pub use forward::{forwarded_head, proxied_head};
 pub use head::{
     HeadReader, RequestContext, RequestHead, ResponseHead, ResponseKind, request_head,
     response_head,
