@@ -178,9 +178,7 @@ impl Meaning {
             // Most names are none of these; their length alone tells.
             match name.len() {
                 4 if name.eq_ignore_ascii_case(b"host") => {
-                    if host.replace(*value).is_some() {
-                        return Err(Refusal::RepeatedHost);
-                    }
+                    once(&mut host, *value, Refusal::RepeatedHost)?
                 }
                 6 if name.eq_ignore_ascii_case(b"expect") => {
                     expects_continue |= has_item(value.of(buf), b"100-continue")
@@ -192,14 +190,10 @@ impl Meaning {
                     upgrade_option |= has_item(value.of(buf), b"upgrade");
                 }
                 14 if name.eq_ignore_ascii_case(b"content-length") => {
-                    if length.replace(*value).is_some() {
-                        return Err(Refusal::RepeatedLength);
-                    }
+                    once(&mut length, *value, Refusal::RepeatedLength)?
                 }
                 17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                    if coding.replace(*value).is_some() {
-                        return Err(Refusal::BadCoding);
-                    }
+                    once(&mut coding, *value, Refusal::BadCoding)?
                 }
                 _ => {}
             }
@@ -221,6 +215,14 @@ impl Meaning {
             upgrade: upgrade_field && upgrade_option && current,
             expects_continue: expects_continue && current,
         })
+    }
+}
+
+fn once(slot: &mut Option<Span>, value: Span, repeated: Refusal) -> Result<(), Refusal> {
+    if slot.replace(value).is_some() {
+        Err(repeated)
+    } else {
+        Ok(())
     }
 }
 

@@ -30,6 +30,9 @@ mod head;
 mod refusal;
 mod target;
 
+#[cfg(test)]
+mod tests;
+
 pub use body::{BodyReader, Part};
 pub use fields::{Field, field_lines};
 pub use forward::{forwarded_head, proxied_head};
