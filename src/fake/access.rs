@@ -121,18 +121,20 @@ impl ApiError {
     /// The answer, given the id of the request.
     pub(super) fn response(&self, request_id: &str) -> Response {
         let text = match self.envelope {
+            // In the order of the real ones, type first.
             Envelope::Typed | Envelope::Untyped => {
-                let mut body = serde_json::Map::new();
-                if self.envelope == Envelope::Typed {
-                    body.insert("type".to_owned(), json!("error"));
-                }
-                body.insert("error".to_owned(), self.object());
-                match self.request_id {
-                    RequestIdShape::Present => drop(body.insert("request_id".to_owned(), json!(request_id))),
-                    RequestIdShape::Null => drop(body.insert("request_id".to_owned(), Value::Null)),
-                    RequestIdShape::Missing => {}
-                }
-                Value::Object(body).to_string()
+                let outer = if self.envelope == Envelope::Typed {
+                    r#""type":"error","#
+                } else {
+                    ""
+                };
+                let id = match self.request_id {
+                    RequestIdShape::Present => format!(r#","request_id":{}"#, json!(request_id)),
+                    RequestIdShape::Null => r#","request_id":null"#.to_owned(),
+                    RequestIdShape::Missing => String::new(),
+                };
+                let (kind, message) = (json!(self.kind), json!(self.message));
+                format!(r#"{{{outer}"error":{{"type":{kind},"message":{message}}}{id}}}"#)
             }
             Envelope::OAuth => {
                 format!(

@@ -88,20 +88,15 @@ mod tests {
     use std::io::Read;
 
     fn decode(coding: Coding, coded: &[u8]) -> Vec<u8> {
+        let mut reader: Box<dyn Read> = match coding {
+            Coding::Identity => Box::new(coded),
+            Coding::Gzip => Box::new(flate2::read::GzDecoder::new(coded)),
+            Coding::Deflate => Box::new(flate2::read::ZlibDecoder::new(coded)),
+            Coding::Brotli => Box::new(brotli_decompressor::Decompressor::new(coded, 4096)),
+            Coding::Zstd => Box::new(zstd::stream::read::Decoder::new(coded).unwrap()),
+        };
         let mut plain = Vec::new();
-        match coding {
-            Coding::Identity => plain.extend_from_slice(coded),
-            Coding::Gzip => drop(flate2::read::GzDecoder::new(coded).read_to_end(&mut plain).unwrap()),
-            Coding::Deflate => drop(flate2::read::ZlibDecoder::new(coded).read_to_end(&mut plain).unwrap()),
-            Coding::Brotli => {
-                drop(
-                    brotli_decompressor::Decompressor::new(coded, 4096)
-                        .read_to_end(&mut plain)
-                        .unwrap(),
-                );
-            }
-            Coding::Zstd => plain = zstd::stream::decode_all(coded).unwrap(),
-        }
+        reader.read_to_end(&mut plain).unwrap();
         plain
     }
 

@@ -1,1 +1,4 @@
+//! The model by values, the server and the client over loopback.
 
+mod model;
+mod server;
