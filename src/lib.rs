@@ -1,4 +1,5 @@
 //! authtrace: a local HTTPS proxy that shows why Claude Code says 401.
 
+pub mod facts;
 pub mod redact;
 pub mod trace;

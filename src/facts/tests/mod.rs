@@ -1,0 +1,1 @@
+//! What this room promises, as tables and properties.
