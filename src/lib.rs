@@ -1,7 +1,10 @@
 //! authtrace: a local HTTPS proxy that shows why Claude Code says 401.
 
 pub mod ca;
+pub mod facts;
 pub mod fake;
+pub mod proxy;
+pub mod record;
 pub mod redact;
 pub mod trace;
 pub mod wire;
