@@ -1,23 +1,13 @@
 //! Misuse of the redaction types must not compile, and for the right reason.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed set-up fails the test"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
-
-/// The library as this test binary was linked with it: the newest one in the binary's own folder.
-fn library(deps: &Path) -> PathBuf {
-    let mut found: Vec<(SystemTime, PathBuf)> = std::fs::read_dir(deps)
-        .unwrap()
-        .filter_map(Result::ok)
-        .filter(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            name.starts_with("libauthtrace-") && name.ends_with(".rlib")
-        })
-        .map(|entry| (entry.metadata().unwrap().modified().unwrap(), entry.path()))
-        .collect();
-    found.sort();
-    found.pop().expect("the library was built for this test").1
-}
 
 /// The error codes that `rustc` gives for a function body with the room's types in scope.
 fn error_codes(body: &str) -> Vec<String> {
@@ -43,7 +33,10 @@ fn error_codes(body: &str) -> Vec<String> {
             "--cap-lints=allow",
         ])
         .arg("--extern")
-        .arg(format!("authtrace={}", library(&deps).display()))
+        .arg(format!(
+            "authtrace={}",
+            newest(&deps, "libauthtrace-").display()
+        ))
         .arg("--extern")
         .arg(format!("serde={}", serde.display()))
         .arg("-L")
@@ -79,6 +72,7 @@ fn error_codes(body: &str) -> Vec<String> {
     errors
 }
 
+/// The newest library of that name in the test binary's own folder: the one it was linked with.
 fn newest(deps: &Path, start: &str) -> PathBuf {
     let mut found: Vec<_> = std::fs::read_dir(deps)
         .unwrap()
