@@ -1,5 +1,7 @@
 //! authtrace: a local HTTPS proxy that shows why Claude Code says 401.
 
+pub mod ca;
 pub mod facts;
 pub mod redact;
 pub mod trace;
+pub mod wire;

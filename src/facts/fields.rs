@@ -17,7 +17,7 @@ const fn secret(key: &'static str, place: &'static str, hint: Kind) -> SecretFie
     SecretField { key, place: Redacted::literal(place), hint }
 }
 
-static SECRETS: [SecretField; 26] = [
+static SECRETS: [SecretField; 23] = [
     secret("accesstoken", "body.access_token", Kind::Unknown),
     secret("refreshtoken", "body.refresh_token", Kind::Unknown),
     secret("idtoken", "body.id_token", Kind::Unknown),
@@ -25,25 +25,22 @@ static SECRETS: [SecretField; 26] = [
     secret("code", "body.code", Kind::OauthCode),
     secret("authorizationcode", "body.code", Kind::OauthCode),
     secret("codeverifier", "body.code_verifier", Kind::PkceVerifier),
-    secret("codechallenge", "body.code_challenge", Kind::PkceVerifier),
     secret("state", "body.state", Kind::State),
     secret("clientsecret", "body.client_secret", Kind::Unknown),
     secret("clientassertion", "body.client_assertion", Kind::Unknown),
     secret("assertion", "body.assertion", Kind::Unknown),
     secret("subjecttoken", "body.subject_token", Kind::Unknown),
     secret("actortoken", "body.actor_token", Kind::Unknown),
-    secret("requestedtoken", "body.requested_token", Kind::Unknown),
-    secret("identitytoken", "body.identity_token", Kind::Unknown),
+    secret("identitytoken", "body.subject_token", Kind::Unknown),
     secret("devicecode", "body.device_code", Kind::Unknown),
     secret("usercode", "body.user_code", Kind::Unknown),
-    secret("username", "body.username", Kind::Unknown),
     secret("password", "body.password", Kind::Unknown),
     secret("rawkey", "body.raw_key", Kind::Unknown),
     secret("apikey", "body.api_key", Kind::Unknown),
     secret("registrationaccesstoken", "body.registration_access_token", Kind::Unknown),
-    secret("sessiontoken", "body.session_token", Kind::Unknown),
-    secret("secretaccesskey", "body.secret_access_key", Kind::Unknown),
-    secret("sessionkey", "body.session_key", Kind::Unknown),
+    secret("sessiontoken", "body.token", Kind::Unknown),
+    secret("secretaccesskey", "body.key", Kind::Unknown),
+    secret("sessionkey", "body.key", Kind::Unknown),
 ];
 
 /// What a field is.

@@ -161,7 +161,7 @@ fn redact(redactor: &Redactor, name: &[u8], value: &[u8], direction: Direction) 
 }
 
 /// Headers that carry credentials, as the trace names them.
-const PLACES: [&str; 17] = [
+const PLACES: [&str; 16] = [
     "authorization",
     "x-api-key",
     "proxy-authorization",
@@ -177,8 +177,7 @@ const PLACES: [&str; 17] = [
     "mcp-session-id",
     "sec-websocket-protocol",
     "x-auth-token",
-    "x-portkey-api-key",
-    "www-authenticate",
+    "x-access-token",
 ];
 
 fn place(name: &[u8]) -> Option<Redacted> {

@@ -1,1 +1,3 @@
 //! Tests that need more than one room: real sockets, foreign programs, the binary itself.
+
+mod ca;

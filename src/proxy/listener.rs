@@ -1,0 +1,165 @@
+//! The listening socket, and the life of the proxy: accept, serve, drain, stop.
+
+use super::dial::Dialer;
+use super::journal::Numbers;
+use super::tls::TlsConfigs;
+use super::{ProxyConfig, ProxyError, Shared, connect};
+use crate::redact::Redactor;
+use crate::trace::EventSink;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Pause after an accept that failed, so that a full table of descriptors does not make the loop spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+/// A bound proxy that does not serve yet.
+pub struct Proxy {
+    listener: TcpListener,
+    address: SocketAddr,
+    drain: Duration,
+    shared: Arc<Shared>,
+}
+
+/// A serving proxy.
+pub struct ProxyHandle {
+    address: SocketAddr,
+    drain: Duration,
+    stopping: CancellationToken,
+    killed: CancellationToken,
+    tracker: TaskTracker,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Binds the socket.
+    ///
+    /// # Errors
+    /// When the address is not loopback or not free, or TLS cannot be set up.
+    pub fn bind(
+        config: ProxyConfig,
+        redactor: Arc<Redactor>,
+        sink: Arc<dyn EventSink>,
+    ) -> Result<Self, ProxyError> {
+        let listen = config.listen;
+        if !listen.ip().is_loopback() {
+            return Err(ProxyError::NotLoopback(listen));
+        }
+        let failed = |source| ProxyError::Listen { address: listen, source };
+        let listener = bind_socket(listen).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let guard_local = !config.access.is_required();
+        let dialer = Dialer::new(config.connect_to, config.upstream_proxy, config.patience, guard_local);
+        dialer.set_own_address(address);
+        let shared = Shared {
+            intercept: config.intercept,
+            leaves: config.leaves,
+            dialer,
+            tls: TlsConfigs::new(&config.upstream_trust)?,
+            access: config.access,
+            patience: config.patience,
+            redactor,
+            sink,
+            numbers: Numbers::default(),
+            stopping: CancellationToken::new(),
+        };
+        Ok(Self { listener, address, drain: config.patience.drain, shared: Arc::new(shared) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves in tasks of the current runtime until the handle is stopped.
+    #[must_use]
+    pub fn serve(self) -> ProxyHandle {
+        let stopping = self.shared.stopping.clone();
+        let killed = CancellationToken::new();
+        let tracker = TaskTracker::new();
+        let (address, drain) = (self.address, self.drain);
+        let accepting = tokio::spawn(self.accept(tracker.clone(), killed.clone()));
+        ProxyHandle { address, drain, stopping, killed, tracker, accepting }
+    }
+
+    async fn accept(self, tracker: TaskTracker, killed: CancellationToken) {
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.shared.stopping.cancelled() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let shared = Arc::clone(&self.shared);
+                    let killed = killed.clone();
+                    let local = self.address;
+                    tracker.spawn(async move {
+                        tokio::select! {
+                            biased;
+                            () = killed.cancelled() => {}
+                            () = connect::serve(shared, stream, peer, local) => {}
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(kind = %error.kind(), "cannot accept a connection; trying again");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+impl ProxyHandle {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Connections being served.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.tracker.len()
+    }
+
+    /// Ends what is still open at once, also during [`Self::stop`].
+    pub fn kill(&self) {
+        self.stopping.cancel();
+        self.killed.cancel();
+    }
+
+    /// Accepts no more, lets open exchanges end within the configured time, then ends the rest.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        self.tracker.close();
+        if tokio::time::timeout(self.drain, self.tracker.wait()).await.is_err() {
+            self.killed.cancel();
+            self.tracker.wait().await;
+        }
+        self.accepting.abort();
+    }
+}
+
+impl Drop for ProxyHandle {
+    fn drop(&mut self) {
+        self.kill();
+        self.accepting.abort();
+    }
+}
+
+fn bind_socket(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart on a fixed port must not wait for the old connections' TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}

@@ -1,0 +1,165 @@
+//! One direction of a relay: a buffer that is filled from one leg and drained into the other.
+//!
+//! ```text
+//!   0 … written … approved … filled … capacity
+//!         └ may be sent ┘└ not looked at ┘
+//! ```
+
+use super::leg::{Eof, Leg, eof_of};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::ReadBuf;
+
+/// Enough for a usual head with its body, and for one TLS record.
+const SMALL: usize = 16 * 1024;
+/// Where bodies flow, larger reads cost fewer system calls.
+const LARGE: usize = 64 * 1024;
+
+pub(super) struct Pump {
+    buffer: Vec<u8>,
+    written: usize,
+    approved: usize,
+    filled: usize,
+    must_flush: bool,
+    /// How the source stopped sending.
+    pub(super) eof: Option<Eof>,
+    /// Whether the end has been passed on.
+    pub(super) closed: bool,
+    /// Whether the sink takes nothing any more; what comes is thrown away.
+    pub(super) sink_gone: bool,
+    /// Bytes that came in.
+    pub(super) bytes: u64,
+}
+
+impl Pump {
+    /// With bytes that were read before the relay began.
+    pub(super) fn new(early: Vec<u8>) -> Self {
+        let filled = early.len();
+        let mut buffer = early;
+        buffer.resize(filled.max(SMALL), 0);
+        Self {
+            buffer,
+            written: 0,
+            approved: 0,
+            filled,
+            must_flush: false,
+            eof: None,
+            closed: false,
+            sink_gone: false,
+            bytes: filled as u64,
+        }
+    }
+
+    /// What has not been looked at.
+    pub(super) fn unread(&self) -> &[u8] {
+        self.buffer.get(self.approved..self.filled).unwrap_or_default()
+    }
+
+    /// What stands in a range that [`Self::approve`] returned, until [`Self::compact`].
+    pub(super) fn bytes_at(&self, range: std::ops::Range<usize>) -> &[u8] {
+        self.buffer.get(range).unwrap_or_default()
+    }
+
+    /// Lets the next bytes pass; returns where they stand.
+    pub(super) fn approve(&mut self, count: usize) -> std::ops::Range<usize> {
+        let begin = self.approved;
+        self.approved = (begin + count).min(self.filled);
+        begin..self.approved
+    }
+
+    /// Lets other bytes pass in the place of the next `count`.
+    pub(super) fn replace(&mut self, count: usize, with: &[u8]) {
+        let end = (self.approved + count).min(self.filled);
+        let removed = end - self.approved;
+        self.buffer.truncate(self.filled);
+        self.buffer.splice(self.approved..end, with.iter().copied());
+        self.filled = self.filled - removed + with.len();
+        self.approved += with.len();
+        let room = self.filled.max(SMALL);
+        self.buffer.resize(room, 0);
+    }
+
+    /// What was read and not passed on, for whoever goes on with the connection.
+    pub(super) fn take_unread(&mut self) -> Vec<u8> {
+        let unread = self.unread().to_vec();
+        self.filled = self.approved;
+        unread
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.written == self.approved && !self.must_flush
+    }
+
+    /// Sends what may be sent. Ready when nothing is left.
+    pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>, sink: &mut impl Leg) -> Poll<io::Result<()>> {
+        if self.sink_gone {
+            self.written = self.approved;
+            self.must_flush = false;
+        }
+        while self.written < self.approved {
+            let chunk = self.buffer.get(self.written..self.approved).unwrap_or_default();
+            let sent = ready!(Pin::new(&mut *sink).poll_write(cx, chunk))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += sent;
+            self.must_flush = true;
+        }
+        if self.must_flush {
+            ready!(Pin::new(sink).poll_flush(cx))?;
+            self.must_flush = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives sent bytes' room back.
+    pub(super) fn compact(&mut self) {
+        if self.written == self.filled {
+            self.written = 0;
+            self.approved = 0;
+            self.filled = 0;
+        } else if self.written > 0 && (self.filled == self.buffer.len() || self.written == self.approved) {
+            self.buffer.copy_within(self.written..self.filled, 0);
+            self.approved -= self.written;
+            self.filled -= self.written;
+            self.written = 0;
+        }
+    }
+
+    /// Reads once. Ready with the number of bytes, 0 at the end (then [`Self::eof`] says in which manner).
+    /// Not ready either when the buffer is full of what the sink does not take.
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>, source: &mut impl Leg) -> Poll<usize> {
+        if self.eof.is_some() {
+            return Poll::Ready(0);
+        }
+        if self.filled == self.buffer.len() {
+            if self.written < self.approved {
+                return Poll::Pending;
+            }
+            // A head that does not fit: its size is bounded by whoever looks for its end.
+            let larger = self.buffer.len() * 2;
+            self.buffer.resize(larger, 0);
+        }
+        let Some(room) = self.buffer.get_mut(self.filled..) else { return Poll::Pending };
+        let capacity = room.len();
+        let mut room = ReadBuf::new(room);
+        let count = match ready!(Pin::new(source).poll_read(cx, &mut room)) {
+            Ok(()) => room.filled().len(),
+            Err(error) => {
+                self.eof = Some(eof_of(&error));
+                return Poll::Ready(0);
+            }
+        };
+        if count == 0 {
+            self.eof = Some(Eof::Clean);
+            return Poll::Ready(0);
+        }
+        self.filled += count;
+        self.bytes += count as u64;
+        if count == capacity && self.buffer.len() < LARGE {
+            self.buffer.resize(LARGE, 0);
+        }
+        Poll::Ready(count)
+    }
+}

@@ -1,0 +1,324 @@
+//! One exchange as it passes: what is read off it, and its record, emitted exactly once, also when it is dropped.
+//!
+//! The raw head is kept only until its bytes have been handed to the socket; then it becomes facts and is gone.
+
+use super::Shared;
+use super::journal::{ConnectionLog, micros};
+use crate::facts::{BodyFacts, BodyReader, Extractor, RequestFacts, RequestSource, ResponseFacts, ResponseSource, Route};
+use crate::facts::{Scheme, Version};
+use crate::redact::Redacted;
+use crate::trace::{
+    End, EndKind, Exchange, HeaderField, Origin, Record, RequestIds, RequestStart, Stage, Timestamp, Timing,
+};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What the exchanges of one connection have in common.
+pub(super) struct Channel {
+    pub(super) shared: Arc<Shared>,
+    pub(super) connection: u64,
+    pub(super) lane: Redacted,
+    pub(super) scheme: Scheme,
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Whether its exchanges are recorded, or only counted.
+    recorded: bool,
+    dialed: (Option<u64>, Option<u64>, Option<u64>),
+}
+
+impl Channel {
+    pub(super) fn new(shared: &Arc<Shared>, log: &ConnectionLog, scheme: Scheme, host: String, port: u16) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            connection: log.id(),
+            lane: log.lane().clone(),
+            scheme,
+            host,
+            port,
+            recorded: true,
+            dialed: log.timing(),
+        }
+    }
+
+    /// The host is out of scope: what passes is counted, and nothing of it is read.
+    pub(super) fn unread(self) -> Self {
+        Self { recorded: false, ..self }
+    }
+}
+
+/// Fields of a raw head.
+pub(super) type RawFields<'a> = [(&'a [u8], &'a [u8])];
+
+/// One exchange in the making.
+pub(super) struct Tap {
+    channel: Arc<Channel>,
+    id: u64,
+    at: Timestamp,
+    begun: Instant,
+    first_of_connection: bool,
+    request: Option<RequestFacts>,
+    route: Route,
+    request_body: BodyReader,
+    request_bytes: u64,
+    request_trailers: Vec<HeaderField>,
+    sent: Option<Instant>,
+    response: Option<ResponseFacts>,
+    response_body: BodyReader,
+    response_bytes: u64,
+    response_trailers: Vec<HeaderField>,
+    interim: Vec<u16>,
+    answered: Option<Instant>,
+    added_us: u64,
+    origin: Origin,
+    ended: bool,
+}
+
+impl Tap {
+    pub(super) fn begin(channel: &Arc<Channel>, begun: Instant, first_of_connection: bool) -> Self {
+        Self {
+            channel: Arc::clone(channel),
+            id: if channel.recorded { channel.shared.numbers.next_exchange() } else { 0 },
+            at: Timestamp::from(std::time::SystemTime::now() - begun.elapsed()),
+            begun,
+            first_of_connection,
+            request: None,
+            route: Route::default(),
+            request_body: BodyReader::ignore(),
+            request_bytes: 0,
+            request_trailers: Vec::new(),
+            sent: None,
+            response: None,
+            response_body: BodyReader::ignore(),
+            response_bytes: 0,
+            response_trailers: Vec::new(),
+            interim: Vec::new(),
+            answered: None,
+            added_us: 0,
+            origin: Origin::Upstream,
+            ended: false,
+        }
+    }
+
+    /// Who answers, if it is not the upstream.
+    pub(super) fn set_origin(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
+    /// The head of the request has been forwarded.
+    pub(super) fn request_head(
+        &mut self,
+        extractor: &mut Extractor,
+        method: &[u8],
+        target: &[u8],
+        version: Version,
+        headers: &RawFields<'_>,
+    ) {
+        if !self.channel.recorded {
+            return;
+        }
+        let channel = Arc::clone(&self.channel);
+        let source = RequestSource {
+            method,
+            scheme: channel.scheme,
+            host: &channel.host,
+            port: channel.port,
+            target,
+            version,
+            headers,
+        };
+        self.route = source.route();
+        self.request_body = BodyReader::for_request(&source);
+        let facts = extractor.request(&source);
+        channel.shared.sink.emit(Record::Request(RequestStart {
+            id: self.id,
+            connection: channel.connection,
+            at: self.at,
+            method: facts.request.method.clone(),
+            host: facts.request.host.clone(),
+            path: facts.request.path.clone(),
+        }));
+        self.request = Some(facts);
+    }
+
+    /// Whether the data of the request has to be handed over, not only counted.
+    pub(super) fn reads_request(&self) -> bool {
+        self.request_body.wants_data()
+    }
+
+    pub(super) fn request_data(&mut self, data: &[u8]) {
+        self.request_body.push(data, micros(self.begun.elapsed()));
+    }
+
+    pub(super) fn count_request(&mut self, bytes: usize) {
+        self.request_bytes += bytes as u64;
+    }
+
+    pub(super) fn request_trailers(&mut self, trailers: Vec<HeaderField>) {
+        self.request_trailers = trailers;
+    }
+
+    /// The last byte of the request has been forwarded.
+    pub(super) fn request_sent(&mut self, at: Instant) {
+        self.sent.get_or_insert(at);
+    }
+
+    /// The first byte of an answer has arrived.
+    pub(super) fn answer_begun(&mut self, at: Instant) {
+        self.answered.get_or_insert(at);
+    }
+
+    pub(super) fn interim(&mut self, status: u16) {
+        self.interim.push(status);
+        self.answered = None;
+    }
+
+    /// The head of the final answer has been forwarded.
+    pub(super) fn response_head(
+        &mut self,
+        extractor: &mut Extractor,
+        status: u16,
+        version: Version,
+        headers: &RawFields<'_>,
+    ) {
+        if !self.channel.recorded {
+            return;
+        }
+        let source = ResponseSource { status, version, headers };
+        self.response_body = BodyReader::for_response(self.route, &source);
+        self.response = Some(extractor.response(&source));
+    }
+
+    pub(super) fn reads_response(&self) -> bool {
+        self.response_body.wants_data()
+    }
+
+    pub(super) fn response_data(&mut self, data: &[u8]) {
+        self.response_body.push(data, micros(self.begun.elapsed()));
+    }
+
+    pub(super) fn count_response(&mut self, bytes: usize) {
+        self.response_bytes += bytes as u64;
+    }
+
+    pub(super) fn response_trailers(&mut self, trailers: Vec<HeaderField>) {
+        self.response_trailers = trailers;
+    }
+
+    /// Time that a head spent inside the proxy.
+    pub(super) fn add_held(&mut self, since: Instant, until: Instant) {
+        self.added_us += micros(until.saturating_duration_since(since));
+    }
+
+    /// How far the exchange has come.
+    pub(super) fn stage(&self) -> Stage {
+        if self.response.is_some() {
+            Stage::ResponseBody
+        } else if self.answered.is_some() {
+            Stage::ResponseHead
+        } else if self.sent.is_some() {
+            Stage::Wait
+        } else {
+            Stage::Request
+        }
+    }
+
+    /// The exchange broke off at the stage that it had come to.
+    pub(super) fn break_off(&mut self, outcome: EndKind, detail: Option<Redacted>) {
+        let stage = Some(self.stage());
+        self.end(End { outcome, stage, detail });
+    }
+
+    /// Writes the record. Later calls do nothing.
+    pub(super) fn end(&mut self, end: End) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        // Without a head nothing was forwarded, and there is nothing to tell.
+        let Some(facts) = self.request.take() else { return };
+        let complete = end.outcome == EndKind::Complete;
+        let redactor = &self.channel.shared.redactor;
+        let asked = std::mem::replace(&mut self.request_body, BodyReader::ignore()).finish(redactor, complete);
+        let answered = std::mem::replace(&mut self.response_body, BodyReader::ignore()).finish(redactor, complete);
+        let exchange = self.assemble(facts, asked, answered, end);
+        self.channel.shared.sink.emit(Record::Exchange(Box::new(exchange)));
+    }
+
+    fn assemble(&mut self, facts: RequestFacts, asked: BodyFacts, answered: BodyFacts, end: End) -> Exchange {
+        let mut request = facts.request;
+        request.body_bytes = self.request_bytes;
+        request.trailers = std::mem::take(&mut self.request_trailers);
+        let mut credentials = facts.credentials;
+        credentials.extend(asked.credentials);
+        let (response, ids) = match self.response.take() {
+            Some(ResponseFacts { mut response, ids }) => {
+                response.interim = std::mem::take(&mut self.interim);
+                response.body_bytes = self.response_bytes;
+                response.trailers = std::mem::take(&mut self.response_trailers);
+                (Some(response), ids)
+            }
+            None => (None, RequestIds::default()),
+        };
+        Exchange {
+            id: self.id,
+            connection: self.channel.connection,
+            lane: self.channel.lane.clone(),
+            at: self.at,
+            request,
+            credentials,
+            response,
+            error: answered.error,
+            request_ids: RequestIds {
+                body: answered.request_id,
+                body_null: answered.request_id_null,
+                client: facts.client_request_id,
+                ..ids
+            },
+            oauth: merge_oauth(asked.oauth, answered.oauth),
+            sse: answered.sse,
+            timing: self.timing(answered.first_event_us),
+            origin: self.origin,
+            end,
+        }
+    }
+
+    fn timing(&self, first_event_us: Option<u64>) -> Timing {
+        let now = Instant::now();
+        let (dns_us, connect_us, tls_us) = if self.first_of_connection { self.channel.dialed } else { (None, None, None) };
+        let sent = self.sent.unwrap_or(now);
+        let span = |from: Instant, to: Instant| micros(to.saturating_duration_since(from));
+        Timing {
+            dns_us,
+            connect_us,
+            tls_us,
+            send_us: span(self.begun, sent),
+            wait_us: self.answered.map(|answered| span(sent, answered)),
+            first_event_us,
+            receive_us: self.answered.map(|answered| span(answered, now)),
+            total_us: span(self.begun, now),
+            added_us: self.added_us,
+        }
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        let stopping = self.channel.shared.stopping.is_cancelled();
+        self.break_off(if stopping { EndKind::Shutdown } else { EndKind::ClientAbort }, None);
+    }
+}
+
+fn merge_oauth(
+    asked: Option<crate::trace::OAuthFacts>,
+    answered: Option<crate::trace::OAuthFacts>,
+) -> Option<crate::trace::OAuthFacts> {
+    match (asked, answered) {
+        (Some(asked), Some(answered)) => Some(crate::trace::OAuthFacts {
+            grant_type: asked.grant_type,
+            client_id: asked.client_id,
+            scope_requested: asked.scope_requested,
+            token_type: answered.token_type.or(asked.token_type),
+            ..answered
+        }),
+        (one, other) => one.or(other),
+    }
+}

@@ -1,0 +1,146 @@
+//! TLS towards both sides: configurations that live as long as the proxy, so that sessions can be resumed.
+
+use super::ProxyError;
+use crate::ca::{CaError, LeafStore};
+use rustls::client::Resumption;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::CertificateDer;
+use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Configurations kept; a client that offers ever new protocol lists does not grow the table.
+const KEPT: usize = 256;
+
+/// Which upstream certificates are accepted. There is no way to accept all.
+#[derive(Clone)]
+pub struct UpstreamTrust {
+    roots: Arc<RootCertStore>,
+}
+
+impl UpstreamTrust {
+    /// The operating system's roots and those of the given PEM files.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or no root is left.
+    pub fn load(extra: &[impl AsRef<Path>]) -> Result<Self, ProxyError> {
+        let mut roots = RootCertStore::empty();
+        let native = rustls_native_certs::load_native_certs();
+        roots.add_parsable_certificates(native.certs);
+        for path in extra {
+            add_file(&mut roots, path.as_ref())?;
+        }
+        if roots.is_empty() {
+            let why = native.errors.first().map_or_else(|| "the system has none".to_owned(), ToString::to_string);
+            return Err(ProxyError::NoRoots(why));
+        }
+        Ok(Self { roots: Arc::new(roots) })
+    }
+}
+
+fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), ProxyError> {
+    let fail = |why: String| ProxyError::UpstreamCa { path: path.display().to_string(), why };
+    let text = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|_| fail("it is not PEM".to_owned()))?;
+    if certificates.is_empty() {
+        return Err(fail("it holds no certificate".to_owned()));
+    }
+    for certificate in certificates {
+        roots.add(certificate).map_err(|_| fail("a certificate in it cannot be used as a root".to_owned()))?;
+    }
+    Ok(())
+}
+
+/// A protocol list as it stood in a ClientHello (RFC 7301).
+pub(super) type Protocols = Vec<Vec<u8>>;
+
+/// The configurations of both sides.
+pub(super) struct TlsConfigs {
+    provider: Arc<CryptoProvider>,
+    roots: Arc<RootCertStore>,
+    clients: Mutex<HashMap<Protocols, Arc<ClientConfig>>>,
+    servers: Mutex<HashMap<(String, Option<Vec<u8>>), ServerEntry>>,
+    sessions: Arc<dyn StoresServerSessions>,
+    tickets: Arc<dyn ProducesTickets>,
+}
+
+struct ServerEntry {
+    leaf: Arc<CertifiedKey>,
+    config: Arc<ServerConfig>,
+}
+
+impl TlsConfigs {
+    pub(super) fn new(trust: &UpstreamTrust) -> Result<Self, ProxyError> {
+        Ok(Self {
+            provider: Arc::new(aws_lc_rs::default_provider()),
+            roots: Arc::clone(&trust.roots),
+            clients: Mutex::default(),
+            servers: Mutex::default(),
+            sessions: ServerSessionMemoryCache::new(1_024),
+            tickets: aws_lc_rs::Ticketer::new()?,
+        })
+    }
+
+    /// For a connection to an upstream: the client's own list is offered, and none if it offered none.
+    pub(super) fn towards_upstream(&self, protocols: &Protocols) -> Result<Arc<ClientConfig>, rustls::Error> {
+        let mut kept = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = kept.get(protocols) {
+            return Ok(Arc::clone(config));
+        }
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(Arc::clone(&self.roots))
+            .with_no_client_auth();
+        config.alpn_protocols.clone_from(protocols);
+        config.resumption = Resumption::in_memory_sessions(256);
+        let config = Arc::new(config);
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(protocols.clone(), Arc::clone(&config));
+        Ok(config)
+    }
+
+    /// For a connection from a client: the host's leaf, and the protocol that the upstream chose.
+    pub(super) fn towards_client(
+        &self,
+        leaves: &LeafStore,
+        host: &str,
+        protocol: Option<&[u8]>,
+    ) -> Result<Arc<ServerConfig>, ServerTlsError> {
+        let leaf = leaves.leaf(host)?;
+        let key = (host.to_owned(), protocol.map(<[u8]>::to_vec));
+        let mut kept = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = kept.get(&key).filter(|entry| Arc::ptr_eq(&entry.leaf, &leaf)) {
+            return Ok(Arc::clone(&entry.config));
+        }
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(leaf.as_ref().clone())));
+        config.alpn_protocols = key.1.clone().into_iter().collect();
+        config.session_storage = Arc::clone(&self.sessions);
+        config.ticketer = Arc::clone(&self.tickets);
+        let config = Arc::new(config);
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(key, ServerEntry { leaf, config: Arc::clone(&config) });
+        Ok(config)
+    }
+}
+
+/// Why a client cannot be given a certificate.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ServerTlsError {
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+}

@@ -1,0 +1,127 @@
+//! The recorder: takes records from the traffic's tasks and puts them on disk and before whoever reads along.
+//!
+//! Comes in: finished [`Record`]s through [`EventSink::emit`], which never waits. Goes out: lines in one trace file
+//! (0600, one writer per file, held by a lock) and the same records to observers. Never here: raw bytes of a message.
+//!
+//! A writer thread collects records for at most [`BATCH_DELAY`] and writes whole lines in one call; an auth failure
+//! is written at once. A record that cannot be kept (full queue, full disk) is counted, and the count becomes a
+//! [`Gap`](crate::trace::Gap) as soon as something can be written again.
+
+mod file;
+mod queue;
+mod writer;
+
+pub use file::{default_path, newest_trace, trace_folder};
+
+use crate::redact::Redactor;
+use crate::trace::{EventSink, Record, TraceEnd, TraceHead};
+use queue::Queue;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Longest time between a record and its line on disk.
+pub const BATCH_DELAY: Duration = Duration::from_millis(100);
+
+/// Reads along: called on the writer's thread with every record, in the order of the file.
+pub type Observer = Box<dyn FnMut(&Record) + Send>;
+
+/// Why a trace cannot be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The folder or file could not be made.
+    #[error("cannot write the trace {}: {source}; choose another place with --out FILE", path.display())]
+    Create {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Another authtrace writes into the same file.
+    #[error("another authtrace is writing {}; choose another file with --out, or use --join to share its trace", path.display())]
+    Locked {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file is there and holds something.
+    #[error("{} exists and is not empty; a trace is never overwritten: choose another file with --out", path.display())]
+    NotEmpty {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// No home folder to put traces in.
+    #[error("no folder for traces: neither XDG_STATE_HOME nor HOME is set; name a file with --out FILE")]
+    NoHome,
+    /// The writer's thread could not be started.
+    #[error("cannot start the recorder: {0}")]
+    Thread(io::Error),
+}
+
+/// A running recorder.
+pub struct Recorder {
+    queue: Arc<Queue>,
+    thread: Mutex<Option<JoinHandle<Closed>>>,
+    path: PathBuf,
+}
+
+/// What a closed recorder has to say.
+#[derive(Clone, Debug, Default)]
+pub struct Closed {
+    /// Totals, as the last line of the trace has them.
+    pub totals: TraceEnd,
+    /// The last failure to write, if any record was lost.
+    pub degraded: Option<String>,
+}
+
+impl Recorder {
+    /// Creates the file, writes its head and starts the writer.
+    ///
+    /// # Errors
+    /// When the file cannot be made, is locked by another writer, or holds something already.
+    pub fn start(
+        path: &Path,
+        head: TraceHead,
+        redactor: Arc<Redactor>,
+        observers: Vec<Observer>,
+    ) -> Result<Self, RecordError> {
+        let file = file::create(path)?;
+        let queue = Arc::new(Queue::default());
+        queue.push(Record::Trace(head));
+        let writer = writer::Writer::new(file, redactor, observers);
+        let thread = std::thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn({
+                let queue = Arc::clone(&queue);
+                move || writer.run(&queue)
+            })
+            .map_err(RecordError::Thread)?;
+        Ok(Self { queue, thread: Mutex::new(Some(thread)), path: path.to_owned() })
+    }
+
+    /// Where the trace is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what is left and the last line, and closes the file. A second call returns nothing new.
+    pub fn close(&self, exit_code: Option<i32>) -> Closed {
+        self.queue.close(exit_code);
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
+impl EventSink for Recorder {
+    fn emit(&self, record: Record) {
+        self.queue.push(record);
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.close(None);
+    }
+}

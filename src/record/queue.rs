@@ -1,0 +1,90 @@
+//! From the tasks of the traffic to the writer: a bounded batch that is handed over whole.
+
+use super::BATCH_DELAY;
+use crate::trace::Record;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Records that may wait for the writer. At 2 KiB a record this bounds the queue to some 64 MiB.
+const CAPACITY: usize = 32_768;
+/// From here on the writer is woken before its delay is over.
+const HIGH_WATER: usize = 1_024;
+
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    records: Vec<Record>,
+    overflowed: u64,
+    urgent: bool,
+    closed: bool,
+    exit_code: Option<i32>,
+}
+
+/// What the writer takes at once.
+pub(super) struct Batch {
+    pub(super) records: Vec<Record>,
+    /// Records that found the queue full.
+    pub(super) overflowed: u64,
+    /// Set when nothing follows.
+    pub(super) closing: Option<Option<i32>>,
+}
+
+impl Queue {
+    pub(super) fn push(&self, record: Record) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        if state.records.len() >= CAPACITY {
+            state.overflowed += 1;
+            return;
+        }
+        let first = state.records.is_empty();
+        let urgent = record.is_urgent();
+        state.urgent |= urgent || state.records.len() >= HIGH_WATER;
+        state.records.push(record);
+        let wake = first || urgent || state.records.len() == HIGH_WATER;
+        drop(state);
+        if wake {
+            self.changed.notify_one();
+        }
+    }
+
+    pub(super) fn close(&self, exit_code: Option<i32>) {
+        let mut state = self.lock();
+        if !state.closed {
+            state.closed = true;
+            state.exit_code = exit_code;
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Waits for the first record, then for more until the delay is over or one is urgent.
+    pub(super) fn take(&self) -> Batch {
+        let mut state = self.lock();
+        while state.records.is_empty() && !state.closed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let deadline = Instant::now() + BATCH_DELAY;
+        while !state.urgent && !state.closed {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.urgent = false;
+        Batch {
+            records: std::mem::take(&mut state.records),
+            overflowed: std::mem::take(&mut state.overflowed),
+            closing: state.closed.then_some(state.exit_code),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
