@@ -43,7 +43,13 @@ impl Extractor {
     /// For one connection.
     #[must_use]
     pub fn new(redactor: Arc<Redactor>) -> Self {
-        Self { redactor, requests: Memo::default(), responses: Memo::default(), target: None, host: None }
+        Self {
+            redactor,
+            requests: Memo::default(),
+            responses: Memo::default(),
+            target: None,
+            host: None,
+        }
     }
 
     /// The redactor that is used.
@@ -62,7 +68,9 @@ impl Extractor {
         let mut client_request_id = None;
         self.requests.rewind();
         for (name, value) in source.headers {
-            let line = self.requests.line(name, value, |name, value| redact(redactor, name, value, Direction::Request));
+            let line = self.requests.line(name, value, |name, value| {
+                redact(redactor, name, value, Direction::Request)
+            });
             if name.eq_ignore_ascii_case(b"x-client-request-id") {
                 client_request_id = Some(line.field.value.clone());
             }
@@ -83,7 +91,11 @@ impl Extractor {
             body_bytes: 0,
             trailers: Vec::new(),
         };
-        RequestFacts { request, credentials, client_request_id }
+        RequestFacts {
+            request,
+            credentials,
+            client_request_id,
+        }
     }
 
     /// Reads the head of an answer.
@@ -93,7 +105,9 @@ impl Extractor {
         let mut ids = RequestIds::default();
         self.responses.rewind();
         for (name, value) in source.headers {
-            let line = self.responses.line(name, value, |name, value| redact(redactor, name, value, Direction::Response));
+            let line = self.responses.line(name, value, |name, value| {
+                redact(redactor, name, value, Direction::Response)
+            });
             if name.eq_ignore_ascii_case(b"request-id") {
                 ids.header = Some(line.field.value.clone());
             } else if name.eq_ignore_ascii_case(b"x-request-id") {
@@ -116,7 +130,10 @@ impl Extractor {
 
     /// Reads trailer fields of either side.
     pub fn trailers(&mut self, fields: &[(&[u8], &[u8])]) -> Vec<HeaderField> {
-        fields.iter().map(|(name, value)| redact(&self.redactor, name, value, Direction::Response).field).collect()
+        fields
+            .iter()
+            .map(|(name, value)| redact(&self.redactor, name, value, Direction::Response).field)
+            .collect()
     }
 
     fn host(&mut self, host: &str) -> Redacted {
@@ -154,10 +171,17 @@ fn redact(redactor: &Redactor, name: &[u8], value: &[u8], direction: Direction) 
         let place = place(name).unwrap_or_else(|| shown.clone());
         found
             .into_iter()
-            .map(|found| Credential { place: place.clone(), scheme: found.scheme, credential: found.credential })
+            .map(|found| Credential {
+                place: place.clone(),
+                scheme: found.scheme,
+                credential: found.credential,
+            })
             .collect()
     };
-    Line { field: HeaderField { name: shown, value }, credentials }
+    Line {
+        field: HeaderField { name: shown, value },
+        credentials,
+    }
 }
 
 /// Headers that carry credentials, as the trace names them.
@@ -181,7 +205,9 @@ const PLACES: [&str; 16] = [
 ];
 
 fn place(name: &[u8]) -> Option<Redacted> {
-    let known = PLACES.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
+    let known = PLACES
+        .iter()
+        .find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
     Some(Redacted::literal(known))
 }
 
@@ -194,7 +220,9 @@ fn version(version: Version) -> Redacted {
 }
 
 /// RFC 9110 §9.3, RFC 5789; methods are case-sensitive.
-const METHODS: [&str; 9] = ["GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE"];
+const METHODS: [&str; 9] = [
+    "GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE",
+];
 
 fn method(redactor: &Redactor, method: &[u8]) -> Redacted {
     match METHODS.iter().find(|known| known.as_bytes() == method) {

@@ -35,7 +35,12 @@ pub(super) struct Path<'a>(&'a [Key]);
 impl Path<'_> {
     /// Whether it consists of exactly these keys.
     pub(super) fn is(&self, keys: &[&str]) -> bool {
-        self.0.len() == keys.len() && self.0.iter().zip(keys).all(|(key, want)| key.bytes() == want.as_bytes())
+        self.0.len() == keys.len()
+            && self
+                .0
+                .iter()
+                .zip(keys)
+                .all(|(key, want)| key.bytes() == want.as_bytes())
     }
 
     /// Number of keys.
@@ -61,7 +66,10 @@ struct Key {
 }
 
 impl Key {
-    const NONE: Self = Self { bytes: [0; KEY], len: 0 };
+    const NONE: Self = Self {
+        bytes: [0; KEY],
+        len: 0,
+    };
 
     fn of(text: Text<'_>) -> Self {
         let mut key = Self::NONE;
@@ -143,7 +151,11 @@ pub(super) fn scan<'a>(bytes: &'a [u8], visit: &mut dyn FnMut(&Path<'_>, Value<'
                 let len = rest.iter().position(|b| !is_word(*b)).unwrap_or(rest.len());
                 let word = rest.get(..len).unwrap_or_default();
                 if seen && !expects_key {
-                    let value = if word == b"null" { Value::Null } else { Value::Word(word) };
+                    let value = if word == b"null" {
+                        Value::Null
+                    } else {
+                        Value::Word(word)
+                    };
                     visit(&Path(keys.get(..named).unwrap_or_default()), value);
                 }
                 at += len.max(1);
@@ -163,11 +175,17 @@ fn string(bytes: &[u8]) -> Text<'_> {
     while let Some(found) = bytes.get(from..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         let at = from + found;
         if bytes.get(at) == Some(&b'"') {
-            return Text { raw: bytes.get(..at).unwrap_or_default(), whole: true };
+            return Text {
+                raw: bytes.get(..at).unwrap_or_default(),
+                whole: true,
+            };
         }
         from = at + 2;
     }
-    Text { raw: bytes, whole: false }
+    Text {
+        raw: bytes,
+        whole: false,
+    }
 }
 
 impl Text<'_> {
@@ -215,7 +233,10 @@ fn unicode(rest: &mut &[u8]) -> char {
     if !(0xd800..0xdc00).contains(&first) {
         return char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER);
     }
-    let second = rest.strip_prefix(b"\\u").and_then(hex4).filter(|low| (0xdc00..0xe000).contains(low));
+    let second = rest
+        .strip_prefix(b"\\u")
+        .and_then(hex4)
+        .filter(|low| (0xdc00..0xe000).contains(low));
     let Some(second) = second else {
         return char::REPLACEMENT_CHARACTER;
     };
@@ -225,5 +246,7 @@ fn unicode(rest: &mut &[u8]) -> char {
 
 fn hex4(bytes: &[u8]) -> Option<u32> {
     let digits = bytes.get(..4)?;
-    digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
+    digits
+        .iter()
+        .try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
 }

@@ -36,7 +36,10 @@ pub(super) fn response(body: &[u8], redactor: &Redactor) -> OAuthFacts {
             Field::ExpiresIn => facts.expires_in = facts.expires_in.or_else(|| seconds(&value)),
             Field::TokenType => facts.token_type = Some(redactor.identifier(&value, &TOKEN_TYPES)),
             Field::Redirect => {
-                for (name, place, hint) in [("code", "body.code", Kind::OauthCode), ("state", "body.state", Kind::State)] {
+                for (name, place, hint) in [
+                    ("code", "body.code", Kind::OauthCode),
+                    ("state", "body.state", Kind::State),
+                ] {
                     if let Some(value) = fields::parameter(value.as_bytes(), name) {
                         take(&mut issued, redactor, Redacted::literal(place), hint, &value, whole);
                     }
@@ -51,17 +54,17 @@ pub(super) fn response(body: &[u8], redactor: &Redactor) -> OAuthFacts {
 }
 
 /// `token_type` (RFC 6749 §7.1, RFC 8693 §2.2.1) and `token_type_hint` (RFC 7009 §2.1).
-const TOKEN_TYPES: [&str; 9] =
-    ["Bearer", "bearer", "BEARER", "DPoP", "N_A", "mac", "access_token", "refresh_token", "id_token"];
+const TOKEN_TYPES: [&str; 7] = [
+    "Bearer",
+    "bearer",
+    "mac",
+    "N_A",
+    "access_token",
+    "refresh_token",
+    "id_token",
+];
 
-fn take(
-    into: &mut Vec<trace::Credential>,
-    redactor: &Redactor,
-    place: Redacted,
-    hint: Kind,
-    value: &str,
-    whole: bool,
-) {
+fn take(into: &mut Vec<trace::Credential>, redactor: &Redactor, place: Redacted, hint: Kind, value: &str, whole: bool) {
     if !whole {
         redactor.learn(value.as_bytes());
         return;
@@ -71,13 +74,26 @@ fn take(
         && let Some((code, state)) = value.split_once('#')
     {
         take(into, redactor, place, hint, code, true);
-        take(into, redactor, Redacted::literal("body.state"), Kind::State, state, true);
+        take(
+            into,
+            redactor,
+            Redacted::literal("body.state"),
+            Kind::State,
+            state,
+            true,
+        );
         return;
     }
     let credential = redactor.credential(value.as_bytes(), hint);
-    let known = into.iter().any(|known| known.place == place && known.credential.fp == credential.fp);
+    let known = into
+        .iter()
+        .any(|known| known.place == place && known.credential.fp == credential.fp);
     if !known && into.len() < MOST {
-        into.push(trace::Credential { place, scheme: None, credential });
+        into.push(trace::Credential {
+            place,
+            scheme: None,
+            credential,
+        });
     }
 }
 
