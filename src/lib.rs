@@ -2,6 +2,9 @@
 
 pub mod ca;
 pub mod facts;
+pub mod fake;
+pub mod proxy;
+pub mod record;
 pub mod redact;
 pub mod trace;
 pub mod wire;

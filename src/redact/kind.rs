@@ -421,9 +421,9 @@ fn is_truncated(core: &[u8], kind: Kind) -> bool {
 }
 
 /// Words that configuration examples and broken scripts leave where a credential belongs.
-const PLACEHOLDERS: [&str; 26] = [
+const PLACEHOLDERS: [&str; 25] = [
     "undefined", "null", "none", "nil", "true", "false", "dummy", "test", "token", "key", "apikey", "api_key", "api-key",
-    "changeme", "change-me", "placeholder", "secret", "password", "not-needed", "no-key", "unused", "fake", "example", "sk-ant",
+    "changeme", "change-me", "placeholder", "secret", "password", "not-needed", "no-key", "unused", "example", "sk-ant",
     "ollama", "anything",
 ];
 

@@ -276,7 +276,7 @@ mod tests {
             ("see https://FAKE.invalid/FAKE", "see ‹len≤32 fp=", "›"),
             ("key qhvmzpxkwtrbFAKE!", "key ‹len≤16 fp=", "›!"),
             ("pin 1234 5678 9012FAKE", "pin 1234 5678 ‹len≤8 fp=", "›"),
-            ("\u{1b}[31mred FAKE1\u{7}", "‹len≤8 fp=", "›"),
+            ("\u{1b}[31mred FAKE1\u{7}", "[‹len≤8 fp=", "›"),
         ] {
             let shown = r.message(text);
             assert!(shown.as_str().starts_with(start) && shown.as_str().ends_with(end), "{text} {shown}");

@@ -27,6 +27,7 @@ mod routes;
 mod secret;
 mod syntax;
 mod taint;
+mod vocabulary;
 mod words;
 
 #[cfg(test)]

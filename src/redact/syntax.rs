@@ -94,12 +94,11 @@ pub(super) fn request_id(value: &[u8]) -> bool {
 
 /// `oauth-2025-04-20`, `claude-code-20250219`.
 pub(super) fn beta(item: &[u8]) -> bool {
-    let Some(at) = item.windows(3).rposition(|w| w == b"-20") else { return false };
-    let (name, rest) = item.split_at(at);
-    let dated = like(rest, b"-2099-99-99") || like(rest, b"-20999999");
+    let dashed = item.len().checked_sub(11).and_then(|at| item.split_at_checked(at)).filter(|(_, date)| like(date, b"-2099-99-99"));
+    let compact = item.len().checked_sub(9).and_then(|at| item.split_at_checked(at)).filter(|(_, date)| like(date, b"-20999999"));
+    let Some((name, _)) = dashed.or(compact) else { return false };
     let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
-    dated
-        && (1..=40).contains(&name.len())
+    (1..=40).contains(&name.len())
         && name.iter().all(plain)
         && name.split(|b| *b == b'-').all(|part| part.len() <= 16 && part.iter().filter(|b| b.is_ascii_digit()).count() <= 3)
 }
@@ -234,7 +233,7 @@ mod tests {
             (http_date, &["Tue, 01 Sep 2026 08:00:00 GMT", "0"], &["Tue, 01 Sep 2026 08:00:00", "Foo, 01 Sep 2026 08:00:00 GMT"]),
             (timestamp, &["2026-09-01T08:00:00Z", "2026-09-01T08:00:00.123456+02:00"], &["2026-09-01", "2026-09-01T08:00:00.Z"]),
             (request_id, &["req_011CvHegk71arbU5WHds1f0I", "11111111-2222-4333-8444-555555555555"], &["req_", "req_a b", "sk-ant-api03-FAKE"]),
-            (beta, &["oauth-2025-04-20", "claude-code-20250219", "interleaved-thinking-2025-05-14"], &["oauth", "FAKE-2025-04-20", "sk-ant-oat01-FAKE", "-2025-04-20"]),
+            (beta, &["oauth-2025-04-20", "claude-code-20250219", "interleaved-thinking-2025-05-14"], &["oauth", "FAKE-2025-04-20", "sk-ant-oat01-FAKE", "-2025-04-20", "oauth-1999-04-20"]),
             (version, &["v24.1.0", "0.128.0", "1.0.0-beta.3", "2"], &["", "v", "1..2", "1.0.0-FAKE", "1234567"]),
             (
                 user_agent,

@@ -4,7 +4,7 @@
 /// that is not in here.
 const FOLLOWS: [&str; 26] = [
     "abcdefghijklmnprstuvwxyz", "abcdefijlmnoprstuvy", "acdefhiklmnoqrstuvy", "abcdefghijklmnoprstuvy", "abcdefghijklmnopqrstuvwxy",
-    "acdefilmnorstuy", "aeghilmnorstuy", "adeilmnorstuwy", "abcdefgklmnopqrstvxz", "aeosu", "adegilnostuwy", "abcdefgiklmnoprstuvy",
+    "acdefilmnorstuy", "aeghilmnorstuy", "adeilmnoprstuwy", "abcdefgklmnopqrstvxz", "aeosu", "adegilnostuwy", "abcdefgiklmnoprstuvy",
     "abcdeiklmnopstuy", "abcdefghijklmnopqrstuvwyz", "abcdefgijklmnoprstuvwxyz", "acdefghiklmoprstuy", "u", "abcdefgiklmnoprstuvwy",
     "acdefghiklmnopqrstuwy", "abcdefhilmnoprstuvwyz", "abcdefgijlmnoprstz", "aeimosuy", "adehilnors", "aceimpstxy", "acegilmnopstw", "aeioyz",
 ];
@@ -67,7 +67,7 @@ fn is_pronounceable(bytes: &[u8]) -> bool {
         let row = FOLLOWS.get(usize::from(lower(pair[0]) - b'a'));
         row.is_some_and(|row| row.as_bytes().contains(&lower(pair[1])))
     };
-    vowels * 5 >= bytes.len() && consonants <= 4 && bytes.windows(2).all(follows)
+    vowels * 8 >= bytes.len() && consonants <= 4 && bytes.windows(2).all(follows)
 }
 
 /// A host label of up to 20 letters that looks like a word, or two or three of them with hyphens.

@@ -1,0 +1,60 @@
+//! What can go wrong in the fake and its client.
+
+use std::io;
+use thiserror::Error;
+
+/// Why the fake could not start, or its client could not finish.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FakeError {
+    /// No loopback port could be had.
+    #[error("cannot listen on loopback")]
+    Listen(#[source] io::Error),
+    /// The root or a leaf certificate could not be made.
+    #[error("cannot make the fake's certificates")]
+    Certificate(#[from] rcgen::Error),
+    /// rustls refused the certificate, the key or the protocol versions.
+    #[error("cannot set up TLS")]
+    Tls(#[from] rustls::Error),
+    /// The system has no randomness to give.
+    #[error("no random seed: {0}")]
+    Random(getrandom::Error),
+    /// The client was given no usable certificate to trust.
+    #[error("the CA to trust is not a PEM certificate")]
+    CaPem,
+    /// The proxy could not be reached, or the connection broke.
+    #[error("connection to {host} through the proxy failed")]
+    Connection {
+        /// The host the client wanted.
+        host: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The proxy answered CONNECT with something else than 2xx.
+    #[error("the proxy refused the tunnel to {host} with status {status}")]
+    TunnelRefused {
+        /// The host the client wanted.
+        host: String,
+        /// The status of the answer.
+        status: u16,
+    },
+    /// The proxy's answer to CONNECT is not HTTP.
+    #[error("the proxy's answer to CONNECT {host} is not HTTP/1")]
+    TunnelGarbled {
+        /// The host the client wanted.
+        host: String,
+    },
+    /// The exchange broke off.
+    #[error("exchange with {host} failed")]
+    Exchange {
+        /// The host the client talked to.
+        host: String,
+        /// What hyper said.
+        #[source]
+        source: hyper::Error,
+    },
+    /// A request of the client could not be built.
+    #[error("cannot build the request")]
+    Request(#[from] http::Error),
+}

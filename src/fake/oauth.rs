@@ -1,0 +1,198 @@
+//! The token endpoint: grants, rotation, revocation.
+
+use super::access::{ApiError, Envelope, RequestIdShape};
+use super::answer::{Request, Response};
+use super::credential::{CredentialKind, Label};
+use super::model::{FULL_SCOPES, LIFETIME, Model};
+use crate::trace::Timestamp;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// What a token request asks for (RFC 6749 §4.1.3, §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// A login's code for tokens.
+    AuthorizationCode,
+    /// A refresh token for new tokens.
+    RefreshToken,
+}
+
+/// What the token endpoint gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenTerms {
+    /// `expires_in` and the real lifetime, in seconds.
+    pub lifetime: u32,
+    /// Whether a refresh gives a new refresh token; if not, the answer has none and the old one stays good.
+    pub rotates: bool,
+    /// The access tokens given are refused wherever they are used.
+    pub refused: bool,
+}
+
+impl Default for TokenTerms {
+    fn default() -> Self {
+        Self {
+            lifetime: LIFETIME,
+            rotates: true,
+            refused: false,
+        }
+    }
+}
+
+/// The grant of a token request, if it is one.
+pub(super) fn grant(request: &Request<'_>) -> Option<Grant> {
+    if request.method != "POST" || request.path != "/v1/oauth/token" {
+        return None;
+    }
+    match Fields::of(request).text("grant_type").as_str() {
+        "authorization_code" => Some(Grant::AuthorizationCode),
+        "refresh_token" => Some(Grant::RefreshToken),
+        _ => None,
+    }
+}
+
+/// The credential a token or revocation request has in its body.
+pub(super) fn label(model: &Model, request: &Request<'_>) -> Option<Label> {
+    if !request.path.starts_with("/v1/oauth/token") || request.method != "POST" {
+        return None;
+    }
+    let fields = Fields::of(request);
+    let named = |name: &str| Some(fields.text(name)).filter(|value| !value.is_empty());
+    let value = named("refresh_token")
+        .or_else(|| named("token"))
+        .or_else(|| named("code"))?;
+    // A pasted code may come with the state behind it.
+    Some(model.label(value.split('#').next().unwrap_or_default()))
+}
+
+/// `POST /v1/oauth/token`.
+pub(super) fn token(model: &mut Model, request: &Request<'_>) -> Result<Response, ApiError> {
+    let fields = Fields::of(request);
+    match fields.text("grant_type").as_str() {
+        _ if fields.text("client_id").is_empty() => Err(malformed()),
+        "refresh_token" => refresh(model, &fields, request.now),
+        "authorization_code" => exchange(model, &fields, request.now),
+        _ => Err(malformed()),
+    }
+}
+
+/// `POST /v1/oauth/token/revoke` (RFC 7009 §2.2: 200 whether the token was known or not).
+pub(super) fn revoke(model: &mut Model, request: &Request<'_>) -> Result<Response, ApiError> {
+    let value = Fields::of(request).text("token");
+    match model.label(&value) {
+        Label::Known(CredentialKind::RefreshToken, index) => {
+            if let Some(family) = model.refresh.get(index).map(|token| token.family) {
+                model.revoke_family(family);
+            }
+        }
+        Label::Known(CredentialKind::AccessToken, index) => model.revoke(index),
+        _ => {}
+    }
+    Ok(Response::json(200, &json!({})))
+}
+
+fn refresh(model: &mut Model, fields: &Fields, now: Timestamp) -> Result<Response, ApiError> {
+    let rotates = model.terms.rotates;
+    let index = model
+        .refresh_token(&fields.text("refresh_token"))
+        .ok_or_else(ApiError::invalid_grant)?;
+    let token = model.refresh.get_mut(index).ok_or_else(ApiError::invalid_grant)?;
+    if token.spent || token.revoked {
+        return Err(ApiError::invalid_grant());
+    }
+    token.spent = rotates;
+    let (family, scopes) = (token.family, token.scopes.clone());
+    Ok(grant_tokens(model, family, &scopes, rotates, model.terms.lifetime, now))
+}
+
+fn exchange(model: &mut Model, fields: &Fields, now: Timestamp) -> Result<Response, ApiError> {
+    let refused = || ApiError {
+        envelope: Envelope::OAuth,
+        request_id: RequestIdShape::Missing,
+        ..ApiError::new(400, "invalid_grant", "Invalid 'code' in request.")
+    };
+    let value = fields.text("code");
+    let (Label::Known(CredentialKind::Code, index), state) = (model.label(&value), fields.text("state")) else {
+        return Err(refused());
+    };
+    let code = model.codes.get_mut(index).ok_or_else(refused)?;
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(fields.text("code_verifier").as_bytes()));
+    let proven = code.challenge.as_ref().is_none_or(|asked| *asked == challenge);
+    if code.spent || code.state != state || !proven {
+        return Err(refused());
+    }
+    code.spent = true;
+    let scopes = code.scopes.clone();
+    let lifetime = fields.number("expires_in").unwrap_or(model.terms.lifetime);
+    let family = model.refresh.len();
+    Ok(grant_tokens(model, family, &scopes, true, lifetime, now))
+}
+
+fn grant_tokens(
+    model: &mut Model,
+    family: usize,
+    scopes: &str,
+    with_refresh: bool,
+    lifetime: u32,
+    now: Timestamp,
+) -> Response {
+    let scopes = if scopes.is_empty() { FULL_SCOPES } else { scopes };
+    let expires_at = Timestamp::from_unix_ms(now.unix_ms().saturating_add(i64::from(lifetime) * 1000));
+    let mut body = json!({
+        "token_type": "Bearer",
+        "access_token": model.issue_access(expires_at, scopes, family),
+        "expires_in": lifetime,
+        "scope": scopes,
+        "organization": {"uuid": model.organization(), "name": "Fake organization"},
+        "account": {"uuid": model.seed.uuid("account", 0), "email_address": "person@fake.invalid"},
+    });
+    if with_refresh && let Some(fields) = body.as_object_mut() {
+        fields.insert("refresh_token".to_owned(), json!(model.issue_refresh(scopes, family)));
+    }
+    let mut response = Response::json(200, &body);
+    response.headers.push(("cache-control", "no-store".to_owned()));
+    response
+}
+
+fn malformed() -> ApiError {
+    ApiError::new(400, "invalid_request_error", "Invalid request format").with_request_id(RequestIdShape::Missing)
+}
+
+/// The fields of a body, JSON or form-encoded.
+struct Fields(Value);
+
+impl Fields {
+    fn of(request: &Request<'_>) -> Self {
+        let form = request
+            .header("content-type")
+            .is_some_and(|kind| kind.starts_with("application/x-www-form"));
+        if !form {
+            return Self(request.json());
+        }
+        let text = String::from_utf8_lossy(request.body);
+        let decoded = |part: &str| {
+            percent_decode_str(&part.replace('+', " "))
+                .decode_utf8_lossy()
+                .into_owned()
+        };
+        let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+        Self(
+            pairs
+                .map(|(name, value)| (decoded(name), Value::String(decoded(value))))
+                .collect(),
+        )
+    }
+
+    /// Empty if it is missing or not text.
+    fn text(&self, name: &str) -> String {
+        self.0.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    fn number(&self, name: &str) -> Option<u32> {
+        let value = self.0.get(name)?;
+        let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
+        u32::try_from(number).ok()
+    }
+}

@@ -1,0 +1,298 @@
+//! The fake on loopback: TLS with HTTP/1.1 and HTTP/2 for every host name, and plaintext HTTP/1.1 beside it.
+
+use super::FakeError;
+use super::answer::{Reply, Request};
+use super::model::Model;
+use super::pace::{Cutter, Paced};
+use super::script::{Play, Script, Seen};
+use super::tls;
+use crate::trace::Timestamp;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How the fake behaves.
+pub struct FakeConfig {
+    /// Its state at the start.
+    pub model: Model,
+    /// What it does otherwise than the model would.
+    pub script: Script,
+    /// The pause before each event of a stream, where the script names none.
+    pub event_gap: Duration,
+    /// Milliseconds that its clock is ahead of this machine's; negative: behind.
+    pub clock_ahead_ms: i64,
+}
+
+impl FakeConfig {
+    /// Nothing scripted, events 5 ms apart, the machine's clock.
+    #[must_use]
+    pub fn new(model: Model) -> Self {
+        Self {
+            model,
+            script: Script::default(),
+            event_gap: Duration::from_millis(5),
+            clock_ahead_ms: 0,
+        }
+    }
+
+    /// The same with a script.
+    #[must_use]
+    pub fn with_script(self, script: Script) -> Self {
+        Self { script, ..self }
+    }
+}
+
+/// A running fake. Dropping it stops accepting and ends all connections; [`Fake::shutdown`] also waits for that.
+pub struct Fake {
+    addr: SocketAddr,
+    plaintext_addr: SocketAddr,
+    ca_pem: String,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+struct Shared {
+    play: Mutex<Play>,
+    seen: watch::Sender<Vec<Seen>>,
+    event_gap: Duration,
+    clock_ahead_ms: i64,
+}
+
+impl Fake {
+    /// Listens on two free ports of 127.0.0.1.
+    ///
+    /// # Errors
+    /// [`FakeError::Listen`] without a port, [`FakeError::Certificate`] and [`FakeError::Tls`] without a root.
+    pub async fn start(config: FakeConfig) -> Result<Self, FakeError> {
+        let (tls, ca_pem) = tls::server()?;
+        let encrypted = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(FakeError::Listen)?;
+        let plaintext = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(FakeError::Listen)?;
+        let addr = encrypted.local_addr().map_err(FakeError::Listen)?;
+        let plaintext_addr = plaintext.local_addr().map_err(FakeError::Listen)?;
+        let shared = Arc::new(Shared {
+            play: Mutex::new(Play::new(config.model, config.script)),
+            seen: watch::Sender::new(Vec::new()),
+            event_gap: config.event_gap,
+            clock_ahead_ms: config.clock_ahead_ms,
+        });
+        let fake = Self {
+            addr,
+            plaintext_addr,
+            ca_pem,
+            shared,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        fake.listen(encrypted, Some(TlsAcceptor::from(Arc::new(tls))));
+        fake.listen(plaintext, None);
+        Ok(fake)
+    }
+
+    /// Where TLS is spoken.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where plaintext HTTP/1.1 is spoken.
+    #[must_use]
+    pub fn plaintext_addr(&self) -> SocketAddr {
+        self.plaintext_addr
+    }
+
+    /// The root to trust, as PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// What has been asked and answered so far, in the order of the decisions.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Seen> {
+        self.shared.seen.borrow().clone()
+    }
+
+    /// Waits until at least `count` requests have been decided on, and gives them.
+    pub async fn requests_at_least(&self, count: usize) -> Vec<Seen> {
+        let mut receiver = self.shared.seen.subscribe();
+        match receiver.wait_for(|seen| seen.len() >= count).await {
+            Ok(seen) => seen.clone(),
+            // The sender lives in `self`, so this does not come about; what is there is still the right answer.
+            Err(_) => self.requests(),
+        }
+    }
+
+    /// Looks at or changes the model between requests: a new login, a revocation.
+    pub fn with_model<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
+        act(self.shared.play.lock().unwrap_or_else(PoisonError::into_inner).model())
+    }
+
+    /// Ends all connections and waits until every task is gone.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn listen(&self, listener: TcpListener, tls: Option<TlsAcceptor>) {
+        let (shared, stop, tasks) = (Arc::clone(&self.shared), self.stop.clone(), self.tasks.clone());
+        self.tasks.spawn(async move {
+            loop {
+                let stream = tokio::select! {
+                    () = stop.cancelled() => return,
+                    accepted = listener.accept() => match accepted {
+                        Ok((stream, _)) => stream,
+                        // Out of descriptors, or the peer has gone: others may still come.
+                        Err(_) => {
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                            continue;
+                        }
+                    },
+                };
+                let (shared, tls, stop) = (Arc::clone(&shared), tls.clone(), stop.clone());
+                let streams = tasks.clone();
+                tasks.spawn(async move {
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        // A broken connection is the client's affair, or the script's.
+                        _ = serve(shared, stream, tls, streams) => {}
+                    }
+                });
+            }
+        });
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn serve(shared: Arc<Shared>, stream: TcpStream, tls: Option<TlsAcceptor>, tasks: TaskTracker) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let cutter = Cutter::new(&stream);
+    let Some(tls) = tls else {
+        return exchanges(shared, stream, None, cutter).await;
+    };
+    let stream = tls.accept(stream).await?;
+    let h2 = (stream.get_ref().1.alpn_protocol() == Some(b"h2")).then_some(tasks);
+    exchanges(shared, stream, h2, cutter).await
+}
+
+/// Serves one connection: HTTP/2 if a tracker for the tasks of its streams is given, else HTTP/1.1.
+async fn exchanges<S>(shared: Arc<Shared>, stream: S, h2: Option<TaskTracker>, cutter: Cutter) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let ended = cutter.clone();
+    let service = service_fn(move |request| exchange(Arc::clone(&shared), request, cutter.clone()));
+    let io = TokioIo::new(stream);
+    let connection = async {
+        if let Some(tasks) = h2 {
+            hyper::server::conn::http2::Builder::new(Tracked(tasks))
+                .timer(TokioTimer::new())
+                .serve_connection(io, service)
+                .await
+        } else {
+            hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(io, service)
+                .await
+        }
+    };
+    tokio::select! {
+        () = ended.ended() => Ok(()),
+        served = connection => {
+            ended.release();
+            served.map_err(io::Error::other)
+        }
+    }
+}
+
+async fn exchange(
+    shared: Arc<Shared>,
+    request: hyper::Request<Incoming>,
+    cutter: Cutter,
+) -> Result<hyper::Response<Paced>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let named = head.headers.get("host").and_then(|value| value.to_str().ok());
+    let authority = head
+        .uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or(named)
+        .unwrap_or_default();
+    let host = host_of(authority);
+    let now = Timestamp::from_unix_ms(Timestamp::now().unix_ms().saturating_add(shared.clock_ahead_ms));
+    let (reply, delay) = {
+        let mut play = shared.play.lock().unwrap_or_else(PoisonError::into_inner);
+        let (reply, delay, seen) = play.reply(&Request {
+            method: head.method.as_str(),
+            host: &host,
+            path: head.uri.path(),
+            query: head.uri.query(),
+            headers: &head.headers,
+            body: &body,
+            now,
+        });
+        shared.seen.send_modify(|all| all.push(seen));
+        (reply, delay)
+    };
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    let response = match reply {
+        Reply::Response(response) => response,
+        Reply::Cut(how) => {
+            cutter.cut(how);
+            // The connection's task drops this exchange with the connection.
+            return std::future::pending().await;
+        }
+    };
+    let mut answer = hyper::Response::new(Paced::new(response.body, shared.event_gap, cutter));
+    *answer.status_mut() = http::StatusCode::from_u16(response.status).unwrap_or(http::StatusCode::IM_A_TEAPOT);
+    for (name, value) in response.headers {
+        if let Ok(value) = http::HeaderValue::from_str(&value) {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    Ok(answer)
+}
+
+/// The host of an authority, lower case, without the port.
+fn host_of(authority: &str) -> String {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    host.to_ascii_lowercase()
+}
+
+/// Runs the streams of an HTTP/2 connection as tasks that a shutdown waits for; they end with the connection.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tracked {
+    fn execute(&self, stream: F) {
+        self.0.spawn(stream);
+    }
+}

@@ -1,0 +1,187 @@
+//! Connections of the scripted client: CONNECT to a proxy, TLS in the tunnel, HTTP/1.1 in that.
+
+use super::client::ClientConfig;
+use super::error::FakeError;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig as TlsConfig, RootCertStore, version};
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
+
+/// Longest answer to CONNECT that is read, in bytes.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Which of Claude Code's two HTTP stacks the connection looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// One request per connection, no ALPN.
+    Axios,
+    /// Kept alive, ALPN `http/1.1`.
+    Fetch,
+}
+
+/// Opens connections through the proxy.
+pub(super) struct Tunnels {
+    proxy_addr: SocketAddr,
+    authorization: Option<String>,
+    axios: TlsConnector,
+    fetch: TlsConnector,
+    patience: Duration,
+}
+
+impl Tunnels {
+    pub(super) fn new(config: &ClientConfig) -> Result<Self, FakeError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(config.ca_pem.as_bytes()) {
+            roots
+                .add(certificate.map_err(|_| FakeError::CaPem)?)
+                .map_err(|_| FakeError::CaPem)?;
+        }
+        if roots.is_empty() {
+            return Err(FakeError::CaPem);
+        }
+        let axios = TlsConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut fetch = axios.clone();
+        fetch.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let credentials = format!("{}:{}", config.proxy_user, config.proxy_password);
+        let authorization = (!config.proxy_user.is_empty()).then(|| format!("Basic {}", STANDARD.encode(credentials)));
+        Ok(Self {
+            proxy_addr: config.proxy_addr,
+            authorization,
+            axios: TlsConnector::from(Arc::new(axios)),
+            fetch: TlsConnector::from(Arc::new(fetch)),
+            patience: config.patience,
+        })
+    }
+
+    pub(super) async fn open(&self, host: &'static str, style: Style) -> Result<Tunnel, FakeError> {
+        let failed = |source| FakeError::Connection {
+            host: host.to_owned(),
+            source,
+        };
+        let mut stream = within(self.patience, TcpStream::connect(self.proxy_addr))
+            .await
+            .map_err(failed)?;
+        let (connector, connection) = match style {
+            Style::Axios => (&self.axios, "close"),
+            Style::Fetch => (&self.fetch, "Keep-Alive"),
+        };
+        let mut head = format!("CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\nProxy-Connection: {connection}\r\n");
+        if let Some(authorization) = &self.authorization {
+            head.push_str(&format!("Proxy-Authorization: {authorization}\r\n"));
+        }
+        head.push_str("\r\n");
+        within(self.patience, stream.write_all(head.as_bytes()))
+            .await
+            .map_err(failed)?;
+        let answer = within(self.patience, head_of(&mut stream)).await.map_err(failed)?;
+        match status_of(&answer) {
+            Some(200..=299) => {}
+            Some(status) => {
+                return Err(FakeError::TunnelRefused {
+                    host: host.to_owned(),
+                    status,
+                });
+            }
+            None => return Err(FakeError::TunnelGarbled { host: host.to_owned() }),
+        }
+        let name = ServerName::try_from(host).map_err(|error| failed(io::Error::other(error)))?;
+        let stream = within(self.patience, connector.connect(name, stream))
+            .await
+            .map_err(failed)?;
+        let exchange = |source| FakeError::Exchange {
+            host: host.to_owned(),
+            source,
+        };
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(exchange)?;
+        // What goes wrong on the connection shows in the exchange that is on it.
+        let task = AbortOnDropHandle::new(tokio::spawn(async move { drop(connection.await) }));
+        Ok(Tunnel {
+            host,
+            sender,
+            patience: self.patience,
+            _task: task,
+        })
+    }
+}
+
+/// One connection in a tunnel; it ends when this is dropped.
+pub(super) struct Tunnel {
+    host: &'static str,
+    sender: SendRequest<Full<Bytes>>,
+    patience: Duration,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Tunnel {
+    pub(super) fn is_open(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
+    /// Sends a request and reads the answer to its end.
+    pub(super) async fn exchange(&mut self, request: http::Request<Full<Bytes>>) -> Result<(u16, Bytes), FakeError> {
+        let failed = |source| FakeError::Exchange {
+            host: self.host.to_owned(),
+            source,
+        };
+        let exchange = async {
+            self.sender.ready().await?;
+            let response = self.sender.send_request(request).await?;
+            let status = response.status().as_u16();
+            Ok((status, response.into_body().collect().await?.to_bytes()))
+        };
+        match timeout(self.patience, exchange).await {
+            Ok(done) => done.map_err(failed),
+            Err(_) => {
+                let source = io::ErrorKind::TimedOut.into();
+                Err(FakeError::Connection {
+                    host: self.host.to_owned(),
+                    source,
+                })
+            }
+        }
+    }
+}
+
+async fn within<T>(patience: Duration, act: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(patience, act)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Reads up to and with the empty line, byte by byte: what follows it is TLS and is not ours to take.
+async fn head_of(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        if head.len() >= MAX_HEAD {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        head.push(stream.read_u8().await?);
+    }
+    Ok(head)
+}
+
+fn status_of(head: &[u8]) -> Option<u16> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let mut response = httparse::Response::new(&mut fields);
+    response.parse(head).ok()?;
+    response.code
+}
