@@ -163,3 +163,24 @@ fn decode(raw: &[u8]) -> Zeroizing<String> {
     }
     Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::Redactor;
+
+    #[test]
+    fn places_are_words_that_a_reader_of_the_trace_knows() {
+        for field in &SECRETS {
+            assert_eq!(Redactor::plain().place(field.place.as_str()), field.place);
+        }
+    }
+
+    #[test]
+    fn forms_are_decoded() {
+        let query = b"a=1&code=x%2Dy+z%&code=2#state=%zz";
+        assert_eq!(parameter(query, "code").unwrap().as_str(), "x-y z%");
+        assert_eq!(parameter(query, "state").unwrap().as_str(), "%zz");
+        assert_eq!(parameter(query, "b"), None);
+    }
+}

@@ -78,7 +78,7 @@ impl Extractor {
             headers.push(line.field);
         }
         let request = trace::Request {
-            method: method(redactor, source.method),
+            method: redactor.method(source.method),
             scheme: match source.scheme {
                 Scheme::Http => Redacted::literal("http"),
                 Scheme::Https => Redacted::literal("https"),
@@ -219,14 +219,14 @@ fn version(version: Version) -> Redacted {
     }
 }
 
-/// RFC 9110 §9.3, RFC 5789; methods are case-sensitive.
-const METHODS: [&str; 9] = [
-    "GET", "POST", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "CONNECT", "TRACE",
-];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn method(redactor: &Redactor, method: &[u8]) -> Redacted {
-    match METHODS.iter().find(|known| known.as_bytes() == method) {
-        Some(known) => Redacted::literal(known),
-        None => redactor.identifier(&String::from_utf8_lossy(method), &METHODS),
+    #[test]
+    fn places_are_words_that_a_reader_of_the_trace_knows() {
+        for known in PLACES {
+            assert_eq!(Redactor::plain().place(known), known);
+        }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn request(body: &[u8], redactor: &Redactor) -> (OAuthFacts, Vec<trac
             Field::GrantType => facts.grant_type = Some(redactor.grant_type(&value)),
             Field::ClientId => facts.client_id = Some(redactor.client_id(&value)),
             Field::Scope => add_scope(&mut facts.scope_requested, redactor.scope(&value), redactor),
-            Field::TokenType => facts.token_type = Some(redactor.identifier(&value, &TOKEN_TYPES)),
+            Field::TokenType => facts.token_type = Some(redactor.token_type(&value)),
             Field::ExpiresIn | Field::Redirect => {}
         }
     });
@@ -34,7 +34,7 @@ pub(super) fn response(body: &[u8], redactor: &Redactor) -> OAuthFacts {
             Field::Secret(place, hint) => take(&mut issued, redactor, place, hint, &value, whole),
             Field::Scope => add_scope(&mut facts.scope_granted, redactor.scope(&value), redactor),
             Field::ExpiresIn => facts.expires_in = facts.expires_in.or_else(|| seconds(&value)),
-            Field::TokenType => facts.token_type = Some(redactor.identifier(&value, &TOKEN_TYPES)),
+            Field::TokenType => facts.token_type = Some(redactor.token_type(&value)),
             Field::Redirect => {
                 for (name, place, hint) in [
                     ("code", "body.code", Kind::OauthCode),
@@ -52,17 +52,6 @@ pub(super) fn response(body: &[u8], redactor: &Redactor) -> OAuthFacts {
     facts.issued = issued;
     facts
 }
-
-/// `token_type` (RFC 6749 §7.1, RFC 8693 §2.2.1) and `token_type_hint` (RFC 7009 §2.1).
-const TOKEN_TYPES: [&str; 7] = [
-    "Bearer",
-    "bearer",
-    "mac",
-    "N_A",
-    "access_token",
-    "refresh_token",
-    "id_token",
-];
 
 fn take(into: &mut Vec<trace::Credential>, redactor: &Redactor, place: Redacted, hint: Kind, value: &str, whole: bool) {
     if !whole {
