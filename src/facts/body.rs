@@ -194,7 +194,7 @@ impl Reading {
         let mut stated = None;
         // Issued values are learned before any message is redacted.
         if setting.route.carries_credentials() {
-            let oauth = oauth::response(&held, redactor);
+            let oauth = oauth::response(&held, setting.status, redactor);
             facts.oauth = (oauth != OAuthFacts::default()).then_some(oauth);
         }
         let labelled = self.events.is_some();

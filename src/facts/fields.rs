@@ -86,7 +86,8 @@ pub(super) fn read(body: &[u8], found: &mut dyn FnMut(Found)) {
                     value: text.unescape(),
                     whole: text.whole,
                 }),
-                Value::Word(word) => {
+                // A number under the name of a secret is something else, such as an error's `code`.
+                Value::Word(word) if !matches!(field, Field::Secret(..)) => {
                     let value = Zeroizing::new(String::from_utf8_lossy(word).into_owned());
                     found(Found {
                         field,
@@ -94,10 +95,10 @@ pub(super) fn read(body: &[u8], found: &mut dyn FnMut(Found)) {
                         whole: true,
                     });
                 }
-                Value::Object | Value::Null => {}
+                Value::Object | Value::Null | Value::Word(_) => {}
             }
         });
-    } else {
+    } else if !body.starts_with(b"<") {
         for pair in body.split(|b| *b == b'&') {
             let at = memchr::memchr(b'=', pair).unwrap_or(pair.len());
             let key = decode(pair.get(..at).unwrap_or_default());

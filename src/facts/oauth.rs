@@ -25,12 +25,15 @@ pub(super) fn request(body: &[u8], redactor: &Redactor) -> (OAuthFacts, Vec<trac
 }
 
 /// Reads the body of an answer: everything it issued is learned.
-pub(super) fn response(body: &[u8], redactor: &Redactor) -> OAuthFacts {
+pub(super) fn response(body: &[u8], status: u16, redactor: &Redactor) -> OAuthFacts {
+    // In a refusal `code` names the error.
+    let ambiguous = |place: &Redacted| ["body.code", "body.state", "body.token"].contains(&place.as_str());
     let mut facts = OAuthFacts::default();
     let mut issued = Vec::new();
     fields::read(body, &mut |found| {
         let Found { field, value, whole } = found;
         match field {
+            Field::Secret(place, _) if status >= 400 && ambiguous(&place) => {}
             Field::Secret(place, hint) => take(&mut issued, redactor, place, hint, &value, whole),
             Field::Scope => add_scope(&mut facts.scope_granted, redactor.scope(&value), redactor),
             Field::ExpiresIn => facts.expires_in = facts.expires_in.or_else(|| seconds(&value)),

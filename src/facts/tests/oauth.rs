@@ -195,3 +195,20 @@ fn a_value_that_is_cut_off_is_no_credential() {
     let oauth = facts.oauth.unwrap();
     assert_eq!((oauth.expires_in, oauth.issued.len()), (Some(60), 0));
 }
+
+#[test]
+fn the_code_of_an_error_is_not_issued() {
+    for (status, body) in [
+        (400, r#"{"error":{"message":"no","code":"invalid_request_body"}}"#),
+        (401, r#"{"code":"token_expired","message":"no","state":"failed-FAKE"}"#),
+        (200, r#"{"code":0,"token":null}"#),
+        (403, "<html><a href=\"/x?a=1&code=FAKEFAKEFAKE&state=FAKEFAKE\">"),
+    ] {
+        let facts = Answer {
+            target: "/v1/oauth/token",
+            ..Answer::json(status)
+        }
+        .read(body.as_bytes(), 7);
+        assert_eq!(facts.oauth, None, "{body}");
+    }
+}
