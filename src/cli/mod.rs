@@ -54,3 +54,14 @@ fn usage(error: &clap::Error) -> ExitCode {
     let under_run = std::env::args_os().nth(1).is_some_and(|command| command == "run");
     ExitCode::from(if under_run { exit::FAILED } else { exit::USAGE })
 }
+
+/// The threads that carry the traffic: as many as there are cores, four at most.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context as _;
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(4);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .context("cannot start the threads that carry the traffic")
+}
