@@ -2,3 +2,5 @@
 
 #[cfg(test)] // clippy takes helpers of a test for test code only so
 mod ca;
+#[cfg(test)]
+mod launch;
