@@ -3,6 +3,7 @@
 pub mod ca;
 pub mod facts;
 pub mod fake;
+pub mod launch;
 pub mod proxy;
 pub mod record;
 pub mod redact;
