@@ -6,10 +6,14 @@ use super::{console, logging};
 use anyhow::{Context, Result};
 use authtrace::config::{LogFormat, Options};
 use authtrace::export::{markdown, text};
-use authtrace::fake::{self, ClientConfig, Fake, FakeConfig, Model};
-use authtrace::launch::ParentEnvironment;
+use authtrace::fake::{self, ClientConfig, Fake, FakeConfig, Model, Seed};
+use authtrace::launch::{ParentEnvironment, TempDir};
+use authtrace::trace::Timestamp;
 use std::io::Write;
 use std::process::ExitCode;
+
+/// Lifetime of the demo's access token: it is refused long before it ends.
+const LIFETIME_SECONDS: i64 = 8 * 3600;
 
 pub(crate) fn run(args: DemoArgs) -> Result<ExitCode> {
     logging::install(LogFormat::default());
@@ -18,9 +22,11 @@ pub(crate) fn run(args: DemoArgs) -> Result<ExitCode> {
 
 async fn play(args: DemoArgs) -> Result<ExitCode> {
     console::say("playing a login that works, whose token is refused: refreshed, and refused again (all made up, nothing leaves this machine)");
-    let (model, login, seed) = fake::demo_model();
+    let seed = Seed::random()?;
+    let mut model = Model::new(seed);
+    let login = model.log_in(Timestamp::now(), LIFETIME_SECONDS);
     let fake = Fake::start(FakeConfig::new(model).with_script(fake::motivating_bug())).await?;
-    let folder = tempfile_free_folder()?;
+    let folder = TempDir::create(&std::env::vars_os().collect())?;
     let roots = folder.write("fake-ca.pem", fake.ca_pem().as_bytes())?;
     let options = Options {
         out: args.out,

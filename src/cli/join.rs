@@ -101,7 +101,7 @@ impl Host {
             proxy: session.address(),
             root_pem: session.root_pem.clone(),
             scope: scope_names(scope),
-            trust: trust.to_string(),
+            trust: trust.to_list(),
             trace: session.trace_path().to_owned(),
             lanes: AtomicUsize::new(2),
         });

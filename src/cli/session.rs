@@ -168,5 +168,5 @@ pub(crate) fn scope_names(scope: &authtrace::ca::Scope) -> Vec<String> {
     if scope.is_everything() {
         return vec!["*".to_owned()];
     }
-    scope.patterns().map(|pattern| pattern.name().to_owned()).collect()
+    scope.patterns().map(ToString::to_string).collect()
 }

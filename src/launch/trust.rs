@@ -49,6 +49,15 @@ impl Trust {
         }
     }
 
+    /// The value of `--trust` that gives this.
+    #[must_use]
+    pub fn to_list(&self) -> String {
+        if self.0.is_empty() {
+            return "none".to_owned();
+        }
+        self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    }
+
     fn includes(&self, variable: &TrustVariable, parent: &ParentEnvironment) -> bool {
         self.0.contains(&variable.group)
             && (!variable.only_if_set || users_file(parent, variable.name).is_some())
