@@ -1,5 +1,6 @@
 //! authtrace: a local HTTPS proxy that shows why Claude Code says 401.
 
+pub mod analyze;
 pub mod ca;
 pub mod facts;
 pub mod fake;
