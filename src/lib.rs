@@ -2,6 +2,8 @@
 
 pub mod analyze;
 pub mod ca;
+pub mod config;
+pub mod export;
 pub mod facts;
 pub mod fake;
 pub mod launch;

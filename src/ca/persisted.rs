@@ -118,7 +118,7 @@ impl Root {
     /// [`CaError::Io`] if there is none; [`CaError::Unsafe`] and [`CaError::Unusable`] as [`Root::persisted`].
     pub fn kept(dir: &Path) -> Result<Kept, CaError> {
         let path = dir.join("ca.pem");
-        let missing = || CaError::io(&path, std::io::ErrorKind::NotFound.into());
+        let missing = || CaError::io(&path, std::io::Error::from(std::io::ErrorKind::NotFound));
         let pem = read_own(&path, 0o022, "chmod 600 it")?.ok_or_else(missing)?;
         let der = CertificateDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| unusable(&path, "it is not a PEM certificate"))?;
