@@ -179,8 +179,8 @@ enum Head {
 enum Stop {
     Finished,
     OtherAuthority,
-    ClientGone(Eof),
-    UpstreamGone(Eof),
+    ClientGone,
+    UpstreamGone,
     ClientRefused(Refusal),
     UpstreamRefused(Refusal),
     HeadTimeout,
@@ -420,7 +420,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
 
     fn client_stopped(&mut self) {
         if self.up.eof == Some(Eof::Reset) {
-            self.stop = Some(Stop::ClientGone(Eof::Reset));
+            self.stop = Some(Stop::ClientGone);
         }
     }
 
@@ -444,7 +444,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             let drained = match self.down.poll_drain(cx, self.client) {
                 Poll::Ready(Ok(())) => true,
                 Poll::Ready(Err(_)) => {
-                    self.stop = Some(Stop::ClientGone(Eof::Reset));
+                    self.stop = Some(Stop::ClientGone);
                     return Poll::Pending;
                 }
                 Poll::Pending => false,
@@ -599,7 +599,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
 
     fn upstream_stopped(&mut self) {
         if self.down.eof == Some(Eof::Reset) {
-            self.stop = Some(Stop::UpstreamGone(Eof::Reset));
+            self.stop = Some(Stop::UpstreamGone);
             return;
         }
         // A head that breaks off passes as it is: what the client makes of it is between the two.
@@ -643,8 +643,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         log.add_requests(self.carried);
         let (outcome, detail) = self.read_stop(stop);
         match stop {
-            Stop::ClientGone(_) => self.upstream.reset_on_close(),
-            Stop::UpstreamGone(_) | Stop::UpstreamRefused(_) => {
+            Stop::ClientGone => self.upstream.reset_on_close(),
+            Stop::UpstreamGone | Stop::UpstreamRefused(_) => {
                 self.client.reset_on_close();
                 self.upstream.reset_on_close();
             }
@@ -666,8 +666,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 Outcome::UpstreamReset,
                 Some(Redacted::literal("the upstream closed the connection before the answer was complete")),
             ),
-            Stop::ClientGone(_) => (EndKind::ClientAbort, Outcome::ClientAbort, None),
-            Stop::UpstreamGone(_) => {
+            Stop::ClientGone => (EndKind::ClientAbort, Outcome::ClientAbort, None),
+            Stop::UpstreamGone => {
                 (EndKind::UpstreamReset, Outcome::UpstreamReset, Some(Redacted::literal("the upstream reset the connection")))
             }
             Stop::ClientRefused(refusal) => (EndKind::Refused, Outcome::ClientProtocol, self.explain(refusal)),
@@ -688,8 +688,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             }
         }
         match stop {
-            Stop::ClientGone(_) | Stop::UpstreamGone(_) if idle && self.carried > 0 => (Outcome::Ok, None),
-            Stop::Finished | Stop::ClientGone(_) if self.carried == 0 => (
+            Stop::ClientGone | Stop::UpstreamGone if idle && self.carried > 0 => (Outcome::Ok, None),
+            Stop::Finished | Stop::ClientGone if self.carried == 0 => (
                 Outcome::UnusedTunnel,
                 Some(Redacted::literal("the client finished the handshake and closed without a request")),
             ),

@@ -4,8 +4,10 @@
 
 use super::Shared;
 use super::journal::{ConnectionLog, micros};
-use crate::facts::{BodyFacts, BodyReader, Extractor, RequestFacts, RequestSource, ResponseFacts, ResponseSource, Route};
-use crate::facts::{Scheme, Version};
+use crate::facts::{
+    self, BodyFacts, BodyReader, Extractor, RequestFacts, RequestSource, ResponseFacts, ResponseSource, Route, Scheme,
+    Version,
+};
 use crate::redact::Redacted;
 use crate::trace::{
     End, EndKind, Exchange, HeaderField, Origin, Record, RequestIds, RequestStart, Stage, Timestamp, Timing,
@@ -82,13 +84,13 @@ impl Tap {
             begun,
             first_of_connection,
             request: None,
-            route: Route::default(),
-            request_body: BodyReader::ignore(),
+            route: Route::Other,
+            request_body: BodyReader::idle(),
             request_bytes: 0,
             request_trailers: Vec::new(),
             sent: None,
             response: None,
-            response_body: BodyReader::ignore(),
+            response_body: BodyReader::idle(),
             response_bytes: 0,
             response_trailers: Vec::new(),
             interim: Vec::new(),
@@ -126,8 +128,8 @@ impl Tap {
             version,
             headers,
         };
-        self.route = source.route();
-        self.request_body = BodyReader::for_request(&source);
+        self.route = Route::of(target);
+        self.request_body = facts::request_body(&source);
         let facts = extractor.request(&source);
         channel.shared.sink.emit(Record::Request(RequestStart {
             id: self.id,
@@ -184,7 +186,7 @@ impl Tap {
             return;
         }
         let source = ResponseSource { status, version, headers };
-        self.response_body = BodyReader::for_response(self.route, &source);
+        self.response_body = facts::response_body(self.route, &source);
         self.response = Some(extractor.response(&source));
     }
 
@@ -237,8 +239,8 @@ impl Tap {
         let Some(facts) = self.request.take() else { return };
         let complete = end.outcome == EndKind::Complete;
         let redactor = &self.channel.shared.redactor;
-        let asked = std::mem::replace(&mut self.request_body, BodyReader::ignore()).finish(redactor, complete);
-        let answered = std::mem::replace(&mut self.response_body, BodyReader::ignore()).finish(redactor, complete);
+        let asked = std::mem::replace(&mut self.request_body, BodyReader::idle()).finish(redactor, complete);
+        let answered = std::mem::replace(&mut self.response_body, BodyReader::idle()).finish(redactor, complete);
         let exchange = self.assemble(facts, asked, answered, end);
         self.channel.shared.sink.emit(Record::Exchange(Box::new(exchange)));
     }
@@ -273,7 +275,7 @@ impl Tap {
                 client: facts.client_request_id,
                 ..ids
             },
-            oauth: merge_oauth(asked.oauth, answered.oauth),
+            oauth: facts::merge_oauth(asked.oauth, answered.oauth),
             sse: answered.sse,
             timing: self.timing(answered.first_event_us),
             origin: self.origin,
@@ -304,21 +306,5 @@ impl Drop for Tap {
     fn drop(&mut self) {
         let stopping = self.channel.shared.stopping.is_cancelled();
         self.break_off(if stopping { EndKind::Shutdown } else { EndKind::ClientAbort }, None);
-    }
-}
-
-fn merge_oauth(
-    asked: Option<crate::trace::OAuthFacts>,
-    answered: Option<crate::trace::OAuthFacts>,
-) -> Option<crate::trace::OAuthFacts> {
-    match (asked, answered) {
-        (Some(asked), Some(answered)) => Some(crate::trace::OAuthFacts {
-            grant_type: asked.grant_type,
-            client_id: asked.client_id,
-            scope_requested: asked.scope_requested,
-            token_type: answered.token_type.or(asked.token_type),
-            ..answered
-        }),
-        (one, other) => one.or(other),
     }
 }

@@ -12,6 +12,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use time::OffsetDateTime;
 
 /// Configurations kept; a client that offers ever new protocol lists does not grow the table.
 const KEPT: usize = 256;
@@ -114,7 +115,7 @@ impl TlsConfigs {
         host: &str,
         protocol: Option<&[u8]>,
     ) -> Result<Arc<ServerConfig>, ServerTlsError> {
-        let leaf = leaves.leaf(host)?;
+        let leaf = leaves.certified_key(host, OffsetDateTime::now_utc())?;
         let key = (host.to_owned(), protocol.map(<[u8]>::to_vec));
         let mut kept = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = kept.get(&key).filter(|entry| Arc::ptr_eq(&entry.leaf, &leaf)) {

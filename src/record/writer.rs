@@ -77,9 +77,9 @@ impl Writer {
             return;
         };
         let sealed = self.redactor.seal(line);
-        lines.extend_from_slice(sealed.text.as_bytes());
+        lines.extend_from_slice(sealed.text().as_bytes());
         lines.push(b'\n');
-        if sealed.hits > 0 {
+        if sealed.hits() > 0 {
             self.totals.masked += 1;
             let note = Record::Note(Note {
                 at: Timestamp::now(),

@@ -5,25 +5,46 @@ use super::exchange::HeaderField;
 use crate::redact::{Redacted, reread};
 use serde::{Deserialize, Deserializer};
 
-macro_rules! readers {
-    ($($one:ident, $maybe:ident => $how:path;)*) => {$(
-        #[allow(dead_code, reason = "the table is regular; not every form of every reader is in use")]
-        pub(super) fn $one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Redacted, D::Error> {
+macro_rules! read {
+    ($($name:ident => $how:path;)*) => {$(
+        pub(super) fn $name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Redacted, D::Error> {
             String::deserialize(deserializer).map(|text| $how(&text))
         }
-        #[allow(dead_code, reason = "the table is regular; not every form of every reader is in use")]
-        pub(super) fn $maybe<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Redacted>, D::Error> {
+    )*};
+}
+
+macro_rules! read_if_there {
+    ($($name:ident => $how:path;)*) => {$(
+        pub(super) fn $name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Redacted>, D::Error> {
             Ok(Option::<String>::deserialize(deserializer)?.map(|text| $how(&text)))
         }
     )*};
 }
 
-readers! {
-    text, maybe_text => reread::text;
-    identifier, maybe_identifier => reread::identifier;
-    host, maybe_host => reread::host;
-    path, maybe_path => reread::path;
-    request_id, maybe_request_id => reread::request_id;
+read! {
+    text => reread::text;
+    lane => lane_name;
+    identifier => word;
+    host => reread::host;
+    path => reread::path;
+}
+
+read_if_there! {
+    maybe_text => reread::text;
+    maybe_identifier => word;
+    maybe_request_id => request_id;
+}
+
+fn lane_name(text: &str) -> Redacted {
+    reread::redactor().lane(text)
+}
+
+fn word(text: &str) -> Redacted {
+    reread::redactor().word(text)
+}
+
+fn request_id(text: &str) -> Redacted {
+    reread::redactor().request_id(text)
 }
 
 pub(super) fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Redacted>, D::Error> {
@@ -31,7 +52,7 @@ pub(super) fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Re
 }
 
 pub(super) fn identifiers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Redacted>, D::Error> {
-    Ok(Vec::<String>::deserialize(deserializer)?.iter().map(|text| reread::identifier(text)).collect())
+    Ok(Vec::<String>::deserialize(deserializer)?.iter().map(|text| word(text)).collect())
 }
 
 impl<'de> Deserialize<'de> for HeaderField {

@@ -1,0 +1,18 @@
+//! What a trace shows, counted and put in order.
+//!
+//! Comes in: the records of a trace, one after the other, from a file or while they are written. Goes out: a
+//! [`Survey`] and views of it: failures, credentials with short labels, hosts, times, the difference of the clocks.
+//! Never here: I/O besides the reader that is handed in, clocks, a verdict about the cause, text of its own beside
+//! labels.
+
+mod credentials;
+mod failures;
+mod labels;
+mod survey;
+mod timing;
+
+pub use credentials::CredentialRow;
+pub use failures::Failure;
+pub use labels::{Label, Labels};
+pub use survey::{HostRow, Survey, TunnelRow, Unread};
+pub use timing::{ClockDifference, Spread, TimingSummary};

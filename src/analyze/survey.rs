@@ -1,0 +1,303 @@
+//! Everything that a report needs, read from the records of a trace.
+
+use super::credentials::{self, CredentialRow};
+use super::failures::{self, Failure};
+use super::labels::{Label, Labels};
+use super::timing::{self, ClockDifference, TimingSummary};
+use crate::redact::{Fingerprint, Redacted};
+use crate::trace::{
+    Connection, Exchange, Gap, Line, Mode, Note, ReadError, Reader, Record, RequestStart, Target, TraceEnd, TraceHead,
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
+use std::io::BufRead;
+
+/// The content of a trace in the order of time. Records may be taken while the trace is still being written.
+#[derive(Clone, Debug, Default)]
+pub struct Survey {
+    head: Option<TraceHead>,
+    exchanges: Vec<Exchange>,
+    ended: HashSet<u64>,
+    unfinished: BTreeMap<u64, RequestStart>,
+    connections: Vec<Connection>,
+    gaps: Vec<Gap>,
+    notes: Vec<Note>,
+    end: Option<TraceEnd>,
+    unread: Vec<Unread>,
+    labels: Labels,
+}
+
+/// A line of a trace file that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// Number of the line, from 1.
+    pub line: u64,
+    /// What is wrong with it, without any of its bytes.
+    pub why: String,
+}
+
+/// A host whose traffic was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HostRow {
+    /// Host name.
+    pub host: Redacted,
+    /// Exchanges with it.
+    pub exchanges: u64,
+}
+
+/// A target whose traffic passed unread.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TunnelRow {
+    /// Host and port.
+    pub target: Target,
+    /// Connections to it.
+    pub connections: u64,
+    /// Bytes from the clients, all connections together.
+    pub bytes_up: u64,
+    /// Bytes to the clients, all connections together.
+    pub bytes_down: u64,
+}
+
+impl Survey {
+    /// Reads a trace to its end. Lines that cannot be read are kept as facts ([`Survey::unread`]); a failing disk ends
+    /// the reading and is one of them.
+    #[must_use]
+    pub fn read<R: BufRead>(mut reader: Reader<R>) -> Self {
+        let mut survey = Self {
+            head: Some(reader.head().clone()),
+            ..Self::default()
+        };
+        loop {
+            match reader.next_line() {
+                Ok(Some(Line::Record(record))) => survey.take(&record),
+                Ok(Some(Line::Broken { line, why })) => survey.unread.push(Unread { line, why }),
+                Ok(Some(Line::Torn { line })) => {
+                    let why = "the last line is not whole: its writer was stopped in the middle".to_owned();
+                    survey.unread.push(Unread { line, why });
+                }
+                Ok(None) => return survey,
+                Err(error) => {
+                    let line = if let ReadError::Io { line, .. } = &error {
+                        *line
+                    } else {
+                        1
+                    };
+                    survey.unread.push(Unread {
+                        line,
+                        why: format!("reading stopped: {error}"),
+                    });
+                    return survey;
+                }
+            }
+        }
+    }
+
+    /// Takes one record.
+    pub fn take(&mut self, record: &Record) {
+        self.labels.take(record);
+        match record {
+            Record::Trace(head) => self.head = Some(head.clone()),
+            Record::Request(start) => {
+                if !self.ended.contains(&start.id) {
+                    self.unfinished.insert(start.id, start.clone());
+                }
+            }
+            Record::Exchange(exchange) => {
+                self.ended.insert(exchange.id);
+                self.unfinished.remove(&exchange.id);
+                let key = (exchange.at, exchange.id);
+                let at = self.exchanges.partition_point(|other| (other.at, other.id) <= key);
+                self.exchanges.insert(at, (**exchange).clone());
+            }
+            Record::Connection(connection) => {
+                let key = (connection.opened, connection.id);
+                let at = self
+                    .connections
+                    .partition_point(|other| (other.opened, other.id) <= key);
+                self.connections.insert(at, connection.clone());
+            }
+            Record::Gap(gap) => self.gaps.push(gap.clone()),
+            Record::Note(note) => self.notes.push(note.clone()),
+            Record::End(end) => self.end = Some(end.clone()),
+        }
+    }
+
+    /// The first line: what made the trace, and under which conditions.
+    #[must_use]
+    pub fn head(&self) -> Option<&TraceHead> {
+        self.head.as_ref()
+    }
+
+    /// Every exchange, by the time at which it began.
+    #[must_use]
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+
+    /// Every connection, by the time at which it was accepted.
+    #[must_use]
+    pub fn connections(&self) -> &[Connection] {
+        &self.connections
+    }
+
+    /// Requests whose end is not recorded, by number: in flight now, or when the writer died.
+    pub fn unfinished(&self) -> impl Iterator<Item = &RequestStart> {
+        self.unfinished.values()
+    }
+
+    /// Places where records are missing.
+    #[must_use]
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// What was noted about the run.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// The last line; absent while the trace is written, and when its writer was killed.
+    #[must_use]
+    pub fn end(&self) -> Option<&TraceEnd> {
+        self.end.as_ref()
+    }
+
+    /// Lines of the file that could not be read.
+    #[must_use]
+    pub fn unread(&self) -> &[Unread] {
+        &self.unread
+    }
+
+    /// The labels of all credentials.
+    #[must_use]
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// The short name of a credential that occurs in the trace.
+    #[must_use]
+    pub fn credential_label(&self, fp: Fingerprint) -> Option<Label> {
+        self.labels.get(fp)
+    }
+
+    /// Refused exchanges and connections that came to nothing, by time. Refusals of telemetry are not among them:
+    /// see [`Survey::telemetry_refusals`].
+    #[must_use]
+    pub fn failures(&self) -> Vec<Failure<'_>> {
+        failures::failures(&self.exchanges, &self.connections)
+    }
+
+    /// Exchanges of telemetry that were refused: they say nothing about the login.
+    pub fn telemetry_refusals(&self) -> impl Iterator<Item = &Exchange> {
+        self.exchanges
+            .iter()
+            .filter(|exchange| exchange.is_auth_failure() && failures::is_telemetry(exchange))
+    }
+
+    /// The last exchange before `failure` that carried a credential and was answered with 2xx.
+    #[must_use]
+    pub fn accepted_before(&self, failure: &Exchange) -> Option<&Exchange> {
+        let before = self
+            .exchanges
+            .iter()
+            .rev()
+            .filter(|other| (other.at, other.id) < (failure.at, failure.id));
+        before.into_iter().find(|other| failures::is_accepted(other))
+    }
+
+    /// The first exchange after `failure` that carried a credential and was answered with 2xx.
+    #[must_use]
+    pub fn accepted_after(&self, failure: &Exchange) -> Option<&Exchange> {
+        let mut after = self
+            .exchanges
+            .iter()
+            .filter(|other| (other.at, other.id) > (failure.at, failure.id));
+        after.find(|other| failures::is_accepted(other))
+    }
+
+    /// One row per credential, by the time at which it was first seen.
+    #[must_use]
+    pub fn credentials(&self) -> Vec<CredentialRow> {
+        credentials::rows(&self.exchanges, &self.labels)
+    }
+
+    /// The clients of the trace, in the order of their first exchange or connection.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<&Redacted> {
+        let mut lanes = Vec::new();
+        let of_exchanges = self.exchanges.iter().map(|exchange| &exchange.lane);
+        for lane in of_exchanges.chain(self.connections.iter().map(|connection| &connection.lane)) {
+            if !lanes.contains(&lane) {
+                lanes.push(lane);
+            }
+        }
+        lanes
+    }
+
+    /// Hosts whose traffic was read, in the order of their first exchange.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostRow> {
+        let mut rows: Vec<HostRow> = Vec::new();
+        for exchange in &self.exchanges {
+            match rows.iter_mut().find(|row| row.host == exchange.request.host) {
+                Some(row) => row.exchanges += 1,
+                None => rows.push(HostRow {
+                    host: exchange.request.host.clone(),
+                    exchanges: 1,
+                }),
+            }
+        }
+        rows
+    }
+
+    /// Targets whose traffic passed unread, in the order of their first connection.
+    #[must_use]
+    pub fn tunnelled(&self) -> Vec<TunnelRow> {
+        let mut rows: Vec<TunnelRow> = Vec::new();
+        for connection in self
+            .connections
+            .iter()
+            .filter(|connection| connection.mode == Mode::Tunnel)
+        {
+            let Some(target) = &connection.target else { continue };
+            let at = rows.iter().position(|row| row.target == *target).unwrap_or_else(|| {
+                rows.push(TunnelRow {
+                    target: target.clone(),
+                    connections: 0,
+                    bytes_up: 0,
+                    bytes_down: 0,
+                });
+                rows.len() - 1
+            });
+            if let Some(row) = rows.get_mut(at) {
+                row.connections += 1;
+                row.bytes_up = row.bytes_up.saturating_add(connection.bytes_up);
+                row.bytes_down = row.bytes_down.saturating_add(connection.bytes_down);
+            }
+        }
+        rows
+    }
+
+    /// How often each status was answered.
+    #[must_use]
+    pub fn statuses(&self) -> BTreeMap<u16, u64> {
+        let mut counts = BTreeMap::new();
+        for status in self.exchanges.iter().filter_map(Exchange::status) {
+            *counts.entry(status).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Where the time went.
+    #[must_use]
+    pub fn timing(&self) -> TimingSummary {
+        timing::summarise(&self.exchanges)
+    }
+
+    /// How far the servers' clocks are from this machine's; absent if no answer had a usable `Date`.
+    #[must_use]
+    pub fn clock_difference(&self) -> Option<ClockDifference> {
+        timing::clock_difference(&self.exchanges)
+    }
+}

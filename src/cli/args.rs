@@ -1,0 +1,126 @@
+//! The command line, as clap reads it.
+
+use authtrace::config::Options;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Exit codes, for `--help` and the man page.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0        good
+  2        wrong usage or unreadable input (under `run`: 125)
+  125      authtrace itself failed
+  126      CMD could not be started
+  127      CMD was not found
+  128+N    CMD was ended by signal N
+  other    CMD's own exit code, under `run`";
+
+/// Shows why Claude Code says 401, and never lets a credential out.
+///
+/// authtrace is a local HTTPS proxy. `authtrace run -- claude` starts Claude Code behind it, records every auth header
+/// (as a fingerprint) and every answer of Anthropic's hosts, and writes a trace that can be pasted into a public issue.
+#[derive(Debug, Parser)]
+#[command(name = "authtrace", version, after_help = EXIT_CODES, after_long_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a command behind the proxy: authtrace run -- claude
+    Run(RunArgs),
+    /// Run the proxy alone, one line per exchange, until Ctrl-C
+    Proxy(ProxyArgs),
+    /// Play the 401 that survives a refresh: no network, no account, real proxy
+    Demo(DemoArgs),
+    /// Show a trace: what was asked, what was refused, which ids to quote
+    Report(ReportArgs),
+    /// The certificate authority of the proxy
+    #[command(subcommand)]
+    Ca(CaCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff): authtrace man | man -l -
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) proxy: Options,
+
+    /// Use the proxy and the trace of an authtrace that is running already (NAME: its --lane, if several are)
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Trace")]
+    pub(crate) join: Option<String>,
+
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProxyArgs {
+    #[command(flatten)]
+    pub(crate) proxy: Options,
+
+    /// For which shell the exports are printed
+    #[arg(long, value_name = "SHELL", value_enum, default_value_t = ShellSyntax::Sh)]
+    pub(crate) env: ShellSyntax,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShellSyntax {
+    Sh,
+    Fish,
+    Powershell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Where to write the trace [default: a new file in ~/.local/state/authtrace]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The trace [default: the newest one]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Form of the report
+    #[arg(long, short, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+
+    /// Write it to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Show every exchange, however many there are
+    #[arg(long)]
+    pub(crate) full: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For a terminal
+    Text,
+    /// For programs
+    Json,
+    /// Markdown, to paste into an issue
+    Md,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CaCommand {
+    /// Show a kept certificate authority: where it is, how long it is valid, for which hosts
+    Show {
+        /// The folder given as --ca-dir
+        #[arg(long, value_name = "DIR", env = "AUTHTRACE_CA_DIR")]
+        ca_dir: PathBuf,
+    },
+}

@@ -1,0 +1,740 @@
+//! The second layer: secrets seen in this run are masked wherever they turn up in a finished line.
+//!
+//! Every run of twelve bytes of a secret is kept as a keyed 64-bit hash, along with some runs of its hex and base64
+//! forms. A line is read once with a rolling hash (cyclic polynomial) behind a bit set; JSON escapes and percent
+//! encoding are undone only where a string has them. What is common knowledge (this room's own lists) and runs with
+//! few different bytes are not kept, or every line would hit.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::marker::{self, MASKED};
+use super::redactor::Redactor;
+use super::{grammar, identifier, message, routes};
+
+/// Bytes in a run.
+const GRAM: usize = 12;
+
+/// The shortest secret that is looked for, in bytes; below [`GRAM`] it must stand alone.
+const SHORTEST: usize = 8;
+
+/// Secrets in one generation; two generations are kept.
+const SECRETS: usize = 2048;
+
+/// Hashes in one generation.
+const GRAMS: usize = 1 << 18;
+
+/// No more than this of one secret is kept, in bytes.
+const LONGEST: usize = 8 * 1024;
+
+/// Every so many runs of an encoded form are kept: an echo of the whole is found all the same.
+const STRIDE: usize = 6;
+
+/// A line that went through the taint net: ready to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    text: String,
+    hits: usize,
+}
+
+impl Sealed {
+    /// The line.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The line, by value.
+    #[must_use]
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// How many strings had to be masked: each is a fault of the first layer.
+    #[must_use]
+    pub fn hits(&self) -> usize {
+        self.hits
+    }
+}
+
+impl Redactor {
+    /// Masks every string of a finished line that holds a learned secret, in plain, escaped, percent-encoded, hex or
+    /// base64 form. JSON stays JSON.
+    #[must_use]
+    pub fn seal(&self, line: String) -> Sealed {
+        self.taint.seal(line)
+    }
+
+    /// How many strings [`seal`](Self::seal) has masked so far.
+    #[must_use]
+    pub fn masked(&self) -> u64 {
+        self.taint.masked.load(Ordering::Relaxed)
+    }
+}
+
+/// What the secrets of this run look like, as hashes.
+pub(super) struct Taint {
+    /// Random words by byte, and the same rotated by the width of a run.
+    enter: Box<[u64; 256]>,
+    leave: Box<[u64; 256]>,
+    leave_short: Box<[u64; 256]>,
+    common: OnceLock<HashSet<u64, PlainState>>,
+    known: RwLock<Known>,
+    masked: AtomicU64,
+}
+
+#[derive(Default)]
+struct Known {
+    current: Generation,
+    previous: Generation,
+    filter: Filter,
+}
+
+#[derive(Default)]
+struct Generation {
+    identities: HashSet<u64, PlainState>,
+    grams: HashSet<u64, PlainState>,
+    /// Short secrets: by the hash of their first eight bytes, length and hash of the whole.
+    shorts: HashMap<u64, Vec<(usize, u64)>, PlainState>,
+}
+
+/// A bit set that says no for nearly everything that is not known.
+struct Filter {
+    words: Vec<u64>,
+    entries: usize,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self {
+            words: vec![0; 1 << 10],
+            entries: 0,
+        }
+    }
+}
+
+impl Filter {
+    fn position(&self, hash: u64) -> (usize, u64) {
+        let word = (hash >> 20) as usize & (self.words.len() - 1);
+        (word, 1 << (hash & 63))
+    }
+
+    fn may_hold(&self, hash: u64) -> bool {
+        let (word, bit) = self.position(hash);
+        self.words.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    fn insert(&mut self, hash: u64) {
+        let (word, bit) = self.position(hash);
+        if let Some(bits) = self.words.get_mut(word) {
+            *bits |= bit;
+        }
+        self.entries += 1;
+    }
+}
+
+impl Taint {
+    pub(super) fn new(seed: u64) -> Self {
+        let mut state = seed;
+        let enter: Box<[u64; 256]> = Box::new(std::array::from_fn(|_| split_mix(&mut state)));
+        let leave = Box::new(enter.map(|word| word.rotate_left(GRAM as u32)));
+        let leave_short = Box::new(enter.map(|word| word.rotate_left(SHORTEST as u32)));
+        Self {
+            enter,
+            leave,
+            leave_short,
+            common: OnceLock::new(),
+            known: RwLock::default(),
+            masked: AtomicU64::new(0),
+        }
+    }
+
+    /// Adds a secret whose first `prefix` bytes are public; `identity` stands for the whole of it.
+    pub(super) fn learn(&self, core: &[u8], prefix: usize, identity: u64) {
+        if core.len() < SHORTEST || self.read().current.identities.contains(&identity) {
+            return;
+        }
+        let grams = self.grams(core, prefix);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.current.identities.len() >= SECRETS
+            || known.current.grams.len() + grams.len() > GRAMS
+        {
+            known.previous = std::mem::take(&mut known.current);
+            known.rebuild(0);
+        }
+        known.current.identities.insert(identity);
+        if core.len() < GRAM {
+            let head = self.hash(&core[..SHORTEST]);
+            if !self.common().contains(&head) {
+                known
+                    .current
+                    .shorts
+                    .entry(head)
+                    .or_default()
+                    .push((core.len(), self.hash(core)));
+            }
+        }
+        if (known.filter.entries + grams.len()) * 32 > known.filter.words.len() * 64 {
+            known.rebuild(grams.len());
+        }
+        for gram in grams {
+            if known.current.grams.insert(gram) {
+                known.filter.insert(gram);
+            }
+        }
+    }
+
+    /// Where learned secrets stand in `bytes`, as they are.
+    pub(super) fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let mut hits = Vec::new();
+        self.scan(&self.read(), bytes, &mut |hit| hits.push(hit));
+        hits
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scan(&self, known: &Known, bytes: &[u8], hit: &mut dyn FnMut(Range<usize>)) {
+        if known.filter.entries > 0 && bytes.len() >= GRAM {
+            let mut hash = self.hash(&bytes[..GRAM]);
+            let mut check = |hash: u64, end: usize| {
+                if known.filter.may_hold(hash) && known.holds(hash) {
+                    hit(end - GRAM..end);
+                }
+            };
+            check(hash, GRAM);
+            for (at, (new, old)) in bytes[GRAM..].iter().zip(bytes).enumerate() {
+                hash = hash.rotate_left(1)
+                    ^ (self.enter[usize::from(*new)] ^ self.leave[usize::from(*old)]);
+                check(hash, at + GRAM + 1);
+            }
+        }
+        if (!known.current.shorts.is_empty() || !known.previous.shorts.is_empty())
+            && bytes.len() >= SHORTEST
+        {
+            self.scan_short(known, bytes, hit);
+        }
+    }
+
+    fn scan_short(&self, known: &Known, bytes: &[u8], hit: &mut dyn FnMut(Range<usize>)) {
+        let mut hash = self.hash(&bytes[..SHORTEST]);
+        let inside = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+        for start in 0..=bytes.len() - SHORTEST {
+            if start > 0 {
+                let (new, old) = (bytes[start + SHORTEST - 1], bytes[start - 1]);
+                hash = hash.rotate_left(1)
+                    ^ self.enter[usize::from(new)]
+                    ^ self.leave_short[usize::from(old)];
+            }
+            for generation in [&known.current, &known.previous] {
+                for (len, whole) in generation.shorts.get(&hash).into_iter().flatten() {
+                    let end = start + len;
+                    let follows = start > 0 && inside(start - 1);
+                    if !follows
+                        && !inside(end)
+                        && bytes
+                            .get(start..end)
+                            .is_some_and(|text| self.hash(text) == *whole)
+                    {
+                        hit(start..end);
+                    }
+                }
+            }
+        }
+    }
+
+    fn hash(&self, bytes: &[u8]) -> u64 {
+        bytes.iter().fold(0u64, |hash, b| {
+            hash.rotate_left(1) ^ self.enter[usize::from(*b)]
+        })
+    }
+
+    /// The hashes to keep for one secret: of itself, and of its encoded forms.
+    fn grams(&self, core: &[u8], prefix: usize) -> Vec<u64> {
+        if core.len() < GRAM {
+            return Vec::new();
+        }
+        let core = &core[..core.len().min(LONGEST)];
+        let own = if core.len() >= prefix + GRAM {
+            &core[prefix..]
+        } else {
+            &core[core.len() - GRAM..]
+        };
+        let numeric = own.iter().all(u8::is_ascii_digit);
+        let keep = |gram: &&[u8]| is_telling(gram, numeric);
+        // What redaction has made is no secret, even where it stands inside one.
+        let pieces = marker::between(own);
+        let mut grams: Vec<u64> = pieces
+            .iter()
+            .flat_map(|piece| piece.windows(GRAM))
+            .filter(keep)
+            .map(|gram| self.hash(gram))
+            .collect();
+        for form in pieces
+            .iter()
+            .filter(|piece| piece.len() >= SHORTEST)
+            .flat_map(|piece| encoded_forms(piece))
+        {
+            grams.extend(
+                form.windows(GRAM)
+                    .step_by(STRIDE)
+                    .filter(keep)
+                    .map(|gram| self.hash(gram)),
+            );
+        }
+        let common = self.common();
+        grams.retain(|gram| !common.contains(gram));
+        grams
+    }
+
+    /// Runs that this room's own lists contain.
+    fn common(&self) -> &HashSet<u64, PlainState> {
+        self.common.get_or_init(|| {
+            let names = grammar::RULES.iter().map(|rule| rule.0);
+            let lists: [&[&str]; 18] = [
+                grammar::SERVERS,
+                grammar::PRODUCTS,
+                grammar::COMMENTS,
+                grammar::MEDIA_TYPES,
+                grammar::AUTH_PARAMS,
+                grammar::AUTH_VALUES,
+                grammar::COOKIES,
+                identifier::ERROR_TYPES,
+                identifier::OAUTH_ERRORS,
+                identifier::GRANT_TYPES,
+                identifier::SCOPES,
+                identifier::EVENTS,
+                identifier::STOP_REASONS,
+                identifier::JSON_KEYS,
+                identifier::CLIENT_IDS,
+                routes::ROUTES,
+                routes::QUERY_KEYS,
+                message::TEMPLATES,
+            ];
+            let mut common = HashSet::default();
+            for text in names
+                .chain(lists.into_iter().flatten().copied())
+                .chain(COMMON)
+            {
+                common.extend(text.as_bytes().windows(GRAM).map(|gram| self.hash(gram)));
+                common.extend(text.as_bytes().get(..SHORTEST).map(|head| self.hash(head)));
+            }
+            common
+        })
+    }
+
+    fn seal(&self, line: String) -> Sealed {
+        let known = self.read();
+        let mut spans = self.tainted_spans(&known, &line);
+        if spans.is_empty() {
+            return Sealed {
+                text: line,
+                hits: 0,
+            };
+        }
+        spans.sort_by_key(|span| span.0.start);
+        let mut text = String::with_capacity(line.len());
+        let mut at = 0;
+        for (span, number) in &spans {
+            text.push_str(line.get(at..span.start).unwrap_or_default());
+            text.push_str(if *number { "0" } else { MASKED });
+            at = span.end;
+        }
+        text.push_str(line.get(at..).unwrap_or_default());
+        if !self.tainted_spans(&known, &text).is_empty() {
+            text = if is_json(&line) {
+                format!("\"{MASKED}\"")
+            } else {
+                MASKED.to_owned()
+            };
+        }
+        self.masked.fetch_add(spans.len() as u64, Ordering::Relaxed);
+        Sealed {
+            text,
+            hits: spans.len(),
+        }
+    }
+
+    /// The strings (and numbers: `true`) of a line that hold a secret, by the bytes between their quotation marks.
+    fn tainted_spans(&self, known: &Known, line: &str) -> Vec<(Range<usize>, bool)> {
+        let bytes = line.as_bytes();
+        let mut hits = Vec::new();
+        self.scan(known, bytes, &mut |hit| hits.push(hit));
+        let encoded = known.filter.entries > 0 && memchr::memchr2(b'\\', b'%', bytes).is_some();
+        if hits.is_empty() && !encoded {
+            return Vec::new();
+        }
+        let mut spans = if is_json(line) {
+            literals(bytes)
+        } else {
+            words(line)
+        };
+        spans.retain(|(span, _)| {
+            hits.iter()
+                .any(|hit| hit.start < span.end && span.start < hit.end)
+                || (encoded
+                    && bytes
+                        .get(span.clone())
+                        .is_some_and(|text| self.hides(known, text)))
+        });
+        spans
+    }
+
+    /// Whether a string holds a secret once escapes are undone, up to three layers of them.
+    fn hides(&self, known: &Known, text: &[u8]) -> bool {
+        if memchr::memchr2(b'\\', b'%', text).is_none() {
+            return false;
+        }
+        let mut view = Zeroizing::new(text.to_vec());
+        for layer in [
+            Layer::Json,
+            Layer::Percent,
+            Layer::Json,
+            Layer::Percent,
+            Layer::Json,
+            Layer::Percent,
+        ] {
+            let next = Zeroizing::new(unescaped(&view, layer));
+            if *next == *view {
+                continue;
+            }
+            view = next;
+            let mut found = false;
+            self.scan(known, &view, &mut |_| found = true);
+            if found {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Known {
+    fn holds(&self, hash: u64) -> bool {
+        self.current.grams.contains(&hash) || self.previous.grams.contains(&hash)
+    }
+
+    /// Makes the filter anew, large enough for what is kept and `coming` more.
+    fn rebuild(&mut self, coming: usize) {
+        let entries = self.current.grams.len() + self.previous.grams.len() + coming;
+        self.filter = Filter {
+            words: vec![0; entries.next_power_of_two().max(1 << 10)],
+            entries: 0,
+        };
+        for gram in self.current.grams.iter().chain(&self.previous.grams) {
+            self.filter.insert(*gram);
+        }
+    }
+}
+
+/// Text that records are full of, besides the lists.
+const COMMON: [&str; 8] = [
+    "https://api.anthropic.com/v1/messages",
+    "https://platform.claude.com/oauth/code/callback",
+    "https://claude.ai/oauth/authorize",
+    "http://localhost:",
+    "claude-code-20250219,oauth-2025-04-20",
+    "Bearer realm=",
+    "user:profile user:inference user:sessions:claude_code",
+    "aws4_request/bedrock/us-east-1",
+];
+
+/// At least five different bytes, and not digits with separators alone: those are dates and counters.
+fn is_telling(gram: &[u8], numeric: bool) -> bool {
+    let mut seen = [false; 256];
+    gram.iter().for_each(|b| seen[usize::from(*b)] = true);
+    let different = seen.iter().filter(|seen| **seen).count();
+    let counter = gram.iter().all(|b| {
+        b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'T' | b'Z' | b' ' | b'/' | b',')
+    });
+    different >= 5 && (numeric || !counter)
+}
+
+fn encoded_forms(own: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    let hex: String = own.iter().map(|b| format!("{b:02x}")).collect();
+    let mut forms = vec![
+        Zeroizing::new(hex.to_ascii_uppercase().into_bytes()),
+        Zeroizing::new(hex.into_bytes()),
+    ];
+    for shift in 0..3 {
+        let shifted = Zeroizing::new([&[0; 2][..shift], own].concat());
+        forms.push(aligned(&shifted, shift));
+        let url: Vec<u8> = aligned(&shifted, shift)
+            .iter()
+            .map(|b| [*b, b'-', b'_'][usize::from(*b == b'+') + 2 * usize::from(*b == b'/')])
+            .collect();
+        forms.push(Zeroizing::new(url));
+    }
+    for inner in [2, 4, 6] {
+        for shift in 1..3 {
+            let shifted = Zeroizing::new(
+                [
+                    &[0; 2][..shift],
+                    &**forms.get(inner).unwrap_or(&Zeroizing::default()),
+                ]
+                .concat(),
+            );
+            forms.push(aligned(&shifted, shift));
+        }
+        let plain = forms.get(inner).map(|form| aligned(form, 0));
+        forms.extend(plain);
+    }
+    forms
+}
+
+/// Base64 without the characters that also depend on neighbouring bytes: the first `shift` bytes are not ours.
+fn aligned(bytes: &[u8], shift: usize) -> Zeroizing<Vec<u8>> {
+    let text = Zeroizing::new(STANDARD.encode(bytes).into_bytes());
+    let start = [0, 2, 3][shift.min(2)];
+    Zeroizing::new(
+        text.get(start..text.len().saturating_sub(4))
+            .unwrap_or_default()
+            .to_vec(),
+    )
+}
+
+fn is_json(line: &str) -> bool {
+    matches!(
+        line.trim_start().as_bytes().first(),
+        Some(b'{' | b'[' | b'"')
+    )
+}
+
+/// The strings of a JSON line without their quotation marks, and its numbers (`true`).
+fn literals(bytes: &[u8]) -> Vec<(Range<usize>, bool)> {
+    let mut spans = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => {
+                let start = at + 1;
+                at = start;
+                while at < bytes.len() && bytes[at] != b'"' {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                spans.push((start..at.min(bytes.len()), false));
+                at += 1;
+            }
+            b'0'..=b'9' | b'-' => {
+                let start = at;
+                while at < bytes.len()
+                    && matches!(bytes[at], b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+                {
+                    at += 1;
+                }
+                spans.push((start..at, true));
+            }
+            _ => at += 1,
+        }
+    }
+    spans
+}
+
+/// The runs without white space of a line that is not JSON.
+fn words(line: &str) -> Vec<(Range<usize>, bool)> {
+    let base = line.as_ptr() as usize;
+    line.split_whitespace()
+        .map(|word| {
+            let start = word.as_ptr() as usize - base;
+            (start..start + word.len(), false)
+        })
+        .collect()
+}
+
+/// A way of writing bytes as others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    Json,
+    Percent,
+}
+
+/// One layer undone.
+fn unescaped(text: &[u8], layer: Layer) -> Vec<u8> {
+    let hex = |range: Range<usize>| {
+        let digits = std::str::from_utf8(text.get(range)?).ok()?;
+        u32::from_str_radix(digits, 16).ok()
+    };
+    let mut plain = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(b) = text.get(at) {
+        let (bytes, len) = match (b, text.get(at + 1)) {
+            (b'%', _) if layer == Layer::Json => (None, 1),
+            (b'\\', _) if layer == Layer::Percent => (None, 1),
+            (b'%', Some(_)) => match hex(at + 1..at + 3) {
+                Some(byte) => (Some(char::from(byte as u8)), 3),
+                None => (None, 1),
+            },
+            (b'\\', Some(b'u')) => match hex(at + 2..at + 6).and_then(char::from_u32) {
+                Some(c) => (Some(c), 6),
+                None => (None, 1),
+            },
+            (b'\\', Some(b'n')) => (Some('\n'), 2),
+            (b'\\', Some(b't')) => (Some('\t'), 2),
+            (b'\\', Some(b'r')) => (Some('\r'), 2),
+            (b'\\', Some(c @ (b'"' | b'\\' | b'/'))) => (Some(char::from(*c)), 2),
+            _ => (None, 1),
+        };
+        match bytes {
+            Some(c) if u32::from(c) < 256 => plain.push(c as u8),
+            Some(c) => plain.extend(c.encode_utf8(&mut [0; 4]).bytes()),
+            None => plain.push(*b),
+        }
+        at += len;
+    }
+    plain
+}
+
+/// SplitMix64: spreads the keyed seed over the tables.
+fn split_mix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut word = *state;
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+type PlainState = BuildHasherDefault<Plain>;
+
+/// The keys are keyed hashes already.
+#[derive(Default)]
+struct Plain(u64);
+
+impl Hasher for Plain {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|b| self.0 = self.0.rotate_left(8) ^ u64::from(*b));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::URL_SAFE;
+
+    use super::*;
+
+    const TOKEN: &str = "sk-ant-oat01-FAKEBOSqsdJ6wi-C4JFlHWTZyd5pFVrkLCI7wU9S2Sl1GFH1Ux_-VbHuOsNwFd5o2IJSamP-iydYmQ4I0TySwPyY0U";
+
+    fn learned() -> Redactor {
+        let r = Redactor::plain();
+        r.learn(TOKEN.as_bytes());
+        r
+    }
+
+    #[test]
+    fn lines_without_secrets_pass() {
+        let r = learned();
+        for line in [
+            r#"{"host":"api.anthropic.com","path":"/v1/messages?beta=true","status":401,"credential":"‹oat01 len=108 fp=3f9c21ab›"}"#,
+            r#"{"prefix":"sk-ant-oat01-","note":"a \"quoted\" word, 100% sure"}"#,
+            "",
+            "plain words",
+        ] {
+            let sealed = r.seal(line.to_owned());
+            assert_eq!((sealed.text(), sealed.hits()), (line, 0));
+        }
+        assert_eq!(r.masked(), 0);
+    }
+
+    #[test]
+    fn every_encoding_is_masked_and_json_stays_json() {
+        let r = learned();
+        let own = TOKEN.as_bytes();
+        let hex: String = own.iter().map(|b| format!("{b:02x}")).collect();
+        let percent: String = own.iter().map(|b| format!("%{b:02X}")).collect();
+        let unicode: String = own
+            .iter()
+            .map(|b| format!("\\u{:04x}", u32::from(*b)))
+            .collect();
+        let nested = unicode.replace('\\', "\\\\");
+        for form in [
+            TOKEN.to_owned(),
+            TOKEN[40..60].to_owned(),
+            hex.clone(),
+            hex.to_uppercase(),
+            percent.clone(),
+            percent.replace('%', "%25"),
+            unicode,
+            nested,
+            STANDARD.encode(own),
+            URL_SAFE.encode(own),
+            STANDARD.encode([b"x", own].concat()),
+            STANDARD.encode([b"xy", own].concat()),
+            STANDARD.encode(STANDARD.encode(own)),
+            format!("before {TOKEN} after"),
+        ] {
+            let line = format!(r#"{{"a":"kept","b":"{form}","c":[1,"{form}"]}}"#);
+            let sealed = r.seal(line);
+            assert_eq!(
+                sealed.text(),
+                r#"{"a":"kept","b":"‹masked›","c":[1,"‹masked›"]}"#,
+                "{form}"
+            );
+            assert_eq!(sealed.hits(), 2);
+            assert!(r.seal(format!("log {form} end")).hits() > 0, "{form}");
+        }
+        assert!(r.masked() > 0);
+    }
+
+    #[test]
+    fn short_secrets_stand_alone_and_numbers_are_zeroed() {
+        let r = Redactor::plain();
+        r.learn(b"hunter2FK");
+        r.learn(b"90817263544");
+        assert_eq!(
+            r.seal(r#"{"a":"pw hunter2FK!","b":"hunter2FKx","n":90817263544}"#.into())
+                .text(),
+            r#"{"a":"‹masked›","b":"hunter2FKx","n":0}"#
+        );
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_newest_stay() {
+        let r = Redactor::plain();
+        let secret = |n: u32| {
+            format!(
+                "FAKE-{:08x}-{:08x}-secret",
+                n.wrapping_mul(2_654_435_761),
+                n.wrapping_mul(40_503).wrapping_add(77)
+            )
+        };
+        for n in 0..5000 {
+            r.learn(secret(n).as_bytes());
+        }
+        let known = r.taint.read();
+        assert!(known.current.identities.len() + known.previous.identities.len() <= 2 * SECRETS);
+        assert!(known.current.grams.len() + known.previous.grams.len() <= 2 * GRAMS);
+        drop(known);
+        assert_eq!(r.seal(secret(4999)).hits(), 1);
+        assert_eq!(r.seal(secret(4500)).hits(), 1);
+    }
+
+    #[test]
+    fn placeholders_and_public_text_are_not_learned() {
+        let r = Redactor::plain();
+        r.learn(b"your-api-key-here");
+        r.learn(b"authentication_error");
+        r.learn("‹oat01 len=108 fp=3f9c21ab›".as_bytes());
+        assert_eq!(
+            r.seal("your-api-key-here authentication_error ‹oat01 len=108 fp=3f9c21ab›".into())
+                .hits(),
+            0
+        );
+    }
+}
