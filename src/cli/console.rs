@@ -8,12 +8,12 @@ const USUAL_WIDTH: usize = 100;
 
 /// How to write to standard error.
 pub(crate) fn stderr_style() -> Style {
-    Style { color: wants_color(std::io::stderr().is_terminal()), width: width(rustix::stdio::stderr()), full: false }
+    Style { color: wants_color(std::io::stderr().is_terminal()), width: width(std::io::stderr()), full: false }
 }
 
 /// How to write to standard output.
 pub(crate) fn stdout_style(full: bool) -> Style {
-    Style { color: wants_color(std::io::stdout().is_terminal()), width: width(rustix::stdio::stdout()), full }
+    Style { color: wants_color(std::io::stdout().is_terminal()), width: width(std::io::stdout()), full }
 }
 
 /// One line, begun with our name.

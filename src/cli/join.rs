@@ -264,8 +264,8 @@ fn lane_of(path: &Path) -> Option<&str> {
 
 async fn read_line<T: serde::de::DeserializeOwned>(stream: &mut BufReader<UnixStream>) -> Result<T> {
     let mut line = Zeroizing::new(Vec::new());
-    let read = stream.take(LONGEST_LINE).read_until(b'\n', &mut line);
-    tokio::time::timeout(PATIENCE, read).await.context("no answer in time")??;
+    let mut bounded = stream.take(LONGEST_LINE);
+    tokio::time::timeout(PATIENCE, bounded.read_until(b'\n', &mut line)).await.context("no answer in time")??;
     // The message of a parse error may quote the line.
     serde_json::from_slice(&line).ok().context("not understood (another version of authtrace?)")
 }

@@ -55,7 +55,7 @@ fn newest() -> Result<PathBuf> {
 
 fn read(path: &Path) -> Result<Survey> {
     let file = File::open(path).map_err(|source| InputError::Open { path: path.to_owned(), source })?;
-    let survey = Reader::new(BufReader::with_capacity(256 * 1024, file)).and_then(Survey::read);
+    let survey = Reader::new(BufReader::with_capacity(256 * 1024, file)).map(Survey::read);
     Ok(survey.map_err(|source| InputError::Read { path: path.to_owned(), source })?)
 }
 

@@ -10,7 +10,7 @@ use authtrace::launch::settings::{self, SettingsFacts};
 use authtrace::launch::{
     self, BaseUrl, ChildEnvironment, Login, Outcome, ParentEnvironment, Plan, TempDir, TrustFiles, environment,
 };
-use authtrace::trace::NoteKind;
+use authtrace::trace::{NoteKind, Outcome as ConnectionOutcome};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -110,7 +110,7 @@ fn announce(session: &Session, environment: &ChildEnvironment, facts: &SettingsF
 fn explain_silence(session: &Session, environment: &ChildEnvironment, facts: &SettingsFacts) -> Vec<String> {
     let survey = session.survey();
     let mut hints = Vec::new();
-    let distrust = survey.distrusted();
+    let distrust = survey.connections().iter().filter(|one| one.end.outcome == ConnectionOutcome::ClientDistrustsCa).count();
     if survey.connections().is_empty() {
         hints.push("the command made no connection through authtrace".to_owned());
     } else if distrust == 0 {
