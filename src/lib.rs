@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod ca;
+pub mod export;
 pub mod facts;
 pub mod fake;
 pub mod proxy;
