@@ -197,7 +197,7 @@ mod tests {
         #[test]
         fn wrapping_loses_no_word(text in "([a-z]{1,12} ){0,20}", width in 1_usize..40) {
             let lines = wrap(&text, width);
-            prop_assert_eq!(lines.join(" ").split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
+            prop_assert_eq!(lines.join(" "), text.trim());
             prop_assert!(lines.iter().all(|line| columns(line) <= width || !line.contains(' ')));
         }
     }
