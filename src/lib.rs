@@ -2,9 +2,11 @@
 
 pub mod analyze;
 pub mod ca;
+pub mod config;
 pub mod export;
 pub mod facts;
 pub mod fake;
+pub mod launch;
 pub mod proxy;
 pub mod record;
 pub mod redact;

@@ -17,6 +17,6 @@ mod scope;
 
 pub use error::CaError;
 pub use leaf::LeafStore;
-pub use persisted::{Persisted, Persistence, RemadeBecause};
+pub use persisted::{Kept, Persisted, Persistence, RemadeBecause};
 pub use root::Root;
 pub use scope::{Pattern, Scope};

@@ -98,6 +98,53 @@ impl Root {
     }
 }
 
+/// What can be told of a kept root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// SHA-256 of the certificate, in hexadecimal with colons.
+    pub fingerprint: String,
+    /// When it begins to be good.
+    pub not_before: OffsetDateTime,
+    /// When it ends.
+    pub not_after: OffsetDateTime,
+    /// The names that it may sign for, as its constraints say; `*` if it has none.
+    pub names: Vec<String>,
+}
+
+impl Root {
+    /// Looks at the root in `dir` without using or changing it.
+    ///
+    /// # Errors
+    /// [`CaError::Io`] if there is none; [`CaError::Unsafe`] and [`CaError::Unusable`] as [`Root::persisted`].
+    pub fn kept(dir: &Path) -> Result<Kept, CaError> {
+        let path = dir.join("ca.pem");
+        let missing = || CaError::io(&path, std::io::Error::from(std::io::ErrorKind::NotFound));
+        let pem = read_own(&path, 0o022, "chmod 600 it")?.ok_or_else(missing)?;
+        let der = CertificateDer::from_pem_slice(pem.as_bytes())
+            .map_err(|_| unusable(&path, "it is not a PEM certificate"))?;
+        let (_, certificate) =
+            X509Certificate::from_der(&der).map_err(|_| unusable(&path, "it is not a certificate"))?;
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(&der);
+        Ok(Kept {
+            fingerprint: digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":"),
+            not_before: certificate.validity().not_before.to_datetime(),
+            not_after: certificate.validity().not_after.to_datetime(),
+            names: permitted_names(&certificate),
+        })
+    }
+}
+
+fn permitted_names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let constraints = certificate.name_constraints().ok().flatten();
+    let permitted = constraints.and_then(|constraints| constraints.value.permitted_subtrees.as_ref());
+    let Some(permitted) = permitted else { return vec!["*".to_owned()] };
+    let names = permitted.iter().filter_map(|subtree| match &subtree.base {
+        x509_parser::extensions::GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    });
+    names.collect()
+}
+
 struct Files {
     certificate: PathBuf,
     key: PathBuf,

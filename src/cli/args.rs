@@ -1,8 +1,8 @@
 //! The command line, as clap reads it.
 
+use authtrace::config::Options;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Exit codes, for `--help` and the man page.
@@ -52,15 +52,11 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
-    pub(crate) proxy: ProxyOptions,
+    pub(crate) proxy: Options,
 
     /// Use the proxy and the trace of an authtrace that is running already (NAME: its --lane, if several are)
-    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Sharing a trace")]
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Trace")]
     pub(crate) join: Option<String>,
-
-    /// For whom the environment trusts the run's certificate authority, separated by commas
-    #[arg(long, value_name = "LIST", env = "AUTHTRACE_TRUST", value_delimiter = ',', help_heading = "Trust")]
-    pub(crate) trust: Option<Vec<String>>,
 
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
@@ -70,7 +66,7 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ProxyArgs {
     #[command(flatten)]
-    pub(crate) proxy: ProxyOptions,
+    pub(crate) proxy: Options,
 
     /// For which shell the exports are printed
     #[arg(long, value_name = "SHELL", value_enum, default_value_t = ShellSyntax::Sh)]
@@ -82,67 +78,6 @@ pub(crate) enum ShellSyntax {
     Sh,
     Fish,
     Powershell,
-}
-
-/// Options of `run` and `proxy`.
-#[derive(Clone, Debug, Default, Args)]
-pub(crate) struct ProxyOptions {
-    /// Where to write the trace [default: a new file in ~/.local/state/authtrace]
-    #[arg(long, short, value_name = "FILE", env = "AUTHTRACE_OUT", help_heading = "Trace")]
-    pub(crate) out: Option<PathBuf>,
-
-    /// Name of this client in a trace that several share
-    #[arg(long, value_name = "NAME", env = "AUTHTRACE_LANE", help_heading = "Sharing a trace")]
-    pub(crate) lane: Option<String>,
-
-    /// A file with 32 random bytes (made if it is not there), so that fingerprints can be compared between traces
-    #[arg(long, value_name = "FILE", env = "AUTHTRACE_FINGERPRINT_KEY", help_heading = "Trace")]
-    pub(crate) fingerprint_key: Option<PathBuf>,
-
-    /// Loopback address to listen on [default: 127.0.0.1 and a free port]
-    #[arg(long, value_name = "ADDR", env = "AUTHTRACE_LISTEN", help_heading = "Proxy")]
-    pub(crate) listen: Option<SocketAddr>,
-
-    /// Password that clients must send; `none` asks for nothing [default: made up per run]
-    #[arg(long, value_name = "USER:PASS|none", env = "AUTHTRACE_PROXY_AUTH", hide_env_values = true, help_heading = "Proxy")]
-    pub(crate) proxy_auth: Option<String>,
-
-    /// Read the traffic of this host and its subdomains, too; '*' means every host, and an unconstrained authority
-    #[arg(long, value_name = "HOST", env = "AUTHTRACE_INTERCEPT", value_delimiter = ',', help_heading = "What is read")]
-    pub(crate) intercept: Vec<String>,
-
-    /// Never read the traffic of this host and its subdomains (client certificates, pinning)
-    #[arg(long, value_name = "HOST", env = "AUTHTRACE_TUNNEL", value_delimiter = ',', help_heading = "What is read")]
-    pub(crate) tunnel: Vec<String>,
-
-    /// Connect to HOST2:PORT2 instead of HOST:PORT, as curl's option; an empty HOST or PORT matches any
-    #[arg(long, value_name = "HOST:PORT:HOST2:PORT2", env = "AUTHTRACE_CONNECT_TO", value_delimiter = ',', help_heading = "Upstream")]
-    pub(crate) connect_to: Vec<String>,
-
-    /// Accept upstream certificates of the authorities in this PEM file, besides the system's
-    #[arg(long, value_name = "PEM", env = "AUTHTRACE_UPSTREAM_CA", value_delimiter = ',', help_heading = "Upstream")]
-    pub(crate) upstream_ca: Vec<PathBuf>,
-
-    /// Go through this proxy [default: HTTPS_PROXY as it was when authtrace was started]; `none` goes directly
-    #[arg(long, value_name = "URL", env = "AUTHTRACE_UPSTREAM_PROXY", hide_env_values = true, help_heading = "Upstream")]
-    pub(crate) upstream_proxy: Option<String>,
-
-    /// Keep the certificate authority in this folder (ca.pem, and its key) for later runs
-    #[arg(long, value_name = "DIR", env = "AUTHTRACE_CA_DIR", help_heading = "Trust")]
-    pub(crate) ca_dir: Option<PathBuf>,
-
-    /// Form of authtrace's own log on standard error; its level is set by RUST_LOG
-    #[arg(long, value_name = "FORM", value_enum, env = "AUTHTRACE_LOG_FORMAT", help_heading = "Trace")]
-    pub(crate) log_format: Option<LogFormat>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum LogFormat {
-    #[default]
-    Text,
-    Compact,
-    Json,
 }
 
 #[derive(Debug, Args)]

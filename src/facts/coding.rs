@@ -69,7 +69,11 @@ impl Codings {
             count += 1;
         }
         let stopped = (count > 2).then_some(Stop::Unreadable);
-        Self { layers: labels.map(Layer::new), taken: 0, stopped }
+        Self {
+            layers: labels.map(Layer::new),
+            taken: 0,
+            stopped,
+        }
     }
 
     /// Decodes `data` into `sink`.
@@ -152,7 +156,10 @@ impl Write for Wiped {
 type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
 enum State {
-    Undecided { label: Label, held: Zeroizing<Vec<u8>> },
+    Undecided {
+        label: Label,
+        held: Zeroizing<Vec<u8>>,
+    },
     Plain,
     Gzip(Box<MultiGzDecoder<Wiped>>),
     Flate(Box<Decompress>),
@@ -165,13 +172,21 @@ enum State {
 impl Layer {
     fn new(label: Label) -> Self {
         let held = Zeroizing::new(Vec::new());
-        Self { state: State::Undecided { label, held }, given: 0, scratch: Zeroizing::new(Vec::new()) }
+        Self {
+            state: State::Undecided { label, held },
+            given: 0,
+            scratch: Zeroizing::new(Vec::new()),
+        }
     }
 
     fn push(&mut self, data: &[u8], taken: u64, sink: &mut Sink<'_>) -> Result<(), Stop> {
         if let State::Undecided { held, .. } = &mut self.state {
             held.extend_from_slice(data);
-            return if held.len() < PEEK { Ok(()) } else { self.settle(taken, sink) };
+            return if held.len() < PEEK {
+                Ok(())
+            } else {
+                self.settle(taken, sink)
+            };
         }
         self.decode(data, taken, sink)
     }
@@ -225,7 +240,9 @@ fn decide(label: Label, head: &[u8]) -> Result<State, Stop> {
     }
     if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || (label == Label::Zstd && is_skippable_frame(head)) {
         let mut decoder = Zstd::new().map_err(|_| Stop::Unreadable)?;
-        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG)).map_err(|_| Stop::Unreadable)?;
+        decoder
+            .set_parameter(DParameter::WindowLogMax(WINDOW_LOG))
+            .map_err(|_| Stop::Unreadable)?;
         return Ok(State::Zstd(Box::new(decoder)));
     }
     match label {
@@ -256,16 +273,14 @@ fn is_text(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let starts = match head.trim_ascii_start() {
         [b'{' | b'[' | b'<', ..] => true,
-        rest => [b"event:".as_slice(), b"data:", b"id:", b"retry:", b": "].iter().any(|s| rest.starts_with(s)),
+        rest => [b"event:".as_slice(), b"data:", b"id:", b"retry:", b": "]
+            .iter()
+            .any(|s| rest.starts_with(s)),
     };
     starts && head.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
 }
 
-fn gunzip(
-    decoder: &mut MultiGzDecoder<Wiped>,
-    mut data: &[u8],
-    pass: &mut Sink<'_>,
-) -> Result<bool, Stop> {
+fn gunzip(decoder: &mut MultiGzDecoder<Wiped>, mut data: &[u8], pass: &mut Sink<'_>) -> Result<bool, Stop> {
     while !data.is_empty() {
         let used = decoder.write(data);
         give(decoder, pass)?;
@@ -309,8 +324,7 @@ fn unbrotli(decoder: &mut Brotli, data: &[u8], out: &mut [u8], pass: &mut Sink<'
     let (mut left, mut at, mut total) = (data.len(), 0, 0);
     loop {
         let (mut room, mut made) = (out.len(), 0);
-        let result =
-            BrotliDecompressStream(&mut left, &mut at, data, &mut room, &mut made, out, &mut total, decoder);
+        let result = BrotliDecompressStream(&mut left, &mut at, data, &mut room, &mut made, out, &mut total, decoder);
         pass(out.get(..made).unwrap_or_default())?;
         match result {
             BrotliResult::NeedsMoreOutput => {}

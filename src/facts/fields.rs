@@ -14,10 +14,14 @@ struct SecretField {
 }
 
 const fn secret(key: &'static str, place: &'static str, hint: Kind) -> SecretField {
-    SecretField { key, place: Redacted::literal(place), hint }
+    SecretField {
+        key,
+        place: Redacted::literal(place),
+        hint,
+    }
 }
 
-static SECRETS: [SecretField; 26] = [
+static SECRETS: [SecretField; 23] = [
     secret("accesstoken", "body.access_token", Kind::Unknown),
     secret("refreshtoken", "body.refresh_token", Kind::Unknown),
     secret("idtoken", "body.id_token", Kind::Unknown),
@@ -25,25 +29,26 @@ static SECRETS: [SecretField; 26] = [
     secret("code", "body.code", Kind::OauthCode),
     secret("authorizationcode", "body.code", Kind::OauthCode),
     secret("codeverifier", "body.code_verifier", Kind::PkceVerifier),
-    secret("codechallenge", "body.code_challenge", Kind::PkceVerifier),
     secret("state", "body.state", Kind::State),
     secret("clientsecret", "body.client_secret", Kind::Unknown),
     secret("clientassertion", "body.client_assertion", Kind::Unknown),
     secret("assertion", "body.assertion", Kind::Unknown),
     secret("subjecttoken", "body.subject_token", Kind::Unknown),
     secret("actortoken", "body.actor_token", Kind::Unknown),
-    secret("requestedtoken", "body.requested_token", Kind::Unknown),
-    secret("identitytoken", "body.identity_token", Kind::Unknown),
+    secret("identitytoken", "body.subject_token", Kind::Unknown),
     secret("devicecode", "body.device_code", Kind::Unknown),
     secret("usercode", "body.user_code", Kind::Unknown),
-    secret("username", "body.username", Kind::Unknown),
     secret("password", "body.password", Kind::Unknown),
     secret("rawkey", "body.raw_key", Kind::Unknown),
     secret("apikey", "body.api_key", Kind::Unknown),
-    secret("registrationaccesstoken", "body.registration_access_token", Kind::Unknown),
-    secret("sessiontoken", "body.session_token", Kind::Unknown),
-    secret("secretaccesskey", "body.secret_access_key", Kind::Unknown),
-    secret("sessionkey", "body.session_key", Kind::Unknown),
+    secret(
+        "registrationaccesstoken",
+        "body.registration_access_token",
+        Kind::Unknown,
+    ),
+    secret("sessiontoken", "body.token", Kind::Unknown),
+    secret("secretaccesskey", "body.key", Kind::Unknown),
+    secret("sessionkey", "body.key", Kind::Unknown),
 ];
 
 /// What a field is.
@@ -76,20 +81,33 @@ pub(super) fn read(body: &[u8], found: &mut dyn FnMut(Found)) {
                 return;
             };
             match value {
-                Value::Text(text) => found(Found { field, value: text.unescape(), whole: text.whole }),
-                Value::Word(word) => {
+                Value::Text(text) => found(Found {
+                    field,
+                    value: text.unescape(),
+                    whole: text.whole,
+                }),
+                // A number under the name of a secret is something else, such as an error's `code`.
+                Value::Word(word) if !matches!(field, Field::Secret(..)) => {
                     let value = Zeroizing::new(String::from_utf8_lossy(word).into_owned());
-                    found(Found { field, value, whole: true });
+                    found(Found {
+                        field,
+                        value,
+                        whole: true,
+                    });
                 }
-                Value::Object | Value::Null => {}
+                Value::Object | Value::Null | Value::Word(_) => {}
             }
         });
-    } else {
+    } else if !body.starts_with(b"<") {
         for pair in body.split(|b| *b == b'&') {
             let at = memchr::memchr(b'=', pair).unwrap_or(pair.len());
             let key = decode(pair.get(..at).unwrap_or_default());
             if let Some(field) = field(key.as_bytes()) {
-                found(Found { field, value: decode(pair.get(at + 1..).unwrap_or_default()), whole: true });
+                found(Found {
+                    field,
+                    value: decode(pair.get(at + 1..).unwrap_or_default()),
+                    whole: true,
+                });
             }
         }
     }
@@ -145,4 +163,25 @@ fn decode(raw: &[u8]) -> Zeroizing<String> {
         }
     }
     Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::Redactor;
+
+    #[test]
+    fn places_are_words_that_a_reader_of_the_trace_knows() {
+        for field in &SECRETS {
+            assert_eq!(Redactor::plain().place(field.place.as_str()), field.place);
+        }
+    }
+
+    #[test]
+    fn forms_are_decoded() {
+        let query = b"a=1&code=x%2Dy+z%&code=2#state=%zz";
+        assert_eq!(parameter(query, "code").unwrap().as_str(), "x-y z%");
+        assert_eq!(parameter(query, "state").unwrap().as_str(), "%zz");
+        assert_eq!(parameter(query, "b"), None);
+    }
 }

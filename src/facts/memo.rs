@@ -43,7 +43,11 @@ impl Memo {
     pub(super) fn line(&mut self, name: &[u8], value: &[u8], redact: impl FnOnce(&[u8], &[u8]) -> Line) -> Line {
         let same = |slot: &Slot| **slot.value == *value && *slot.name == *name;
         let ahead = self.slots.get(self.next).is_some_and(same);
-        let found = if ahead { Some(self.next) } else { self.slots.iter().position(same) };
+        let found = if ahead {
+            Some(self.next)
+        } else {
+            self.slots.iter().position(same)
+        };
         if let Some(at) = found
             && let Some(slot) = self.slots.get_mut(at)
         {
@@ -63,7 +67,12 @@ impl Memo {
     }
 
     fn remember(&mut self, name: &[u8], value: &[u8], line: Line) {
-        let slot = Slot { name: name.into(), value: Zeroizing::new(value.into()), uses: 0, line };
+        let slot = Slot {
+            name: name.into(),
+            value: Zeroizing::new(value.into()),
+            uses: 0,
+            line,
+        };
         let at = self.next.min(self.slots.len());
         self.next = at + 1;
         let full = self.slots.len() >= LINES;

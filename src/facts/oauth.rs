@@ -17,7 +17,7 @@ pub(super) fn request(body: &[u8], redactor: &Redactor) -> (OAuthFacts, Vec<trac
             Field::GrantType => facts.grant_type = Some(redactor.grant_type(&value)),
             Field::ClientId => facts.client_id = Some(redactor.client_id(&value)),
             Field::Scope => add_scope(&mut facts.scope_requested, redactor.scope(&value), redactor),
-            Field::TokenType => facts.token_type = Some(redactor.identifier(&value, &TOKEN_TYPES)),
+            Field::TokenType => facts.token_type = Some(redactor.token_type(&value)),
             Field::ExpiresIn | Field::Redirect => {}
         }
     });
@@ -25,18 +25,24 @@ pub(super) fn request(body: &[u8], redactor: &Redactor) -> (OAuthFacts, Vec<trac
 }
 
 /// Reads the body of an answer: everything it issued is learned.
-pub(super) fn response(body: &[u8], redactor: &Redactor) -> OAuthFacts {
+pub(super) fn response(body: &[u8], status: u16, redactor: &Redactor) -> OAuthFacts {
+    // In a refusal `code` names the error.
+    let ambiguous = |place: &Redacted| ["body.code", "body.state", "body.token"].contains(&place.as_str());
     let mut facts = OAuthFacts::default();
     let mut issued = Vec::new();
     fields::read(body, &mut |found| {
         let Found { field, value, whole } = found;
         match field {
+            Field::Secret(place, _) if status >= 400 && ambiguous(&place) => {}
             Field::Secret(place, hint) => take(&mut issued, redactor, place, hint, &value, whole),
             Field::Scope => add_scope(&mut facts.scope_granted, redactor.scope(&value), redactor),
             Field::ExpiresIn => facts.expires_in = facts.expires_in.or_else(|| seconds(&value)),
-            Field::TokenType => facts.token_type = Some(redactor.identifier(&value, &TOKEN_TYPES)),
+            Field::TokenType => facts.token_type = Some(redactor.token_type(&value)),
             Field::Redirect => {
-                for (name, place, hint) in [("code", "body.code", Kind::OauthCode), ("state", "body.state", Kind::State)] {
+                for (name, place, hint) in [
+                    ("code", "body.code", Kind::OauthCode),
+                    ("state", "body.state", Kind::State),
+                ] {
                     if let Some(value) = fields::parameter(value.as_bytes(), name) {
                         take(&mut issued, redactor, Redacted::literal(place), hint, &value, whole);
                     }
@@ -50,18 +56,7 @@ pub(super) fn response(body: &[u8], redactor: &Redactor) -> OAuthFacts {
     facts
 }
 
-/// `token_type` (RFC 6749 §7.1, RFC 8693 §2.2.1) and `token_type_hint` (RFC 7009 §2.1).
-const TOKEN_TYPES: [&str; 9] =
-    ["Bearer", "bearer", "BEARER", "DPoP", "N_A", "mac", "access_token", "refresh_token", "id_token"];
-
-fn take(
-    into: &mut Vec<trace::Credential>,
-    redactor: &Redactor,
-    place: Redacted,
-    hint: Kind,
-    value: &str,
-    whole: bool,
-) {
+fn take(into: &mut Vec<trace::Credential>, redactor: &Redactor, place: Redacted, hint: Kind, value: &str, whole: bool) {
     if !whole {
         redactor.learn(value.as_bytes());
         return;
@@ -71,13 +66,26 @@ fn take(
         && let Some((code, state)) = value.split_once('#')
     {
         take(into, redactor, place, hint, code, true);
-        take(into, redactor, Redacted::literal("body.state"), Kind::State, state, true);
+        take(
+            into,
+            redactor,
+            Redacted::literal("body.state"),
+            Kind::State,
+            state,
+            true,
+        );
         return;
     }
     let credential = redactor.credential(value.as_bytes(), hint);
-    let known = into.iter().any(|known| known.place == place && known.credential.fp == credential.fp);
+    let known = into
+        .iter()
+        .any(|known| known.place == place && known.credential.fp == credential.fp);
     if !known && into.len() < MOST {
-        into.push(trace::Credential { place, scheme: None, credential });
+        into.push(trace::Credential {
+            place,
+            scheme: None,
+            credential,
+        });
     }
 }
 

@@ -100,7 +100,11 @@ impl Events {
             longest_gap_us: (self.events > 1).then_some(self.longest_gap_us),
             followed,
         };
-        Seen { facts, first_us: self.first_us, error: self.error }
+        Seen {
+            facts,
+            first_us: self.first_us,
+            error: self.error,
+        }
     }
 
     fn hold(&mut self, bytes: &[u8]) {
@@ -113,7 +117,7 @@ impl Events {
         if is_data && !self.keeps_data() {
             self.has_data = true;
             self.skipping = true;
-            self.line.zeroize();
+            wipe(&mut self.line);
         } else if bytes.len() > room || self.line.starts_with(b":") {
             // What came of it is still a line; the rest of it is not looked at.
             let line = std::mem::take(&mut self.line);
@@ -132,7 +136,7 @@ impl Events {
             let room = LONGEST.saturating_sub(line.len());
             line.extend_from_slice(tail.get(..room).unwrap_or(tail));
             self.read_line(&line, at_us, false);
-            line.zeroize();
+            wipe(&mut line);
             self.line = line;
         }
     }
@@ -150,7 +154,10 @@ impl Events {
         }
         let colon = memchr::memchr(b':', line.get(..6).unwrap_or(line));
         let (field, value) = match colon {
-            Some(at) => (line.get(..at).unwrap_or_default(), line.get(at + 1..).unwrap_or_default()),
+            Some(at) => (
+                line.get(..at).unwrap_or_default(),
+                line.get(at + 1..).unwrap_or_default(),
+            ),
             None => (line, b"".as_slice()),
         };
         let value = value.strip_prefix(b" ").unwrap_or(value);
@@ -158,7 +165,7 @@ impl Events {
             b"event" if !cut => {
                 self.name = Name((!value.is_empty()).then(|| value.get(..NAME).unwrap_or(value).into()));
                 if !self.keeps_data() {
-                    self.data.zeroize();
+                    wipe(&mut self.data);
                 }
             }
             b"data" => {
@@ -180,9 +187,7 @@ impl Events {
     }
 
     fn is_error(&self) -> bool {
-        self.error.is_none()
-            && self.has_data
-            && (self.name.0.as_deref() == Some(b"error") || states_error(&self.data))
+        self.error.is_none() && self.has_data && (self.name.0.as_deref() == Some(b"error") || states_error(&self.data))
     }
 
     fn dispatch(&mut self, at_us: u64) {
@@ -206,7 +211,16 @@ impl Events {
         }
         self.name = Name(None);
         self.has_data = false;
-        self.data.zeroize();
+        wipe(&mut self.data);
+    }
+}
+
+/// Empties a buffer. Wiping costs what its capacity is, so that a large one is not kept for the small events to come.
+fn wipe(buffer: &mut Zeroizing<Vec<u8>>) {
+    if buffer.capacity() > 1024 {
+        *buffer = Zeroizing::new(Vec::new());
+    } else if !buffer.is_empty() {
+        buffer.zeroize();
     }
 }
 

@@ -146,7 +146,15 @@ const STATES: [&str; 9] = [
 ];
 
 /// The first word of a message that finds fault with a field of the request: `messages.0.content: …`.
-const FIELDS: [&str; 7] = ["messages", "tools", "system", "metadata", "max_tokens", "model", "thinking"];
+const FIELDS: [&str; 7] = [
+    "messages",
+    "tools",
+    "system",
+    "metadata",
+    "max_tokens",
+    "model",
+    "thinking",
+];
 
 /// What an error speaks about.
 pub(super) fn tone(words: &Words<'_>) -> Tone {
@@ -178,7 +186,10 @@ fn speaks_of_auth(words: &Words<'_>) -> bool {
         return true;
     }
     let about_a_field = FIELDS.iter().any(|field| {
-        words.message.strip_prefix(field).is_some_and(|rest| rest.starts_with(['.', ':', '[']))
+        words
+            .message
+            .strip_prefix(field)
+            .is_some_and(|rest| rest.starts_with(['.', ':', '[']))
     });
     if about_a_field || has(words.message, &OTHER_WORDS) {
         return false;

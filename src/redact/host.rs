@@ -9,20 +9,106 @@ use super::words;
 
 /// Names that stand verbatim, alone and below labels that are plain words.
 const DOMAINS: &[&str] = &[
-    "anthropic.com", "claude.ai", "claude.com", "claudeusercontent.com", "github.com", "githubusercontent.com", "githubcopilot.com",
-    "npmjs.org", "npmjs.com", "pypi.org", "pythonhosted.org", "crates.io", "rubygems.org", "golang.org", "googleapis.com", "google.com",
-    "amazonaws.com", "cloudflare.com", "datadoghq.com", "sentry.io", "growthbook.io", "statsig.com", "statsigapi.net", "openai.com",
-    "openrouter.ai", "minimax.io", "aliyuncs.com", "deepseek.com", "moonshot.ai", "z.ai", "bigmodel.cn", "portkey.ai", "helicone.ai",
-    "atlassian.com", "buildkite.com", "linear.app", "notion.com", "microsoftonline.com", "azure.com", "windows.net", "apple.com",
-    "mozilla.org", "debian.org", "ubuntu.com", "docker.io", "docker.com", "nodejs.org", "bun.sh", "deno.land", "example.com", "example.org",
-    "example.net", "vercel.sh", "gateway.ai.cloudflare.com", "asana.com", "figma.com", "stripe.com", "intercom.io", "segment.io",
+    "anthropic.com",
+    "claude.ai",
+    "claude.com",
+    "claudeusercontent.com",
+    "github.com",
+    "githubusercontent.com",
+    "githubcopilot.com",
+    "npmjs.org",
+    "npmjs.com",
+    "pypi.org",
+    "pythonhosted.org",
+    "crates.io",
+    "rubygems.org",
+    "golang.org",
+    "googleapis.com",
+    "google.com",
+    "amazonaws.com",
+    "cloudflare.com",
+    "datadoghq.com",
+    "sentry.io",
+    "growthbook.io",
+    "statsig.com",
+    "statsigapi.net",
+    "openai.com",
+    "openrouter.ai",
+    "minimax.io",
+    "aliyuncs.com",
+    "deepseek.com",
+    "moonshot.ai",
+    "z.ai",
+    "bigmodel.cn",
+    "portkey.ai",
+    "helicone.ai",
+    "atlassian.com",
+    "buildkite.com",
+    "linear.app",
+    "notion.com",
+    "microsoftonline.com",
+    "azure.com",
+    "windows.net",
+    "apple.com",
+    "mozilla.org",
+    "debian.org",
+    "ubuntu.com",
+    "docker.io",
+    "docker.com",
+    "nodejs.org",
+    "bun.sh",
+    "deno.land",
+    "example.com",
+    "example.org",
+    "example.net",
+    "vercel.sh",
+    "gateway.ai.cloudflare.com",
+    "asana.com",
+    "figma.com",
+    "stripe.com",
+    "intercom.io",
+    "segment.io",
 ];
 
 /// Labels that are no dictionary words but public.
 const LABELS: &[&str] = &[
-    "api", "www", "mcp", "cdn", "mcp-proxy", "http-intake", "raw", "us", "eu", "us5", "us3", "us1", "eu1", "oauth2", "sts", "sso", "npm",
-    "iam", "s3", "aiplatform", "bedrock-runtime", "bedrock", "bedrock-mantle", "o4", "ap1", "auth", "gist", "codeload", "objects", "api-staging",
-    "us-central1-aiplatform", "us-east5-aiplatform", "europe-west1-aiplatform", "global-aiplatform", "dashscope", "dashscope-intl", "a-api",
+    "api",
+    "www",
+    "mcp",
+    "cdn",
+    "mcp-proxy",
+    "http-intake",
+    "raw",
+    "us",
+    "eu",
+    "us5",
+    "us3",
+    "us1",
+    "eu1",
+    "oauth2",
+    "sts",
+    "sso",
+    "npm",
+    "iam",
+    "s3",
+    "aiplatform",
+    "bedrock-runtime",
+    "bedrock",
+    "bedrock-mantle",
+    "o4",
+    "ap1",
+    "auth",
+    "gist",
+    "codeload",
+    "objects",
+    "api-staging",
+    "us-central1-aiplatform",
+    "us-east5-aiplatform",
+    "europe-west1-aiplatform",
+    "global-aiplatform",
+    "dashscope",
+    "dashscope-intl",
+    "a-api",
 ];
 
 impl Redactor {
@@ -31,6 +117,12 @@ impl Redactor {
     pub fn host(&self, host: &str) -> Redacted {
         if host.is_empty() || marker::is_whole(host.as_bytes()) {
             return Redacted::vouched(host);
+        }
+        if let Some(usual) = ["api.anthropic.com", "platform.claude.com"]
+            .into_iter()
+            .find(|usual| *usual == host)
+        {
+            return Redacted::literal(usual);
         }
         let (name, port) = split_port(host);
         if self.shows_host(name) && name.is_ascii() {
@@ -52,19 +144,29 @@ impl Redactor {
         let lower = name.trim_end_matches('.').to_ascii_lowercase();
         let bare = lower.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = bare.parse::<IpAddr>() {
-            return address.is_loopback() || address.is_unspecified() || self.hosts.iter().any(|host| host == bare);
+            return address.is_loopback()
+                || address.is_unspecified()
+                || self.hosts.iter().any(|host| host == bare);
         }
-        if lower == "localhost" || lower.ends_with(".localhost") && lower.len() <= 30 && words::is_label(&lower[..lower.len() - 10]) {
+        if lower == "localhost"
+            || lower.ends_with(".localhost")
+                && lower.len() <= 30
+                && words::is_label(&lower[..lower.len() - 10])
+        {
             return true;
         }
         if self.hosts.contains(&lower) {
             return true;
         }
-        DOMAINS.iter().any(|domain| match lower.strip_suffix(domain) {
-            Some("") => true,
-            Some(rest) => rest.strip_suffix('.').is_some_and(|labels| labels.split('.').count() <= 4 && labels.split('.').all(is_public_label)),
-            None => false,
-        })
+        DOMAINS
+            .iter()
+            .any(|domain| match lower.strip_suffix(domain) {
+                Some("") => true,
+                Some(rest) => rest.strip_suffix('.').is_some_and(|labels| {
+                    labels.split('.').count() <= 4 && labels.split('.').all(is_public_label)
+                }),
+                None => false,
+            })
     }
 
     /// `‹host fp=…›.com` for a name that is not shown.
@@ -94,7 +196,9 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
 
 /// What `host` itself has made: a marker, optionally a dot and a suffix.
 fn is_marked(name: &str) -> bool {
-    let Some((_, len)) = marker::at_start(name) else { return false };
+    let Some((_, len)) = marker::at_start(name) else {
+        return false;
+    };
     match name.get(len..) {
         Some("") => true,
         Some(rest) => rest.strip_prefix('.').is_some_and(is_public_suffix),
@@ -104,9 +208,11 @@ fn is_marked(name: &str) -> bool {
 
 fn is_public_suffix(label: &str) -> bool {
     const SUFFIXES: &[&str] = &[
-        "com", "org", "net", "io", "ai", "dev", "app", "cloud", "co", "de", "fr", "uk", "eu", "us", "cn", "jp", "in", "br", "au", "ca", "nl",
-        "ch", "at", "it", "es", "se", "no", "pl", "kr", "tw", "hk", "sg", "sh", "me", "tech", "local", "internal", "lan", "corp", "home",
-        "test", "example", "invalid", "edu", "gov", "info", "xyz", "site", "online", "space", "run", "land", "arpa", "intern", "svc",
+        "com", "org", "net", "io", "ai", "dev", "app", "cloud", "co", "de", "fr", "uk", "eu", "us",
+        "cn", "jp", "in", "br", "au", "ca", "nl", "ch", "at", "it", "es", "se", "no", "pl", "kr",
+        "tw", "hk", "sg", "sh", "me", "tech", "local", "internal", "lan", "corp", "home", "test",
+        "example", "invalid", "edu", "gov", "info", "xyz", "site", "online", "space", "run",
+        "land", "arpa", "intern", "svc",
     ];
     SUFFIXES.contains(&label)
 }
@@ -119,11 +225,29 @@ fn is_public_label(label: &str) -> bool {
 /// `us-east-1`, `eu-central-1`.
 fn is_region(label: &str) -> bool {
     const AREAS: &[&str] = &["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx"];
-    const SIDES: &[&str] =
-        &["east", "west", "north", "south", "central", "northeast", "northwest", "southeast", "southwest", "gov-east", "gov-west"];
-    let Some((area, rest)) = label.split_once('-') else { return false };
-    let Some((side, number)) = rest.rsplit_once('-') else { return false };
-    AREAS.contains(&area) && SIDES.contains(&side) && number.len() == 1 && number.bytes().all(|b| b.is_ascii_digit())
+    const SIDES: &[&str] = &[
+        "east",
+        "west",
+        "north",
+        "south",
+        "central",
+        "northeast",
+        "northwest",
+        "southeast",
+        "southwest",
+        "gov-east",
+        "gov-west",
+    ];
+    let Some((area, rest)) = label.split_once('-') else {
+        return false;
+    };
+    let Some((side, number)) = rest.rsplit_once('-') else {
+        return false;
+    };
+    AREAS.contains(&area)
+        && SIDES.contains(&side)
+        && number.len() == 1
+        && number.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -135,9 +259,22 @@ mod tests {
     fn well_known_and_named_hosts_stand() {
         let r = Redactor::new(Options::default().with_hosts(["gw.FAKE-corp.example"])).unwrap();
         for host in [
-            "api.anthropic.com", "api.anthropic.com:443", "platform.claude.com", "claude.ai", "localhost:8080", "127.0.0.1:1", "[::1]:443", "::1",
-            "bedrock-runtime.us-east-1.amazonaws.com", "gw.fake-corp.example:8443", "registry.npmjs.org", "mcp.example.com",
-            "http-intake.logs.us5.datadoghq.com", "raw.githubusercontent.com", "storage.googleapis.com", "downloads.claude.ai",
+            "api.anthropic.com",
+            "api.anthropic.com:443",
+            "platform.claude.com",
+            "claude.ai",
+            "localhost:8080",
+            "127.0.0.1:1",
+            "[::1]:443",
+            "::1",
+            "bedrock-runtime.us-east-1.amazonaws.com",
+            "gw.fake-corp.example:8443",
+            "registry.npmjs.org",
+            "mcp.example.com",
+            "http-intake.logs.us5.datadoghq.com",
+            "raw.githubusercontent.com",
+            "storage.googleapis.com",
+            "downloads.claude.ai",
         ] {
             assert_eq!(r.host(host), host);
         }
@@ -155,7 +292,10 @@ mod tests {
             ("user:hunter2fake@api.anthropic.com", "‹host fp=", "›.com"),
         ] {
             let shown = r.host(host);
-            assert!(shown.as_str().starts_with(start) && shown.as_str().ends_with(end), "{host} {shown}");
+            assert!(
+                shown.as_str().starts_with(start) && shown.as_str().ends_with(end),
+                "{host} {shown}"
+            );
             assert!(!shown.as_str().to_lowercase().contains("fake"), "{shown}");
             assert_eq!(r.host(shown.as_str()), shown);
         }

@@ -121,12 +121,15 @@ impl<'de> Deserialize<'de> for Length {
                 f.write_str("a length in bytes or `≤` and a power of two")
             }
             fn visit_u64<E: de::Error>(self, len: u64) -> Result<Length, E> {
-                u32::try_from(len).map(Length::Exact).map_err(|_| E::custom("length out of range"))
+                u32::try_from(len)
+                    .map(Length::Exact)
+                    .map_err(|_| E::custom("length out of range"))
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Length, E> {
                 let len = text.strip_prefix('≤').and_then(|n| n.parse::<u32>().ok());
                 let len = len.filter(|n| n.is_power_of_two());
-                len.map(Length::AtMost).ok_or_else(|| E::custom("not a length"))
+                len.map(Length::AtMost)
+                    .ok_or_else(|| E::custom("not a length"))
             }
         }
         deserializer.deserialize_any(Shape)
@@ -162,13 +165,22 @@ impl Credential {
             Some(label) => labelled(label)?,
             None => (Kind::Unknown, None),
         };
-        Some(Self { kind, len: marker.len?, fp: marker.fp?, flags: Vec::new(), prefix })
+        Some(Self {
+            kind,
+            len: marker.len?,
+            fp: marker.fp?,
+            flags: Vec::new(),
+            prefix,
+        })
     }
 }
 
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = self.prefix.as_ref().map_or(self.kind.as_str(), Redacted::as_str);
+        let label = self
+            .prefix
+            .as_ref()
+            .map_or(self.kind.as_str(), Redacted::as_str);
         write!(f, "‹{label} {} fp={}›", self.len, self.fp)
     }
 }
@@ -189,11 +201,20 @@ impl<'de> Deserialize<'de> for Credential {
         let prefix = match shape.prefix {
             None => None,
             Some(text) => {
-                let known = labelled(&text).filter(|(kind, prefix)| *kind == shape.kind && prefix.is_some());
-                known.ok_or_else(|| de::Error::custom("not a public prefix of this kind"))?.1
+                let known = labelled(&text)
+                    .filter(|(kind, prefix)| *kind == shape.kind && prefix.is_some());
+                known
+                    .ok_or_else(|| de::Error::custom("not a public prefix of this kind"))?
+                    .1
             }
         };
-        Ok(Self { kind: shape.kind, len: shape.len, fp: shape.fp, flags: shape.flags, prefix })
+        Ok(Self {
+            kind: shape.kind,
+            len: shape.len,
+            fp: shape.fp,
+            flags: shape.flags,
+            prefix,
+        })
     }
 }
 
@@ -223,7 +244,10 @@ impl Kind {
 
     /// Whether the length of such a credential is public.
     pub(super) const fn has_public_length(self) -> bool {
-        !matches!(self, Self::OauthCode | Self::PkceVerifier | Self::State | Self::Basic | Self::Unknown)
+        !matches!(
+            self,
+            Self::OauthCode | Self::PkceVerifier | Self::State | Self::Basic | Self::Unknown
+        )
     }
 
     const ALL: [Self; 16] = [
@@ -297,7 +321,12 @@ pub(super) fn classify(core: &[u8]) -> (Kind, Option<Redacted>, usize) {
     for (start, shown, kind) in PREFIXES {
         if core.starts_with(start.as_bytes()) {
             let is_aws = kind == Kind::AwsAccessKey;
-            if is_aws && !(core.len() == 20 && core.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())) {
+            if is_aws
+                && !(core.len() == 20
+                    && core
+                        .iter()
+                        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()))
+            {
                 continue;
             }
             return (kind, Some(Redacted::literal(shown)), start.len());
@@ -336,10 +365,14 @@ pub(super) fn labelled(label: &str) -> Option<(Kind, Option<Redacted>)> {
     if let Some((_, shown, kind)) = PREFIXES.into_iter().find(|(_, shown, _)| *shown == label) {
         return Some((kind, Some(Redacted::literal(shown))));
     }
-    ANTHROPIC.into_iter().find_map(|(family, kind)| match label.strip_prefix(family)?.as_bytes() {
-        [a, b] if a.is_ascii_digit() && b.is_ascii_digit() => Some((kind, Some(anthropic_prefix(family, *a, *b)))),
-        _ => None,
-    })
+    ANTHROPIC.into_iter().find_map(
+        |(family, kind)| match label.strip_prefix(family)?.as_bytes() {
+            [a, b] if a.is_ascii_digit() && b.is_ascii_digit() => {
+                Some((kind, Some(anthropic_prefix(family, *a, *b))))
+            }
+            _ => None,
+        },
+    )
 }
 
 /// Where a credential stands, as far as it decides which kinds belong there.
@@ -395,9 +428,15 @@ pub(super) fn inspect(core: &[u8], kind: Kind, place: Place, flags: &mut Vec<Fla
         flags.push(Flag::NonAscii);
     }
     let misplaced = match place {
-        Place::ApiKey => matches!(kind, Kind::OauthAccess | Kind::OauthRefresh | Kind::SessionCookie),
+        Place::ApiKey => matches!(
+            kind,
+            Kind::OauthAccess | Kind::OauthRefresh | Kind::SessionCookie
+        ),
         Place::Bearer => {
-            matches!(kind, Kind::ApiKey | Kind::AdminKey | Kind::OauthRefresh | Kind::SessionCookie)
+            matches!(
+                kind,
+                Kind::ApiKey | Kind::AdminKey | Kind::OauthRefresh | Kind::SessionCookie
+            )
         }
         Place::Other => false,
     };
@@ -413,7 +452,11 @@ pub(super) fn inspect(core: &[u8], kind: Kind, place: Place, flags: &mut Vec<Fla
 
 fn is_truncated(core: &[u8], kind: Kind) -> bool {
     let short = match kind {
-        Kind::OauthAccess | Kind::OauthRefresh | Kind::ApiKey | Kind::AdminKey | Kind::SessionCookie => 60,
+        Kind::OauthAccess
+        | Kind::OauthRefresh
+        | Kind::ApiKey
+        | Kind::AdminKey
+        | Kind::SessionCookie => 60,
         Kind::GithubToken | Kind::GoogleKey => 30,
         _ => 0,
     };
@@ -422,18 +465,45 @@ fn is_truncated(core: &[u8], kind: Kind) -> bool {
 
 /// Words that configuration examples and broken scripts leave where a credential belongs.
 const PLACEHOLDERS: [&str; 25] = [
-    "undefined", "null", "none", "nil", "true", "false", "dummy", "test", "token", "key", "apikey", "api_key", "api-key",
-    "changeme", "change-me", "placeholder", "secret", "password", "not-needed", "no-key", "unused", "example", "sk-ant",
-    "ollama", "anything",
+    "undefined",
+    "null",
+    "none",
+    "nil",
+    "true",
+    "false",
+    "dummy",
+    "test",
+    "token",
+    "key",
+    "apikey",
+    "api_key",
+    "api-key",
+    "changeme",
+    "change-me",
+    "placeholder",
+    "secret",
+    "password",
+    "not-needed",
+    "no-key",
+    "unused",
+    "example",
+    "sk-ant",
+    "ollama",
+    "anything",
 ];
 
 pub(super) fn is_placeholder(core: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(core) else { return false };
+    let Ok(text) = std::str::from_utf8(core) else {
+        return false;
+    };
     if text.is_empty() || text.len() > 64 {
         return false;
     }
     let lower = text.to_ascii_lowercase();
-    let tail = lower.rsplit_once("01-").or_else(|| lower.rsplit_once("03-")).map_or(lower.as_str(), |(_, tail)| tail);
+    let tail = lower
+        .rsplit_once("01-")
+        .or_else(|| lower.rsplit_once("03-"))
+        .map_or(lower.as_str(), |(_, tail)| tail);
     let wrapped = |open: &str, close: &str| lower.starts_with(open) && lower.ends_with(close);
     let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     PLACEHOLDERS.contains(&lower.as_str())
@@ -442,11 +512,27 @@ pub(super) fn is_placeholder(core: &[u8]) -> bool {
         || wrapped("{{", "}}")
         || wrapped("<", ">")
         || wrapped("%", "%")
-        || lower.strip_prefix('$').is_some_and(|rest| rest.bytes().all(name))
-        || tail.bytes().all(|b| matches!(b, b'x' | b'*' | b'.' | b'-' | b'_'))
-        || ["your-", "your_", "your ", "yourapi", "my-api-key", "insert-", "replace-", "replace_", "xxxx", "****", "proxy-managed"]
-            .iter()
-            .any(|word| tail.starts_with(word))
+        || lower
+            .strip_prefix('$')
+            .is_some_and(|rest| rest.bytes().all(name))
+        || tail
+            .bytes()
+            .all(|b| matches!(b, b'x' | b'*' | b'.' | b'-' | b'_'))
+        || [
+            "your-",
+            "your_",
+            "your ",
+            "yourapi",
+            "my-api-key",
+            "insert-",
+            "replace-",
+            "replace_",
+            "xxxx",
+            "****",
+            "proxy-managed",
+        ]
+        .iter()
+        .any(|word| tail.starts_with(word))
 }
 
 /// Reads a credential back from its own `‹…›`.
@@ -478,7 +564,11 @@ mod tests {
             ("FAKE", Kind::Unknown, None),
         ] {
             let (got, shown, _) = classify(text.as_bytes());
-            assert_eq!((got, shown.as_ref().map(Redacted::as_str)), (kind, prefix), "{text}");
+            assert_eq!(
+                (got, shown.as_ref().map(Redacted::as_str)),
+                (kind, prefix),
+                "{text}"
+            );
         }
     }
 
@@ -492,16 +582,45 @@ mod tests {
         };
         assert_eq!(flags(&token, Place::Bearer), []);
         assert_eq!(flags(&token, Place::ApiKey), [Flag::WrongKindForHeader]);
-        assert_eq!(flags(&format!("\"{token}\""), Place::Bearer), [Flag::Quoted]);
-        assert_eq!(flags(&format!(" {token}"), Place::Bearer), [Flag::LeadingSpace]);
-        assert_eq!(flags(&format!("{token}\n"), Place::Bearer), [Flag::TrailingNewline]);
-        assert_eq!(flags(&format!("Bearer {token}"), Place::Bearer), [Flag::DoubleBearer]);
-        assert_eq!(flags(&format!("{token} b"), Place::Bearer), [Flag::InnerSpace]);
+        assert_eq!(
+            flags(&format!("\"{token}\""), Place::Bearer),
+            [Flag::Quoted]
+        );
+        assert_eq!(
+            flags(&format!(" {token}"), Place::Bearer),
+            [Flag::LeadingSpace]
+        );
+        assert_eq!(
+            flags(&format!("{token}\n"), Place::Bearer),
+            [Flag::TrailingNewline]
+        );
+        assert_eq!(
+            flags(&format!("Bearer {token}"), Place::Bearer),
+            [Flag::DoubleBearer]
+        );
+        assert_eq!(
+            flags(&format!("{token} b"), Place::Bearer),
+            [Flag::InnerSpace]
+        );
         assert_eq!(flags(&format!("{token}é"), Place::Bearer), [Flag::NonAscii]);
         assert_eq!(flags("", Place::Bearer), [Flag::Empty]);
-        assert_eq!(flags("sk-ant-oat01-FAKE", Place::Bearer), [Flag::TruncatedLooking]);
-        assert_eq!(flags("FAKEFAKEFAKE...", Place::Bearer), [Flag::TruncatedLooking]);
-        for text in ["your-api-key", "xxx", "dummy", "sk-ant-oat01-proxy-managed", "${ANTHROPIC_API_KEY}", "undefined", "null"] {
+        assert_eq!(
+            flags("sk-ant-oat01-FAKE", Place::Bearer),
+            [Flag::TruncatedLooking]
+        );
+        assert_eq!(
+            flags("FAKEFAKEFAKE...", Place::Bearer),
+            [Flag::TruncatedLooking]
+        );
+        for text in [
+            "your-api-key",
+            "xxx",
+            "dummy",
+            "sk-ant-oat01-proxy-managed",
+            "${ANTHROPIC_API_KEY}",
+            "undefined",
+            "null",
+        ] {
             assert_eq!(flags(text, Place::Bearer), [Flag::Placeholder], "{text}");
         }
     }
@@ -516,14 +635,26 @@ mod tests {
             flags: vec![Flag::Quoted],
             prefix: Some(Redacted::literal("oat01")),
         };
-        let unknown = Credential { kind: Kind::Unknown, len: Length::bucket(33), fp, flags: vec![], prefix: None };
+        let unknown = Credential {
+            kind: Kind::Unknown,
+            len: Length::bucket(33),
+            fp,
+            flags: vec![],
+            prefix: None,
+        };
         assert_eq!(known.to_string(), "‹oat01 len=108 fp=3f9c21ab›");
         assert_eq!(unknown.to_string(), "‹unknown len≤64 fp=3f9c21ab›");
         for credential in [known, unknown] {
             let json = serde_json::to_string(&credential).unwrap();
-            assert_eq!(serde_json::from_str::<Credential>(&json).unwrap(), credential);
+            assert_eq!(
+                serde_json::from_str::<Credential>(&json).unwrap(),
+                credential
+            );
             let again = reread(credential.to_string().as_bytes()).unwrap();
-            assert_eq!((again.kind, again.len, again.fp), (credential.kind, credential.len, credential.fp));
+            assert_eq!(
+                (again.kind, again.len, again.fp),
+                (credential.kind, credential.len, credential.fp)
+            );
         }
         for bad in [
             r#"{"kind":"oauth-access","len":108,"fp":"3f9c21ab","prefix":"hunter2FAKE"}"#,

@@ -15,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::marker::MASKED;
+use super::marker::{self, MASKED};
 use super::redactor::Redactor;
 use super::{grammar, identifier, message, routes};
 
@@ -113,7 +113,10 @@ struct Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { words: vec![0; 1 << 10], entries: 0 }
+        Self {
+            words: vec![0; 1 << 10],
+            entries: 0,
+        }
     }
 }
 
@@ -143,7 +146,14 @@ impl Taint {
         let enter: Box<[u64; 256]> = Box::new(std::array::from_fn(|_| split_mix(&mut state)));
         let leave = Box::new(enter.map(|word| word.rotate_left(GRAM as u32)));
         let leave_short = Box::new(enter.map(|word| word.rotate_left(SHORTEST as u32)));
-        Self { enter, leave, leave_short, common: OnceLock::new(), known: RwLock::default(), masked: AtomicU64::new(0) }
+        Self {
+            enter,
+            leave,
+            leave_short,
+            common: OnceLock::new(),
+            known: RwLock::default(),
+            masked: AtomicU64::new(0),
+        }
     }
 
     /// Adds a secret whose first `prefix` bytes are public; `identity` stands for the whole of it.
@@ -153,7 +163,9 @@ impl Taint {
         }
         let grams = self.grams(core, prefix);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.current.identities.len() >= SECRETS || known.current.grams.len() + grams.len() > GRAMS {
+        if known.current.identities.len() >= SECRETS
+            || known.current.grams.len() + grams.len() > GRAMS
+        {
             known.previous = std::mem::take(&mut known.current);
             known.rebuild(0);
         }
@@ -161,7 +173,12 @@ impl Taint {
         if core.len() < GRAM {
             let head = self.hash(&core[..SHORTEST]);
             if !self.common().contains(&head) {
-                known.current.shorts.entry(head).or_default().push((core.len(), self.hash(core)));
+                known
+                    .current
+                    .shorts
+                    .entry(head)
+                    .or_default()
+                    .push((core.len(), self.hash(core)));
             }
         }
         if (known.filter.entries + grams.len()) * 32 > known.filter.words.len() * 64 {
@@ -195,11 +212,14 @@ impl Taint {
             };
             check(hash, GRAM);
             for (at, (new, old)) in bytes[GRAM..].iter().zip(bytes).enumerate() {
-                hash = hash.rotate_left(1) ^ self.enter[usize::from(*new)] ^ self.leave[usize::from(*old)];
+                hash = hash.rotate_left(1)
+                    ^ (self.enter[usize::from(*new)] ^ self.leave[usize::from(*old)]);
                 check(hash, at + GRAM + 1);
             }
         }
-        if (!known.current.shorts.is_empty() || !known.previous.shorts.is_empty()) && bytes.len() >= SHORTEST {
+        if (!known.current.shorts.is_empty() || !known.previous.shorts.is_empty())
+            && bytes.len() >= SHORTEST
+        {
             self.scan_short(known, bytes, hit);
         }
     }
@@ -210,13 +230,20 @@ impl Taint {
         for start in 0..=bytes.len() - SHORTEST {
             if start > 0 {
                 let (new, old) = (bytes[start + SHORTEST - 1], bytes[start - 1]);
-                hash = hash.rotate_left(1) ^ self.enter[usize::from(new)] ^ self.leave_short[usize::from(old)];
+                hash = hash.rotate_left(1)
+                    ^ self.enter[usize::from(new)]
+                    ^ self.leave_short[usize::from(old)];
             }
             for generation in [&known.current, &known.previous] {
                 for (len, whole) in generation.shorts.get(&hash).into_iter().flatten() {
                     let end = start + len;
-                    let alone = !(start > 0 && inside(start - 1)) && !inside(end);
-                    if alone && bytes.get(start..end).is_some_and(|text| self.hash(text) == *whole) {
+                    let follows = start > 0 && inside(start - 1);
+                    if !follows
+                        && !inside(end)
+                        && bytes
+                            .get(start..end)
+                            .is_some_and(|text| self.hash(text) == *whole)
+                    {
                         hit(start..end);
                     }
                 }
@@ -225,7 +252,9 @@ impl Taint {
     }
 
     fn hash(&self, bytes: &[u8]) -> u64 {
-        bytes.iter().fold(0u64, |hash, b| hash.rotate_left(1) ^ self.enter[usize::from(*b)])
+        bytes.iter().fold(0u64, |hash, b| {
+            hash.rotate_left(1) ^ self.enter[usize::from(*b)]
+        })
     }
 
     /// The hashes to keep for one secret: of itself, and of its encoded forms.
@@ -234,12 +263,32 @@ impl Taint {
             return Vec::new();
         }
         let core = &core[..core.len().min(LONGEST)];
-        let own = if core.len() >= prefix + GRAM { &core[prefix..] } else { &core[core.len() - GRAM..] };
+        let own = if core.len() >= prefix + GRAM {
+            &core[prefix..]
+        } else {
+            &core[core.len() - GRAM..]
+        };
         let numeric = own.iter().all(u8::is_ascii_digit);
         let keep = |gram: &&[u8]| is_telling(gram, numeric);
-        let mut grams: Vec<u64> = own.windows(GRAM).filter(keep).map(|gram| self.hash(gram)).collect();
-        for form in encoded_forms(own) {
-            grams.extend(form.windows(GRAM).step_by(STRIDE).filter(keep).map(|gram| self.hash(gram)));
+        // What redaction has made is no secret, even where it stands inside one.
+        let pieces = marker::between(own);
+        let mut grams: Vec<u64> = pieces
+            .iter()
+            .flat_map(|piece| piece.windows(GRAM))
+            .filter(keep)
+            .map(|gram| self.hash(gram))
+            .collect();
+        for form in pieces
+            .iter()
+            .filter(|piece| piece.len() >= SHORTEST)
+            .flat_map(|piece| encoded_forms(piece))
+        {
+            grams.extend(
+                form.windows(GRAM)
+                    .step_by(STRIDE)
+                    .filter(keep)
+                    .map(|gram| self.hash(gram)),
+            );
         }
         let common = self.common();
         grams.retain(|gram| !common.contains(gram));
@@ -251,13 +300,30 @@ impl Taint {
         self.common.get_or_init(|| {
             let names = grammar::RULES.iter().map(|rule| rule.0);
             let lists: [&[&str]; 18] = [
-                grammar::SERVERS, grammar::PRODUCTS, grammar::COMMENTS, grammar::MEDIA_TYPES, grammar::AUTH_PARAMS, grammar::AUTH_VALUES,
-                grammar::COOKIES, identifier::ERROR_TYPES, identifier::OAUTH_ERRORS, identifier::GRANT_TYPES, identifier::SCOPES,
-                identifier::EVENTS, identifier::STOP_REASONS, identifier::JSON_KEYS, identifier::CLIENT_IDS, routes::ROUTES, routes::QUERY_KEYS,
+                grammar::SERVERS,
+                grammar::PRODUCTS,
+                grammar::COMMENTS,
+                grammar::MEDIA_TYPES,
+                grammar::AUTH_PARAMS,
+                grammar::AUTH_VALUES,
+                grammar::COOKIES,
+                identifier::ERROR_TYPES,
+                identifier::OAUTH_ERRORS,
+                identifier::GRANT_TYPES,
+                identifier::SCOPES,
+                identifier::EVENTS,
+                identifier::STOP_REASONS,
+                identifier::JSON_KEYS,
+                identifier::CLIENT_IDS,
+                routes::ROUTES,
+                routes::QUERY_KEYS,
                 message::TEMPLATES,
             ];
             let mut common = HashSet::default();
-            for text in names.chain(lists.into_iter().flatten().copied()).chain(COMMON) {
+            for text in names
+                .chain(lists.into_iter().flatten().copied())
+                .chain(COMMON)
+            {
                 common.extend(text.as_bytes().windows(GRAM).map(|gram| self.hash(gram)));
                 common.extend(text.as_bytes().get(..SHORTEST).map(|head| self.hash(head)));
             }
@@ -269,7 +335,10 @@ impl Taint {
         let known = self.read();
         let mut spans = self.tainted_spans(&known, &line);
         if spans.is_empty() {
-            return Sealed { text: line, hits: 0 };
+            return Sealed {
+                text: line,
+                hits: 0,
+            };
         }
         spans.sort_by_key(|span| span.0.start);
         let mut text = String::with_capacity(line.len());
@@ -281,10 +350,17 @@ impl Taint {
         }
         text.push_str(line.get(at..).unwrap_or_default());
         if !self.tainted_spans(&known, &text).is_empty() {
-            text = if is_json(&line) { format!("\"{MASKED}\"") } else { MASKED.to_owned() };
+            text = if is_json(&line) {
+                format!("\"{MASKED}\"")
+            } else {
+                MASKED.to_owned()
+            };
         }
         self.masked.fetch_add(spans.len() as u64, Ordering::Relaxed);
-        Sealed { text, hits: spans.len() }
+        Sealed {
+            text,
+            hits: spans.len(),
+        }
     }
 
     /// The strings (and numbers: `true`) of a line that hold a secret, by the bytes between their quotation marks.
@@ -296,10 +372,18 @@ impl Taint {
         if hits.is_empty() && !encoded {
             return Vec::new();
         }
-        let mut spans = if is_json(line) { literals(bytes) } else { words(line) };
+        let mut spans = if is_json(line) {
+            literals(bytes)
+        } else {
+            words(line)
+        };
         spans.retain(|(span, _)| {
-            hits.iter().any(|hit| hit.start < span.end && span.start < hit.end)
-                || (encoded && bytes.get(span.clone()).is_some_and(|text| self.hides(known, text)))
+            hits.iter()
+                .any(|hit| hit.start < span.end && span.start < hit.end)
+                || (encoded
+                    && bytes
+                        .get(span.clone())
+                        .is_some_and(|text| self.hides(known, text)))
         });
         spans
     }
@@ -310,10 +394,17 @@ impl Taint {
             return false;
         }
         let mut view = Zeroizing::new(text.to_vec());
-        for _ in 0..3 {
-            let next = Zeroizing::new(unescaped(&view));
+        for layer in [
+            Layer::Json,
+            Layer::Percent,
+            Layer::Json,
+            Layer::Percent,
+            Layer::Json,
+            Layer::Percent,
+        ] {
+            let next = Zeroizing::new(unescaped(&view, layer));
             if *next == *view {
-                return false;
+                continue;
             }
             view = next;
             let mut found = false;
@@ -334,7 +425,10 @@ impl Known {
     /// Makes the filter anew, large enough for what is kept and `coming` more.
     fn rebuild(&mut self, coming: usize) {
         let entries = self.current.grams.len() + self.previous.grams.len() + coming;
-        self.filter = Filter { words: vec![0; entries.next_power_of_two().max(1 << 10)], entries: 0 };
+        self.filter = Filter {
+            words: vec![0; entries.next_power_of_two().max(1 << 10)],
+            entries: 0,
+        };
         for gram in self.current.grams.iter().chain(&self.previous.grams) {
             self.filter.insert(*gram);
         }
@@ -343,8 +437,13 @@ impl Known {
 
 /// Text that records are full of, besides the lists.
 const COMMON: [&str; 8] = [
-    "https://api.anthropic.com/v1/messages", "https://platform.claude.com/oauth/code/callback", "https://claude.ai/oauth/authorize",
-    "http://localhost:", "claude-code-20250219,oauth-2025-04-20", "Bearer realm=", "user:profile user:inference user:sessions:claude_code",
+    "https://api.anthropic.com/v1/messages",
+    "https://platform.claude.com/oauth/code/callback",
+    "https://claude.ai/oauth/authorize",
+    "http://localhost:",
+    "claude-code-20250219,oauth-2025-04-20",
+    "Bearer realm=",
+    "user:profile user:inference user:sessions:claude_code",
     "aws4_request/bedrock/us-east-1",
 ];
 
@@ -353,22 +452,36 @@ fn is_telling(gram: &[u8], numeric: bool) -> bool {
     let mut seen = [false; 256];
     gram.iter().for_each(|b| seen[usize::from(*b)] = true);
     let different = seen.iter().filter(|seen| **seen).count();
-    let counter = gram.iter().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'T' | b'Z' | b' ' | b'/' | b','));
+    let counter = gram.iter().all(|b| {
+        b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'T' | b'Z' | b' ' | b'/' | b',')
+    });
     different >= 5 && (numeric || !counter)
 }
 
 fn encoded_forms(own: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let hex: String = own.iter().map(|b| format!("{b:02x}")).collect();
-    let mut forms = vec![Zeroizing::new(hex.to_ascii_uppercase().into_bytes()), Zeroizing::new(hex.into_bytes())];
+    let mut forms = vec![
+        Zeroizing::new(hex.to_ascii_uppercase().into_bytes()),
+        Zeroizing::new(hex.into_bytes()),
+    ];
     for shift in 0..3 {
         let shifted = Zeroizing::new([&[0; 2][..shift], own].concat());
         forms.push(aligned(&shifted, shift));
-        let url: Vec<u8> = aligned(&shifted, shift).iter().map(|b| [*b, b'-', b'_'][usize::from(*b == b'+') + 2 * usize::from(*b == b'/')]).collect();
+        let url: Vec<u8> = aligned(&shifted, shift)
+            .iter()
+            .map(|b| [*b, b'-', b'_'][usize::from(*b == b'+') + 2 * usize::from(*b == b'/')])
+            .collect();
         forms.push(Zeroizing::new(url));
     }
     for inner in [2, 4, 6] {
         for shift in 1..3 {
-            let shifted = Zeroizing::new([&[0; 2][..shift], &**forms.get(inner).unwrap_or(&Zeroizing::default())].concat());
+            let shifted = Zeroizing::new(
+                [
+                    &[0; 2][..shift],
+                    &**forms.get(inner).unwrap_or(&Zeroizing::default()),
+                ]
+                .concat(),
+            );
             forms.push(aligned(&shifted, shift));
         }
         let plain = forms.get(inner).map(|form| aligned(form, 0));
@@ -381,11 +494,18 @@ fn encoded_forms(own: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
 fn aligned(bytes: &[u8], shift: usize) -> Zeroizing<Vec<u8>> {
     let text = Zeroizing::new(STANDARD.encode(bytes).into_bytes());
     let start = [0, 2, 3][shift.min(2)];
-    Zeroizing::new(text.get(start..text.len().saturating_sub(4)).unwrap_or_default().to_vec())
+    Zeroizing::new(
+        text.get(start..text.len().saturating_sub(4))
+            .unwrap_or_default()
+            .to_vec(),
+    )
 }
 
 fn is_json(line: &str) -> bool {
-    matches!(line.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"'))
+    matches!(
+        line.trim_start().as_bytes().first(),
+        Some(b'{' | b'[' | b'"')
+    )
 }
 
 /// The strings of a JSON line without their quotation marks, and its numbers (`true`).
@@ -405,7 +525,9 @@ fn literals(bytes: &[u8]) -> Vec<(Range<usize>, bool)> {
             }
             b'0'..=b'9' | b'-' => {
                 let start = at;
-                while at < bytes.len() && matches!(bytes[at], b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') {
+                while at < bytes.len()
+                    && matches!(bytes[at], b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+                {
                     at += 1;
                 }
                 spans.push((start..at, true));
@@ -427,8 +549,15 @@ fn words(line: &str) -> Vec<(Range<usize>, bool)> {
         .collect()
 }
 
-/// One layer of JSON escapes and percent encoding undone.
-fn unescaped(text: &[u8]) -> Vec<u8> {
+/// A way of writing bytes as others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    Json,
+    Percent,
+}
+
+/// One layer undone.
+fn unescaped(text: &[u8], layer: Layer) -> Vec<u8> {
     let hex = |range: Range<usize>| {
         let digits = std::str::from_utf8(text.get(range)?).ok()?;
         u32::from_str_radix(digits, 16).ok()
@@ -437,6 +566,8 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     let mut at = 0;
     while let Some(b) = text.get(at) {
         let (bytes, len) = match (b, text.get(at + 1)) {
+            (b'%', _) if layer == Layer::Json => (None, 1),
+            (b'\\', _) if layer == Layer::Percent => (None, 1),
             (b'%', Some(_)) => match hex(at + 1..at + 3) {
                 Some(byte) => (Some(char::from(byte as u8)), 3),
                 None => (None, 1),
@@ -482,7 +613,9 @@ impl Hasher for Plain {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|b| self.0 = self.0.rotate_left(8) ^ u64::from(*b));
+        bytes
+            .iter()
+            .for_each(|b| self.0 = self.0.rotate_left(8) ^ u64::from(*b));
     }
 
     fn write_u64(&mut self, word: u64) {
@@ -525,7 +658,10 @@ mod tests {
         let own = TOKEN.as_bytes();
         let hex: String = own.iter().map(|b| format!("{b:02x}")).collect();
         let percent: String = own.iter().map(|b| format!("%{b:02X}")).collect();
-        let unicode: String = own.iter().map(|b| format!("\\u{:04x}", u32::from(*b))).collect();
+        let unicode: String = own
+            .iter()
+            .map(|b| format!("\\u{:04x}", u32::from(*b)))
+            .collect();
         let nested = unicode.replace('\\', "\\\\");
         for form in [
             TOKEN.to_owned(),
@@ -545,7 +681,11 @@ mod tests {
         ] {
             let line = format!(r#"{{"a":"kept","b":"{form}","c":[1,"{form}"]}}"#);
             let sealed = r.seal(line);
-            assert_eq!(sealed.text(), r#"{"a":"kept","b":"‹masked›","c":[1,"‹masked›"]}"#, "{form}");
+            assert_eq!(
+                sealed.text(),
+                r#"{"a":"kept","b":"‹masked›","c":[1,"‹masked›"]}"#,
+                "{form}"
+            );
             assert_eq!(sealed.hits(), 2);
             assert!(r.seal(format!("log {form} end")).hits() > 0, "{form}");
         }
@@ -557,13 +697,23 @@ mod tests {
         let r = Redactor::plain();
         r.learn(b"hunter2FK");
         r.learn(b"90817263544");
-        assert_eq!(r.seal(r#"{"a":"pw hunter2FK!","b":"hunter2FKx","n":90817263544}"#.into()).text(), r#"{"a":"‹masked›","b":"hunter2FKx","n":0}"#);
+        assert_eq!(
+            r.seal(r#"{"a":"pw hunter2FK!","b":"hunter2FKx","n":90817263544}"#.into())
+                .text(),
+            r#"{"a":"‹masked›","b":"hunter2FKx","n":0}"#
+        );
     }
 
     #[test]
     fn memory_is_bounded_and_the_newest_stay() {
         let r = Redactor::plain();
-        let secret = |n: u32| format!("FAKE-{:08x}-{:08x}-secret", n.wrapping_mul(2_654_435_761), n.wrapping_mul(40_503).wrapping_add(77));
+        let secret = |n: u32| {
+            format!(
+                "FAKE-{:08x}-{:08x}-secret",
+                n.wrapping_mul(2_654_435_761),
+                n.wrapping_mul(40_503).wrapping_add(77)
+            )
+        };
         for n in 0..5000 {
             r.learn(secret(n).as_bytes());
         }
@@ -581,6 +731,10 @@ mod tests {
         r.learn(b"your-api-key-here");
         r.learn(b"authentication_error");
         r.learn("‹oat01 len=108 fp=3f9c21ab›".as_bytes());
-        assert_eq!(r.seal("your-api-key-here authentication_error ‹oat01 len=108 fp=3f9c21ab›".into()).hits(), 0);
+        assert_eq!(
+            r.seal("your-api-key-here authentication_error ‹oat01 len=108 fp=3f9c21ab›".into())
+                .hits(),
+            0
+        );
     }
 }

@@ -13,27 +13,97 @@ fn redactor() -> Redactor {
 /// All that is written of a secret in many places; `{}` is where it stands.
 fn traces(r: &Redactor, secret: &str) -> Vec<String> {
     const HEADERS: &[(&str, &str)] = &[
-        ("authorization", "Bearer {}"), ("Authorization", "bearer {}"), ("AUTHORIZATION", "{}"), ("authorization", "Bearer Bearer {}"),
-        ("authorization", "Digest username=\"{}\", realm=\"corp\", nonce={}, {}"), ("authorization", "{} {}"), ("authorization", "Bearer \"{}\""),
-        ("authorization", "AWS4-HMAC-SHA256 Credential={}/20260901/us-east-1/bedrock/aws4_request, SignedHeaders=host;{}, Signature={}"),
-        ("proxy-authorization", "Basic {}"), ("x-api-key", "{}"), ("x-api-key", "\"{}\""), ("cookie", "sessionKey={}; {}=1; a={}"),
-        ("set-cookie", "sid={}; Path=/{}; Domain={}.com; Secure; {}"), ("api-key", "{}"), ("x-goog-api-key", "{}"), ("mcp-session-id", "{}"),
-        ("x-amz-security-token", "{}"), ("cf-access-client-secret", "{}"), ("helicone-auth", "Bearer {}"), ("sec-websocket-protocol", "a, {}"),
-        ("user-agent", "claude-cli/2.1.328 (external, {})"), ("user-agent", "{}"), ("anthropic-beta", "oauth-2025-04-20,{}"), ("request-id", "{}"),
-        ("etag", "\"{}\""), ("referer", "https://claude.ai/{}?a={}#{}"), ("location", "https://{}@claude.ai/callback?code={}&state={}"), ("via", "1.1 {}"),
-        ("server", "{}"), ("content-type", "multipart/form-data; boundary={}"), ("content-type", "application/json; charset={}"), ("host", "{}.anthropic.com"),
-        ("www-authenticate", "Bearer realm=\"{}\", error=\"invalid_token\", error_description=\"bad {}\", {}"), ("accept", "{}"), ("accept-encoding", "gzip, {}"),
-        ("content-length", "{}"), ("date", "{}"), ("retry-after", "{}"), ("cf-ray", "{}"), ("x-made-up", "{}"), ("{}", "{}"), ("connection", "close, {}"),
-        ("anthropic-organization-id", "{}"), ("x-stainless-os", "{}"), ("x-claude-code-session-id", "{}"), ("link", "<https://{}>; rel=next"),
+        ("authorization", "Bearer {}"),
+        ("Authorization", "bearer {}"),
+        ("AUTHORIZATION", "{}"),
+        ("authorization", "Bearer Bearer {}"),
+        (
+            "authorization",
+            "Digest username=\"{}\", realm=\"corp\", nonce={}, {}",
+        ),
+        ("authorization", "{} {}"),
+        ("authorization", "Bearer \"{}\""),
+        (
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential={}/20260901/us-east-1/bedrock/aws4_request, SignedHeaders=host;{}, Signature={}",
+        ),
+        ("proxy-authorization", "Basic {}"),
+        ("x-api-key", "{}"),
+        ("x-api-key", "\"{}\""),
+        ("cookie", "sessionKey={}; {}=1; a={}"),
+        ("set-cookie", "sid={}; Path=/{}; Domain={}.com; Secure; {}"),
+        ("api-key", "{}"),
+        ("x-goog-api-key", "{}"),
+        ("mcp-session-id", "{}"),
+        ("x-amz-security-token", "{}"),
+        ("cf-access-client-secret", "{}"),
+        ("helicone-auth", "Bearer {}"),
+        ("sec-websocket-protocol", "a, {}"),
+        ("user-agent", "claude-cli/2.1.328 (external, {})"),
+        ("user-agent", "{}"),
+        ("anthropic-beta", "oauth-2025-04-20,{}"),
+        ("request-id", "{}"),
+        ("etag", "\"{}\""),
+        ("referer", "https://claude.ai/{}?a={}#{}"),
+        ("location", "https://{}@claude.ai/callback?code={}&state={}"),
+        ("via", "1.1 {}"),
+        ("server", "{}"),
+        ("content-type", "multipart/form-data; boundary={}"),
+        ("content-type", "application/json; charset={}"),
+        ("host", "{}.anthropic.com"),
+        (
+            "www-authenticate",
+            "Bearer realm=\"{}\", error=\"invalid_token\", error_description=\"bad {}\", {}",
+        ),
+        ("accept", "{}"),
+        ("accept-encoding", "gzip, {}"),
+        ("content-length", "{}"),
+        ("date", "{}"),
+        ("retry-after", "{}"),
+        ("cf-ray", "{}"),
+        ("x-made-up", "{}"),
+        ("{}", "{}"),
+        ("connection", "close, {}"),
+        ("anthropic-organization-id", "{}"),
+        ("x-stainless-os", "{}"),
+        ("x-claude-code-session-id", "{}"),
+        ("link", "<https://{}>; rel=next"),
     ];
     const PATHS: &[&str] = &[
-        "/{}", "/v1/messages?beta={}", "/v1/messages?{}=true", "/callback?code={}&state={}", "/v1/{}/x", "https://{}.com/", "https://u:{}@claude.ai/",
-        "/api/eval/sdk-{}", "/x#{}", "/oauth/authorize?redirect_uri=https%3A%2F%2Fclaude.ai%2F{}", "/v1/sessions/session_{}", "{}", "//{}//", "/?{}",
-        "/oauth/authorize?scope=user:profile+{}", "/model/{}/invoke", "/v1/messages?x=%22{}&y={}", "/authorize?redirect_uri=http://localhost:80/{}?{}",
+        "/{}",
+        "/v1/messages?beta={}",
+        "/v1/messages?{}=true",
+        "/callback?code={}&state={}",
+        "/v1/{}/x",
+        "https://{}.com/",
+        "https://u:{}@claude.ai/",
+        "/api/eval/sdk-{}",
+        "/x#{}",
+        "/oauth/authorize?redirect_uri=https%3A%2F%2Fclaude.ai%2F{}",
+        "/v1/sessions/session_{}",
+        "{}",
+        "//{}//",
+        "/?{}",
+        "/oauth/authorize?scope=user:profile+{}",
+        "/model/{}/invoke",
+        "/v1/messages?x=%22{}&y={}",
+        "/authorize?redirect_uri=http://localhost:80/{}?{}",
     ];
     const MESSAGES: &[&str] = &[
-        "{}", "token {} is invalid", "bad ({})", "key={}", "{\"error\":\"{}\"}", "user:{}@host", "https://claude.ai/{}", "x-api-key: {}.", "'{}'", "\u{1b}[1m{}\u{7}",
-        "a/{}/b", "{},{}", "/v1/{}", "messages.0.{}",
+        "{}",
+        "token {} is invalid",
+        "bad ({})",
+        "key={}",
+        "{\"error\":\"{}\"}",
+        "user:{}@host",
+        "https://claude.ai/{}",
+        "x-api-key: {}.",
+        "'{}'",
+        "\u{1b}[1m{}\u{7}",
+        "a/{}/b",
+        "{},{}",
+        "/v1/{}",
+        "messages.0.{}",
     ];
     let put = |text: &str| text.replace("{}", secret);
     let mut out = Vec::new();
@@ -41,12 +111,23 @@ fn traces(r: &Redactor, secret: &str) -> Vec<String> {
         for direction in [Direction::Request, Direction::Response] {
             let (name, value) = (put(name), put(value));
             let (shown_name, shown) = r.header(name.as_bytes(), value.as_bytes(), direction);
-            let again = r.header(shown_name.as_str().as_bytes(), shown.as_str().as_bytes(), direction);
-            assert_eq!((again.0, again.1), (shown_name.clone(), shown.clone()), "{name}: {value}");
+            let again = r.header(
+                shown_name.as_str().as_bytes(),
+                shown.as_str().as_bytes(),
+                direction,
+            );
+            assert_eq!(
+                (again.0, again.1),
+                (shown_name.clone(), shown.clone()),
+                "{name}: {value}"
+            );
             for credential in r.credentials(name.as_bytes(), value.as_bytes()) {
                 out.push(serde_json::to_string(&credential.credential).unwrap());
                 out.extend(credential.item.map(|item| item.to_string()));
-                assert!(shown.as_str().contains(&credential.credential.to_string()), "{name}: {value} {shown}");
+                assert!(
+                    shown.as_str().contains(&credential.credential.to_string()),
+                    "{name}: {value} {shown}"
+                );
             }
             out.push(format!("{shown_name}: {shown}"));
         }
@@ -69,14 +150,122 @@ fn traces(r: &Redactor, secret: &str) -> Vec<String> {
     for kind in [Kind::Unknown, Kind::OauthCode, Kind::State] {
         out.push(r.credential(secret.as_bytes(), kind).to_string());
     }
-    out.extend([r.error_type(secret), r.scope(secret), r.model(secret), r.request_id(secret), r.json_key(secret)].map(|text| text.to_string()));
+    out.extend(
+        [
+            r.error_type(secret),
+            r.scope(secret),
+            r.model(secret),
+            r.request_id(secret),
+            r.json_key(secret),
+        ]
+        .map(|text| text.to_string()),
+    );
     out
+}
+
+/// Text put together from what the rules look for.
+fn fragments() -> impl Strategy<Value = String> {
+    let parts = vec![
+        "Bearer",
+        "Basic ",
+        "Digest ",
+        "AWS4-HMAC-SHA256 ",
+        "Credential=",
+        "Signature=",
+        "SignedHeaders=",
+        "realm=",
+        "error=",
+        "error_description=",
+        "scope=",
+        "host;",
+        "\"",
+        "'",
+        ", ",
+        ",",
+        "; ",
+        ";",
+        "=",
+        "/",
+        "//",
+        "?",
+        "&",
+        "#",
+        "@",
+        ":",
+        ".",
+        "..",
+        " ",
+        "  ",
+        "\t",
+        "\n",
+        "‹oat01 len=108 fp=3f9c21ab›",
+        "‹len≤32 fp=00000000›",
+        "‹host fp=12345678›",
+        "‹masked›",
+        "‹port›",
+        "‹",
+        "›",
+        "…",
+        "%3A",
+        "%E2%80%B9",
+        "%",
+        "\\",
+        "\\u0041",
+        "https://",
+        "http://localhost:",
+        "claude.ai",
+        ".com",
+        "v1",
+        "messages",
+        "code=",
+        "state=",
+        "redirect_uri=",
+        "model=",
+        "beta=true",
+        "user:profile",
+        "claude-opus-4",
+        "FAKEx9y8z7w6",
+        "sk-ant-oat01-FAKE",
+        "word",
+        "401",
+        "12",
+        "(",
+        ")",
+        "a",
+        "{",
+        "}",
+        "[",
+        "]",
+        "multipart/form-data; boundary=",
+        "q=0.5",
+        "*",
+        "sid=",
+        "Domain=",
+        "-",
+        "_",
+        "é",
+        "user:profile+user:inference",
+        "Path=/",
+        "null",
+        "[::1]",
+        "443",
+        "claude-cli/2.1.328",
+        "gzip",
+        "2026-09-01",
+        "...",
+        "·",
+        "\u{1b}[0m",
+    ];
+    prop::collection::vec(prop::sample::select(parts), 0..14).prop_map(|parts| parts.concat())
 }
 
 fn without_fingerprints(text: &str) -> String {
     let mut text = text.to_owned();
     for mark in ["fp=", "\"fp\":\""] {
-        let places: Vec<usize> = text.match_indices(mark).map(|(at, _)| at + mark.len()).collect();
+        let places: Vec<usize> = text
+            .match_indices(mark)
+            .map(|(at, _)| at + mark.len())
+            .collect();
         for at in places {
             text.replace_range(at..at + 8, "########");
         }
@@ -85,7 +274,7 @@ fn without_fingerprints(text: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn outputs_differ_in_fingerprints_alone(prefix in prop::sample::select(vec!["sk-ant-oat01-FAKE", "sk-ant-api03-FAKE", "sk-ant-ort01-FAKE", "ghp_FAKE", "FAKE7"]), a in BODY, b in BODY) {
@@ -102,9 +291,9 @@ proptest! {
     }
 
     #[test]
-    fn anything_is_stable_and_never_panics(name in any::<Vec<u8>>(), value in any::<Vec<u8>>(), text in "\\PC{0,200}|[ -~]{0,200}|[a-z ./:=&?#‹›≤\"%-]{0,80}") {
+    fn anything_is_stable_and_never_panics(name in any::<Vec<u8>>(), value in any::<Vec<u8>>(), text in "\\PC{0,200}|[ -~]{0,200}|[a-z ./:=&?#‹›≤\"%-]{0,80}", pieces in fragments()) {
         let r = redactor();
-        for value in [value.as_slice(), text.as_bytes()] {
+        for value in [value.as_slice(), text.as_bytes(), pieces.as_bytes()] {
             let (n, v) = r.header(&name, value, Direction::Request);
             prop_assert_eq!(r.header(n.as_str().as_bytes(), v.as_str().as_bytes(), Direction::Request), (n, v));
             for (known, _, _) in grammar::RULES {
@@ -114,11 +303,15 @@ proptest! {
             let path = r.path(value);
             prop_assert_eq!(r.path(path.as_str().as_bytes()), path);
         }
-        let shown = r.message(&text);
-        prop_assert!(!shown.as_str().chars().any(char::is_control));
-        prop_assert_eq!(r.message(shown.as_str()), shown);
-        let shown = r.host(&text);
-        prop_assert_eq!(r.host(shown.as_str()), shown);
+        for text in [&text, &pieces] {
+            let shown = r.message(text);
+            prop_assert!(!shown.as_str().chars().any(char::is_control));
+            prop_assert_eq!(r.message(shown.as_str()), shown);
+            let shown = r.host(text);
+            prop_assert_eq!(r.host(shown.as_str()), shown);
+            let shown = r.scope(text);
+            prop_assert_eq!(r.scope(shown.as_str()), shown);
+        }
         r.learn(&value);
         r.learn(text.as_bytes());
         let sealed = r.seal(text.clone());
@@ -143,21 +336,56 @@ proptest! {
 fn the_usual_request_stays_readable() {
     let r = redactor();
     for (name, value) in [
-        ("Accept", "application/json"), ("User-Agent", "claude-cli/2.1.328 (external, sdk-cli)"), ("X-Stainless-OS", "Linux"), ("X-Stainless-Timeout", "600"),
-        ("X-Claude-Code-Session-Id", "0f0f0f0f-1111-4222-8333-444444444444"), ("anthropic-beta", "claude-code-20250219,oauth-2025-04-20,interleaved-thinking-2025-05-14"),
-        ("anthropic-version", "2023-06-01"), ("x-app", "cli"), ("Host", "api.anthropic.com"), ("Accept-Encoding", "gzip, deflate, br, zstd"), ("Content-Length", "12345"),
-        ("Connection", "keep-alive"), ("accept-language", "*"), ("sec-fetch-mode", "cors"), ("X-Stainless-Runtime-Version", "v24.3.0"),
+        ("Accept", "application/json"),
+        ("User-Agent", "claude-cli/2.1.328 (external, sdk-cli)"),
+        ("X-Stainless-OS", "Linux"),
+        ("X-Stainless-Timeout", "600"),
+        (
+            "X-Claude-Code-Session-Id",
+            "0f0f0f0f-1111-4222-8333-444444444444",
+        ),
+        (
+            "anthropic-beta",
+            "claude-code-20250219,oauth-2025-04-20,interleaved-thinking-2025-05-14",
+        ),
+        ("anthropic-version", "2023-06-01"),
+        ("x-app", "cli"),
+        ("Host", "api.anthropic.com"),
+        ("Accept-Encoding", "gzip, deflate, br, zstd"),
+        ("Content-Length", "12345"),
+        ("Connection", "keep-alive"),
+        ("accept-language", "*"),
+        ("sec-fetch-mode", "cors"),
+        ("X-Stainless-Runtime-Version", "v24.3.0"),
     ] {
         let (shown_name, shown) = r.header(name.as_bytes(), value.as_bytes(), Direction::Request);
         assert_eq!((shown_name.as_str(), shown.as_str()), (name, value));
     }
     for (name, value) in [
-        ("request-id", "req_011CvHegk71arbU5WHds1f0I"), ("date", "Tue, 01 Sep 2026 08:00:00 GMT"), ("server", "cloudflare"), ("cf-ray", "8c0ffee0deadbeef-FRA"),
-        ("anthropic-ratelimit-unified-status", "allowed"), ("anthropic-ratelimit-requests-reset", "2026-09-01T08:00:00Z"), ("x-should-retry", "false"),
-        ("content-type", "text/event-stream; charset=utf-8"), ("retry-after", "12"), ("proxy-authenticate", "Basic realm=\"corp\""), ("cf-mitigated", "challenge"),
-        ("x-amzn-errortype", "UnrecognizedClientException"), ("www-authenticate", "Bearer error=\"invalid_token\", scope=\"user:profile\""), ("via", "1.1 google"),
+        ("request-id", "req_011CvHegk71arbU5WHds1f0I"),
+        ("date", "Tue, 01 Sep 2026 08:00:00 GMT"),
+        ("server", "cloudflare"),
+        ("cf-ray", "8c0ffee0deadbeef-FRA"),
+        ("anthropic-ratelimit-unified-status", "allowed"),
+        ("anthropic-ratelimit-requests-reset", "2026-09-01T08:00:00Z"),
+        ("x-should-retry", "false"),
+        ("content-type", "text/event-stream; charset=utf-8"),
+        ("retry-after", "12"),
+        ("proxy-authenticate", "Basic realm=\"corp\""),
+        ("cf-mitigated", "challenge"),
+        ("x-amzn-errortype", "UnrecognizedClientException"),
+        (
+            "www-authenticate",
+            "Bearer error=\"invalid_token\", scope=\"user:profile\"",
+        ),
+        ("via", "1.1 google"),
     ] {
-        assert_eq!(r.header(name.as_bytes(), value.as_bytes(), Direction::Response).1, value, "{name}");
+        assert_eq!(
+            r.header(name.as_bytes(), value.as_bytes(), Direction::Response)
+                .1,
+            value,
+            "{name}"
+        );
     }
 }
 
@@ -168,28 +396,74 @@ fn one_token_has_one_fingerprint_wherever_it_stands() {
     let bearer = &r.credentials(b"Authorization", format!("Bearer {token}").as_bytes())[0];
     let key = &r.credentials(b"x-api-key", token.as_bytes())[0];
     let body = r.credential(token.as_bytes(), Kind::Unknown);
-    assert_eq!((bearer.credential.fp, key.credential.fp), (body.fp, body.fp));
+    assert_eq!(
+        (bearer.credential.fp, key.credential.fp),
+        (body.fp, body.fp)
+    );
     assert_eq!(bearer.scheme.as_ref().map(Redacted::as_str), Some("Bearer"));
     assert_eq!(bearer.credential.flags, []);
     assert_eq!(key.credential.flags, [Flag::WrongKindForHeader]);
-    let shown = r.header(b"Authorization", format!("Bearer {token}").as_bytes(), Direction::Request).1;
+    let shown = r
+        .header(
+            b"Authorization",
+            format!("Bearer {token}").as_bytes(),
+            Direction::Request,
+        )
+        .1;
     assert_eq!(shown, format!("Bearer {body}").as_str());
     assert_eq!(r.seal(format!("echo {token}")).hits(), 1);
-    assert_eq!(r.secret(&Secret::new(token.into_bytes()), Kind::Unknown), body);
+    assert_eq!(
+        r.secret(&Secret::new(token.into_bytes()), Kind::Unknown),
+        body
+    );
 }
 
 #[test]
 fn keep_shows_what_the_user_allows_and_refuses_credentials() {
-    let keep = |name: &str, grammar: &str| Options::default().with_keep([Keep { name: name.into(), grammar: grammar.into() }]);
+    let keep = |name: &str, grammar: &str| {
+        Options::default().with_keep([Keep {
+            name: name.into(),
+            grammar: grammar.into(),
+        }])
+    };
     let r = Redactor::new(keep("X-Gateway-Region", "[a-z]{2}")).unwrap();
-    assert_eq!(r.header(b"x-gateway-region", b"eu", Direction::Response).1, "eu");
-    assert!(r.header(b"x-gateway-region", b"eu FAKE", Direction::Response).1.as_str().contains("fp="));
-    for name in ["authorization", "X-Api-Key", "set-cookie", "x-my-token", "mcp-session-id"] {
-        assert!(matches!(Redactor::new(keep(name, ".*")), Err(RedactError::KeepCredential(_))), "{name}");
+    assert_eq!(
+        r.header(b"x-gateway-region", b"eu", Direction::Response).1,
+        "eu"
+    );
+    assert!(
+        r.header(b"x-gateway-region", b"eu FAKE", Direction::Response)
+            .1
+            .as_str()
+            .contains("fp=")
+    );
+    for name in [
+        "authorization",
+        "X-Api-Key",
+        "set-cookie",
+        "x-my-token",
+        "mcp-session-id",
+    ] {
+        assert!(
+            matches!(
+                Redactor::new(keep(name, ".*")),
+                Err(RedactError::KeepCredential(_))
+            ),
+            "{name}"
+        );
     }
-    assert!(matches!(Redactor::new(keep("a b", ".*")), Err(RedactError::KeepName(1))));
+    assert!(matches!(
+        Redactor::new(keep("a b", ".*")),
+        Err(RedactError::KeepName(1))
+    ));
     for grammar in ["(", "a)|(b"] {
-        assert!(matches!(Redactor::new(keep("x-a", grammar)), Err(RedactError::KeepGrammar(1))), "{grammar}");
+        assert!(
+            matches!(
+                Redactor::new(keep("x-a", grammar)),
+                Err(RedactError::KeepGrammar(1))
+            ),
+            "{grammar}"
+        );
     }
 }
 
@@ -197,7 +471,10 @@ fn keep_shows_what_the_user_allows_and_refuses_credentials() {
 fn over_long_values_are_described_by_length_alone_and_panics_are_contained() {
     let r = redactor();
     let long = vec![b'F'; 70_000];
-    assert_eq!(r.header(b"x-api-key", &long, Direction::Request).1, "‹too-long len≤131072›");
+    assert_eq!(
+        r.header(b"x-api-key", &long, Direction::Request).1,
+        "‹too-long len≤131072›"
+    );
     assert_eq!(r.path(&long), "‹too-long len≤131072›");
     assert_eq!(guard(|| 1), Some(1));
     assert_eq!(guard(|| -> u8 { panic!("test") }), None);
@@ -206,10 +483,21 @@ fn over_long_values_are_described_by_length_alone_and_panics_are_contained() {
 #[test]
 fn what_is_read_back_is_redacted_again() {
     let (name, value) = reread::header("authorization", "Bearer ‹oat01 len=108 fp=3f9c21ab›");
-    assert_eq!((name.as_str(), value.as_str()), ("authorization", "Bearer ‹oat01 len=108 fp=3f9c21ab›"));
-    assert!(!reread::header("authorization", "Bearer hunter2FAKE").1.as_str().contains("FAKE"));
+    assert_eq!(
+        (name.as_str(), value.as_str()),
+        ("authorization", "Bearer ‹oat01 len=108 fp=3f9c21ab›")
+    );
+    assert!(
+        !reread::header("authorization", "Bearer hunter2FAKE")
+            .1
+            .as_str()
+            .contains("FAKE")
+    );
     assert_eq!(reread::text("Invalid bearer token"), "Invalid bearer token");
-    assert_eq!(reread::path("/v1/messages?beta=true"), "/v1/messages?beta=true");
+    assert_eq!(
+        reread::path("/v1/messages?beta=true"),
+        "/v1/messages?beta=true"
+    );
     assert_eq!(reread::host("api.anthropic.com"), "api.anthropic.com");
     assert!(!reread::identifier("FAKE", &["a"]).as_str().contains("FAKE"));
 }

@@ -53,6 +53,18 @@ impl Redactor {
         if is_variable(name) { Redacted::vouched(name) } else { Redacted::vouched(&self.opaque(name.as_bytes())) }
     }
 
+    /// The name of a lane as the configuration allows it (letters, digits, hyphens), unless it looks like a value.
+    #[must_use]
+    pub fn lane(&self, name: &str) -> Redacted {
+        let part = |part: &str| {
+            !part.is_empty()
+                && (part.bytes().all(|byte| byte.is_ascii_alphabetic()) && part.len() <= 16
+                    || part.bytes().all(|byte| byte.is_ascii_digit()) && part.len() <= 4)
+        };
+        let plain = name.len() <= 24 && name.split('-').all(part);
+        if plain { Redacted::vouched(name) } else { Redacted::vouched(&self.opaque(name.as_bytes())) }
+    }
+
     /// A word of any closed list, for a reader that does not know which one it was taken from.
     #[must_use]
     pub fn word(&self, value: &str) -> Redacted {

@@ -3,24 +3,171 @@
 /// Which letter may follow which, by how often they do in technical English. A random run of letters soon has a pair
 /// that is not in here.
 const FOLLOWS: [&str; 26] = [
-    "abcdefghijklmnprstuvwxyz", "abcdefijlmnoprstuvy", "acdefhiklmnoqrstuvy", "abcdefghijklmnoprstuvy", "abcdefghijklmnopqrstuvwxy",
-    "acdefilmnorstuy", "aeghilmnorstuy", "adeilmnoprstuwy", "abcdefgklmnopqrstvxz", "aeosu", "adegilnostuwy", "abcdefgiklmnoprstuvy",
-    "abcdeiklmnopstuy", "abcdefghijklmnopqrstuvwyz", "abcdefgijklmnoprstuvwxyz", "acdefghiklmoprstuy", "u", "abcdefgiklmnoprstuvwy",
-    "acdefghiklmnopqrstuwy", "abcdefhilmnoprstuvwyz", "abcdefgijlmnoprstz", "aeimosuy", "adehilnors", "aceimpstxy", "acegilmnopstw", "aeioyz",
+    "abcdefghijklmnprstuvwxyz",
+    "abcdefijlmnoprstuvy",
+    "acdefhiklmnoqrstuvy",
+    "abcdefghijklmnoprstuvy",
+    "abcdefghijklmnopqrstuvwxy",
+    "acdefilmnorstuy",
+    "aeghilmnorstuy",
+    "adeilmnoprstuwy",
+    "abcdefgklmnopqrstvxz",
+    "aeosu",
+    "adegilnostuwy",
+    "abcdefgiklmnoprstuvy",
+    "abcdeiklmnopstuy",
+    "abcdefghijklmnopqrstuvwyz",
+    "abcdefgijklmnoprstuvwxyz",
+    "acdefghiklmoprstuy",
+    "u",
+    "abcdefgiklmnoprstuvwy",
+    "acdefghiklmnopqrstuwy",
+    "abcdefhilmnoprstuvwyz",
+    "abcdefgijlmnoprstz",
+    "aeimosuy",
+    "adehilnors",
+    "aceimpstxy",
+    "acegilmnopstw",
+    "aeioyz",
 ];
 
 /// Names in running text that the rule for words would not let through.
 const NAMES: &[&str] = &[
-    "oauth", "OAuth", "OAuth2", "API", "APIs", "URL", "URI", "HTTP", "HTTPS", "HTTP/1.1", "HTTP/2", "TLS", "SSL", "JSON", "JWT", "UUID", "IP", "SSO",
-    "SAML", "PKCE", "MCP", "CLI", "SDK", "AWS", "IAM", "STS", "GCP", "VPN", "DNS", "TCP", "CORS", "WebSocket", "GitHub", "GitLab", "LiteLLM", "LLM", "HTML", "XML",
-    "npm", "ID", "UTC", "GMT", "UTF-8", "ASCII", "EOF", "RFC", "CSRF", "XSRF", "MFA", "OTP", "ms", "kb", "mb", "vs", "etc", "i.e", "e.g", "OpenAI", "OpenRouter",
-    "ClaudeCode", "Node.js", "v1", "v2", "h2", "1M", "200k", "5xx", "4xx", "3xx", "3P", "x-api-key", "anthropic-beta", "anthropic-version", "cf-ray", "request-id",
-    "TypeError", "FetchError", "ECONNRESET", "ECONNREFUSED", "ETIMEDOUT", "ENOTFOUND", "EPIPE", "EAI_AGAIN", "UND_ERR_SOCKET", "UND_ERR_ABORTED",
-    "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "SELF_SIGNED_CERT_IN_CHAIN", "DEPTH_ZERO_SELF_SIGNED_CERT", "CERT_HAS_EXPIRED", "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-    "nginx", "openresty", "http", "https", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "ANTHROPIC_BASE_URL", "HTTPS_PROXY",
-    "NODE_EXTRA_CA_CERTS", "DOCTYPE", "JavaScript", "SigV4", "AccessDenied", "ARN", "max_tokens", "api_key", "code_verifier", "refresh_token", "access_token",
-    "client_id", "client_secret", "redirect_uri", "grant_type", "session_id", "user_id", "apiKey", "authToken", "WWW-Authenticate", "Retry-After", "Content-Type", "Content-Length",
-    "thinking.type", "budget_tokens", "tool_use", "tool_result", "tool_choice", "cache_control", "stop_sequences", "top_p", "top_k", "image/png", "and/or", "N/A", "lapsed",
+    "oauth",
+    "OAuth",
+    "OAuth2",
+    "API",
+    "APIs",
+    "URL",
+    "URI",
+    "HTTP",
+    "HTTPS",
+    "HTTP/1.1",
+    "HTTP/2",
+    "TLS",
+    "SSL",
+    "JSON",
+    "JWT",
+    "UUID",
+    "IP",
+    "SSO",
+    "SAML",
+    "PKCE",
+    "MCP",
+    "CLI",
+    "SDK",
+    "AWS",
+    "IAM",
+    "STS",
+    "GCP",
+    "VPN",
+    "DNS",
+    "TCP",
+    "CORS",
+    "WebSocket",
+    "GitHub",
+    "GitLab",
+    "LiteLLM",
+    "LLM",
+    "HTML",
+    "XML",
+    "npm",
+    "ID",
+    "UTC",
+    "GMT",
+    "UTF-8",
+    "ASCII",
+    "EOF",
+    "RFC",
+    "CSRF",
+    "XSRF",
+    "MFA",
+    "OTP",
+    "ms",
+    "kb",
+    "mb",
+    "vs",
+    "etc",
+    "i.e",
+    "e.g",
+    "OpenAI",
+    "OpenRouter",
+    "ClaudeCode",
+    "Node.js",
+    "v1",
+    "v2",
+    "h2",
+    "1M",
+    "200k",
+    "5xx",
+    "4xx",
+    "3xx",
+    "3P",
+    "x-api-key",
+    "anthropic-beta",
+    "anthropic-version",
+    "cf-ray",
+    "request-id",
+    "TypeError",
+    "FetchError",
+    "ECONNRESET",
+    "ECONNREFUSED",
+    "ETIMEDOUT",
+    "ENOTFOUND",
+    "EPIPE",
+    "EAI_AGAIN",
+    "UND_ERR_SOCKET",
+    "UND_ERR_ABORTED",
+    "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+    "SELF_SIGNED_CERT_IN_CHAIN",
+    "DEPTH_ZERO_SELF_SIGNED_CERT",
+    "CERT_HAS_EXPIRED",
+    "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+    "nginx",
+    "openresty",
+    "http",
+    "https",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+    "HTTPS_PROXY",
+    "NODE_EXTRA_CA_CERTS",
+    "DOCTYPE",
+    "JavaScript",
+    "SigV4",
+    "AccessDenied",
+    "ARN",
+    "max_tokens",
+    "api_key",
+    "code_verifier",
+    "refresh_token",
+    "access_token",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "grant_type",
+    "session_id",
+    "user_id",
+    "apiKey",
+    "authToken",
+    "WWW-Authenticate",
+    "Retry-After",
+    "Content-Type",
+    "Content-Length",
+    "thinking.type",
+    "budget_tokens",
+    "tool_use",
+    "tool_result",
+    "tool_choice",
+    "cache_control",
+    "stop_sequences",
+    "top_p",
+    "top_k",
+    "image/png",
+    "and/or",
+    "N/A",
+    "lapsed",
 ];
 
 pub(super) fn is_name(text: &str) -> bool {
@@ -47,7 +194,9 @@ fn is_word(part: &str) -> bool {
         return false;
     }
     let capitals = bytes.iter().filter(|b| b.is_ascii_uppercase()).count();
-    let one_case = capitals == 0 || (capitals == 1 && bytes[0].is_ascii_uppercase()) || (capitals == bytes.len() && bytes.len() <= 14);
+    let one_case = capitals == 0
+        || (capitals == 1 && bytes[0].is_ascii_uppercase())
+        || (capitals == bytes.len() && bytes.len() <= 14);
     one_case && is_pronounceable(bytes)
 }
 
@@ -72,12 +221,18 @@ fn is_pronounceable(bytes: &[u8]) -> bool {
 
 /// A host label of up to 20 letters that looks like a word, or two or three of them with hyphens.
 pub(super) fn is_label(label: &str) -> bool {
-    label.len() <= 20 && label.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && is_plain(label)
+    label.len() <= 20
+        && label.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+        && is_plain(label)
 }
 
 /// The families of models by name.
 pub(super) fn is_family(word: &str) -> bool {
-    ["opus", "sonnet", "haiku", "instant", "latest", "fable", "mythos", "fast", "preview", "thinking", "beta", "code"].contains(&word)
+    [
+        "opus", "sonnet", "haiku", "instant", "latest", "fable", "mythos", "fast", "preview",
+        "thinking", "beta", "code",
+    ]
+    .contains(&word)
 }
 
 #[cfg(test)]
@@ -87,12 +242,43 @@ mod tests {
     #[test]
     fn words_pass_and_data_does_not() {
         for word in [
-            "authentication", "credentials", "token", "Claude", "Re-authenticate", "account's", "organization", "ERROR", "throughput", "reject",
-            "account", "don't", "requirement", "object", "acquired", "destroyed", "subscription", "don’t", "strength", "a", "rate",
+            "authentication",
+            "credentials",
+            "token",
+            "Claude",
+            "Re-authenticate",
+            "account's",
+            "organization",
+            "ERROR",
+            "throughput",
+            "reject",
+            "account",
+            "don't",
+            "requirement",
+            "object",
+            "acquired",
+            "destroyed",
+            "subscription",
+            "don’t",
+            "strength",
+            "a",
+            "rate",
         ] {
             assert!(is_plain(word), "{word}");
         }
-        for data in ["qhvmzpxkwtrb", "aBcDeFgH", "hunter2", "", "-", "XKJQWPZVBNMLKJH", "abcdefghijklmnopqrstuvwxyz", "FaKe", "zzqq", "é", "wxkvhj"] {
+        for data in [
+            "qhvmzpxkwtrb",
+            "aBcDeFgH",
+            "hunter2",
+            "",
+            "-",
+            "XKJQWPZVBNMLKJH",
+            "abcdefghijklmnopqrstuvwxyz",
+            "FaKe",
+            "zzqq",
+            "é",
+            "wxkvhj",
+        ] {
             assert!(!is_plain(data), "{data}");
         }
     }

@@ -12,7 +12,7 @@ pub struct Connection {
     /// Number of the connection within the trace, from 1.
     pub id: u64,
     /// Which client of a shared trace: `main`, or the name given at joining.
-    #[serde(deserialize_with = "reread::text")]
+    #[serde(deserialize_with = "reread::lane")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub lane: Redacted,
     /// The process at the other end, where the operating system tells.

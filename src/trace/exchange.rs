@@ -40,7 +40,7 @@ pub struct Exchange {
     /// The connection that carried it.
     pub connection: u64,
     /// Which client of a shared trace.
-    #[serde(deserialize_with = "reread::text")]
+    #[serde(deserialize_with = "reread::lane")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub lane: Redacted,
     /// When the first byte of the request arrived.

@@ -23,6 +23,7 @@ macro_rules! read_if_there {
 
 read! {
     text => reread::text;
+    lane => lane_name;
     identifier => word;
     host => reread::host;
     path => reread::path;
@@ -32,6 +33,10 @@ read_if_there! {
     maybe_text => reread::text;
     maybe_identifier => word;
     maybe_request_id => request_id;
+}
+
+fn lane_name(text: &str) -> Redacted {
+    reread::redactor().lane(text)
 }
 
 fn word(text: &str) -> Redacted {

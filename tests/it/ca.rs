@@ -394,7 +394,7 @@ impl ResolvesServerCert for Fixed {
     }
 }
 
-fn available(program: &str) -> bool {
+pub(crate) fn available(program: &str) -> bool {
     let version = if program == "openssl" {
         "version"
     } else {

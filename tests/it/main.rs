@@ -1,4 +1,7 @@
 //! Tests that need more than one room: real sockets, foreign programs, the binary itself.
 
+#[cfg(test)] // clippy takes functions beside a test for test code only so
 mod ca;
 mod compile_fail;
+#[cfg(test)]
+mod launch;

@@ -46,8 +46,10 @@ pub(super) fn zstd(data: &[u8]) -> Vec<u8> {
     ::zstd::encode_all(data, 3).unwrap()
 }
 
+pub(super) type Encode = fn(&[u8]) -> Vec<u8>;
+
 /// Codings by what `Content-Encoding` says of them, and how they are made.
-pub(super) fn codings() -> Vec<(&'static str, fn(&[u8]) -> Vec<u8>)> {
+pub(super) fn codings() -> Vec<(&'static str, Encode)> {
     vec![
         ("", |data| data.to_vec()),
         ("identity", |data| data.to_vec()),
@@ -65,7 +67,7 @@ pub(super) fn codings() -> Vec<(&'static str, fn(&[u8]) -> Vec<u8>)> {
 }
 
 /// Codings that are not what their label says.
-pub(super) fn mislabelled() -> Vec<(&'static str, fn(&[u8]) -> Vec<u8>)> {
+pub(super) fn mislabelled() -> Vec<(&'static str, Encode)> {
     vec![
         ("gzip", |data| data.to_vec()),
         ("br", |data| data.to_vec()),
@@ -94,18 +96,33 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     pub(super) fn json(status: u16) -> Self {
-        Self { target: "/v1/messages", status, content_type: "application/json", coding: "", complete: true }
+        Self {
+            target: "/v1/messages",
+            status,
+            content_type: "application/json",
+            coding: "",
+            complete: true,
+        }
     }
 
     pub(super) fn events() -> Self {
-        Self { content_type: "text/event-stream; charset=utf-8", ..Self::json(200) }
+        Self {
+            content_type: "text/event-stream; charset=utf-8",
+            ..Self::json(200)
+        }
     }
 
     /// Reads `body`, which comes in pieces of `piece` bytes, one each millisecond.
     pub(super) fn read(&self, body: &[u8], piece: usize) -> BodyFacts {
-        let headers: &[RawField<'_>] =
-            &[(b"Content-Type", self.content_type.as_bytes()), (b"content-encoding", self.coding.as_bytes())];
-        let response = ResponseSource { status: self.status, version: Version::Http11, headers };
+        let headers: &[RawField<'_>] = &[
+            (b"Content-Type", self.content_type.as_bytes()),
+            (b"content-encoding", self.coding.as_bytes()),
+        ];
+        let response = ResponseSource {
+            status: self.status,
+            version: Version::Http11,
+            headers,
+        };
         let mut reader = response_body(Route::of(self.target.as_bytes()), &response);
         for (index, data) in body.chunks(piece.max(1)).enumerate() {
             if !reader.wants_data() {

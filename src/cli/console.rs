@@ -1,0 +1,45 @@
+//! Lines for the user on standard error, coloured only on a terminal.
+
+use authtrace::export::Style;
+use std::io::{IsTerminal, Write};
+
+/// Columns of a terminal that does not tell.
+const USUAL_WIDTH: usize = 100;
+
+/// How to write to standard error.
+pub(crate) fn stderr_style() -> Style {
+    Style { color: wants_color(std::io::stderr().is_terminal()), width: width(rustix::stdio::stderr()), full: false }
+}
+
+/// How to write to standard output.
+pub(crate) fn stdout_style(full: bool) -> Style {
+    Style { color: wants_color(std::io::stdout().is_terminal()), width: width(rustix::stdio::stdout()), full }
+}
+
+/// One line, begun with our name.
+pub(crate) fn say(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = writeln!(stderr, "authtrace: {text}");
+}
+
+/// Text as it is.
+pub(crate) fn write(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes());
+}
+
+/// An error with its causes, each on the same line.
+pub(crate) fn error(error: &anyhow::Error) {
+    say(&format!("{error:#}"));
+}
+
+/// `NO_COLOR` (any value that is not empty) switches colours off.
+fn wants_color(terminal: bool) -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    terminal && !refused && !dumb
+}
+
+fn width(stream: impl std::os::fd::AsFd) -> usize {
+    rustix::termios::tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(USUAL_WIDTH)
+}

@@ -1,0 +1,22 @@
+//! Exit codes, and which error gets which.
+
+use authtrace::launch::LaunchError;
+use std::process::ExitCode;
+
+/// Everything went well.
+pub(crate) const GOOD: u8 = 0;
+/// Wrong usage, or unreadable input.
+pub(crate) const USAGE: u8 = 2;
+/// authtrace itself failed (under `run` also for wrong usage, so that CMD's own 1 and 2 stay its own).
+pub(crate) const FAILED: u8 = 125;
+
+/// The code for an error of a command that starts no other.
+pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
+    let usage = error.is::<authtrace::config::ConfigError>() || error.is::<super::report::InputError>();
+    ExitCode::from(if usage { USAGE } else { FAILED })
+}
+
+/// The code for an error of `run`.
+pub(crate) fn code_of_run(error: &anyhow::Error) -> ExitCode {
+    ExitCode::from(error.downcast_ref::<LaunchError>().map_or(FAILED, LaunchError::exit_code))
+}

@@ -1,0 +1,292 @@
+//! `--join`: a second `run` uses the first one's proxy and trace.
+//!
+//! The first listens on a Unix socket in a private folder (0700). Whoever connects, and is this user, is given a lane of
+//! its own: user and password for the proxy, the certificate, and where things are. Nothing of it is written to disk.
+
+use super::console;
+use super::session::{Login, Session, lane_name, scope_names};
+use anyhow::{Context, Result, bail};
+use authtrace::ca::Scope;
+use authtrace::launch::{self, Outcome, ParentEnvironment, Plan, TempDir, Trust, TrustFiles, environment};
+use authtrace::proxy::{Access, Lane};
+use authtrace::redact::Redactor;
+use serde::{Deserialize, Serialize};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+/// Longest line of either side.
+const LONGEST_LINE: u64 = 256 * 1024;
+/// How long the other side may take for its line.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a joining run asks.
+#[derive(Serialize, Deserialize)]
+struct Request {
+    lane: Option<String>,
+}
+
+/// What it is given.
+#[derive(Serialize, Deserialize)]
+struct Invitation {
+    proxy: SocketAddr,
+    user: Option<String>,
+    password: Option<Zeroizing<String>>,
+    root_pem: String,
+    scope: Vec<String>,
+    trust: String,
+    trace: PathBuf,
+}
+
+/// The first run's side.
+pub(crate) struct Host {
+    path: PathBuf,
+    accepting: JoinHandle<()>,
+    guests: Arc<Guests>,
+}
+
+#[derive(Default)]
+struct Guests {
+    present: AtomicUsize,
+    changed: Notify,
+}
+
+struct Reception {
+    access: Access,
+    redactor: Arc<Redactor>,
+    asks_password: bool,
+    proxy: SocketAddr,
+    root_pem: String,
+    scope: Vec<String>,
+    trust: String,
+    trace: PathBuf,
+    lanes: AtomicUsize,
+}
+
+impl Host {
+    /// Begins to listen. `None` (and a word to the user's log) where no private folder can be had: then nobody can join.
+    pub(crate) fn open(
+        parent: &ParentEnvironment,
+        lane: &str,
+        session: &Session,
+        scope: &Scope,
+        trust: &Trust,
+    ) -> Option<Self> {
+        let folder = match private_folder(parent) {
+            Ok(folder) => folder,
+            Err(error) => {
+                tracing::warn!("no folder for --join: {error:#}");
+                return None;
+            }
+        };
+        let path = folder.join(format!("{lane}-{}.sock", std::process::id()));
+        let _ = fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).ok()?;
+        let guests = Arc::new(Guests::default());
+        let reception = Arc::new(Reception {
+            access: session.access.clone(),
+            redactor: Arc::clone(&session.redactor),
+            asks_password: session.login.is_some(),
+            proxy: session.address(),
+            root_pem: session.root_pem.clone(),
+            scope: scope_names(scope),
+            trust: trust.to_list(),
+            trace: session.trace_path().to_owned(),
+            lanes: AtomicUsize::new(2),
+        });
+        let accepting = tokio::spawn(accept(listener, reception, Arc::clone(&guests)));
+        Some(Self { path, accepting, guests })
+    }
+
+    /// Waits until those who joined have ended; Ctrl-C and SIGTERM end the waiting.
+    pub(crate) async fn wait_for_others(&self) {
+        if self.guests.present.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        console::say("waiting for the runs that joined this one; Ctrl-C ends their proxy");
+        let gone = async {
+            loop {
+                let changed = self.guests.changed.notified();
+                if self.guests.present.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::select! {
+            () = gone => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn accept(listener: UnixListener, reception: Arc<Reception>, guests: Arc<Guests>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let own = rustix::process::geteuid().as_raw();
+        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == own) {
+            continue;
+        }
+        let (reception, guests) = (Arc::clone(&reception), Arc::clone(&guests));
+        tokio::spawn(async move {
+            guests.present.fetch_add(1, Ordering::AcqRel);
+            if let Err(error) = receive(stream, &reception).await {
+                tracing::debug!("a run could not join: {error:#}");
+            }
+            guests.present.fetch_sub(1, Ordering::AcqRel);
+            guests.changed.notify_waiters();
+        });
+    }
+}
+
+/// Answers one joining run, and stays until it is gone.
+async fn receive(stream: UnixStream, reception: &Reception) -> Result<()> {
+    let mut stream = BufReader::new(stream);
+    let request: Request = read_line(&mut stream).await?;
+    let number = reception.lanes.fetch_add(1, Ordering::Relaxed);
+    let lane = request.lane.filter(|lane| is_plain(lane)).unwrap_or_else(|| format!("lane-{number}"));
+    let login = Login::made_up(&lane)?;
+    if reception.asks_password {
+        reception.redactor.learn(login.password.as_bytes());
+        let name = lane_name(&reception.redactor, &lane);
+        reception.access.add(Lane::new(name, login.user.clone(), login.password.clone()));
+    }
+    let invitation = Invitation {
+        proxy: reception.proxy,
+        user: reception.asks_password.then_some(login.user),
+        password: reception.asks_password.then_some(login.password),
+        root_pem: reception.root_pem.clone(),
+        scope: reception.scope.clone(),
+        trust: reception.trust.clone(),
+        trace: reception.trace.clone(),
+    };
+    let mut line = Zeroizing::new(serde_json::to_vec(&invitation)?);
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    let mut rest = [0_u8; 64];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+fn is_plain(lane: &str) -> bool {
+    lane.len() <= 24
+        && lane.starts_with(|first: char| first.is_ascii_alphabetic())
+        && lane.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// The joining run's side: the command behind the other's proxy.
+pub(crate) async fn run(
+    name: &str,
+    command: &[OsString],
+    parent: &ParentEnvironment,
+    lane: Option<&str>,
+) -> Result<ExitCode> {
+    let (program, arguments) = command.split_first().context("no command given; for example: authtrace run --join -- claude")?;
+    let mut stream = BufReader::new(find_host(parent, name).await?);
+    let mut line = serde_json::to_vec(&Request { lane: lane.map(str::to_owned) })?;
+    line.push(b'\n');
+    stream.write_all(&line).await.context("the other authtrace went away")?;
+    let invitation: Invitation = read_line(&mut stream).await.context("the other authtrace did not answer")?;
+    let scope = Scope::from_patterns(invitation.scope.iter().map(String::as_str))?;
+    let facts = super::run::read_settings(parent)?;
+    let base_url = facts.base_url(parent);
+    let files = TempDir::create(parent)?;
+    let trust_files = TrustFiles::write(&files, &invitation.root_pem, &Trust::parse(&invitation.trust)?, parent)?;
+    let login = invitation.user.as_deref().zip(invitation.password.as_ref());
+    let plan = Plan {
+        proxy: invitation.proxy,
+        login: login.map(|(user, password)| launch::Login { user, password }),
+        scope: &scope,
+        base_url: base_url.as_ref(),
+        trust: &trust_files,
+    };
+    let environment = environment(parent, &plan);
+    console::say(&format!("joined; trace: {}", invitation.trace.display()));
+    for notice in &environment.notices {
+        console::say(&notice.to_string());
+    }
+    let running = launch::spawn(program, arguments, &environment)?;
+    launch::forbid_core_dumps().context("cannot switch core dumps off")?;
+    let outcome = running.wait().await?;
+    drop(stream);
+    Ok(ExitCode::from(Outcome::exit_code(outcome)))
+}
+
+/// The socket of that name, or the only one.
+async fn find_host(parent: &ParentEnvironment, name: &str) -> Result<UnixStream> {
+    let folder = private_folder(parent)?;
+    let mut living = Vec::new();
+    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "sock") {
+            continue;
+        }
+        match UnixStream::connect(&path).await {
+            Ok(stream) => living.push((path, stream)),
+            // Nobody listens: its run was killed.
+            Err(_) => drop(fs::remove_file(&path)),
+        }
+    }
+    if !name.is_empty() {
+        living.retain(|(path, _)| lane_of(path).is_some_and(|lane| lane == name));
+    }
+    match living.len() {
+        0 if name.is_empty() => bail!("no authtrace is running that could be joined; start one with: authtrace run -- claude"),
+        0 => bail!("no authtrace with the lane {name:?} is running"),
+        1 => living.pop().map(|(_, stream)| stream).context("no authtrace is running"),
+        _ => {
+            let lanes: Vec<&str> = living.iter().filter_map(|(path, _)| lane_of(path)).collect();
+            bail!("several authtrace are running ({}); name one: --join=NAME (its --lane)", lanes.join(", "))
+        }
+    }
+}
+
+fn lane_of(path: &Path) -> Option<&str> {
+    path.file_stem()?.to_str()?.rsplit_once('-').map(|(lane, _)| lane)
+}
+
+async fn read_line<T: serde::de::DeserializeOwned>(stream: &mut BufReader<UnixStream>) -> Result<T> {
+    let mut line = Zeroizing::new(Vec::new());
+    let read = stream.take(LONGEST_LINE).read_until(b'\n', &mut line);
+    tokio::time::timeout(PATIENCE, read).await.context("no answer in time")??;
+    // The message of a parse error may quote the line.
+    serde_json::from_slice(&line).ok().context("not understood (another version of authtrace?)")
+}
+
+/// `$XDG_RUNTIME_DIR/authtrace`, else a folder of this user's in `/tmp`: 0700 and its own, or not used.
+fn private_folder(parent: &ParentEnvironment) -> Result<PathBuf> {
+    let own = rustix::process::geteuid().as_raw();
+    let runtime = parent.get(OsStr::new("XDG_RUNTIME_DIR")).map(PathBuf::from).filter(|path| path.is_dir());
+    let folder = runtime.map_or_else(
+        || std::env::temp_dir().join(format!("authtrace-{own}")),
+        |runtime| runtime.join("authtrace"),
+    );
+    match fs::DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(error).with_context(|| format!("cannot make {}", folder.display()));
+        }
+        _ => {}
+    }
+    let metadata = fs::symlink_metadata(&folder).with_context(|| format!("cannot look at {}", folder.display()))?;
+    if !metadata.is_dir() || metadata.uid() != own || metadata.mode() & 0o077 != 0 {
+        bail!("{} is not a private folder of yours", folder.display());
+    }
+    Ok(folder)
+}

@@ -1,0 +1,32 @@
+//! authtrace's own log, and what a panic may say.
+
+use authtrace::config::LogFormat;
+use std::io::Write;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Directive;
+
+/// Targets of dependencies that print bytes of messages at their lower levels.
+const LOUD: &[&str] = &["hyper=warn", "h2=warn", "rustls=warn", "tokio_rustls=warn", "hyper_util=warn", "rustls_native_certs=warn"];
+
+/// Switches the log on, to standard error. `RUST_LOG` sets the level; whatever it asks for, libraries that see raw
+/// bytes stay at warnings.
+pub(crate) fn install(format: LogFormat) {
+    let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    for directive in LOUD.iter().filter_map(|text| text.parse::<Directive>().ok()) {
+        filter = filter.add_directive(directive);
+    }
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A second subscriber in one process is not an error for the user.
+    let _ = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Compact => builder.compact().try_init(),
+    };
+}
+
+/// A panic says where, never what: its message may hold a piece of what was being read.
+pub(crate) fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+        let _ = writeln!(std::io::stderr(), "authtrace: internal error{place}; please report it with the version");
+    }));
+}

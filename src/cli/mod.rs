@@ -1,0 +1,67 @@
+//! The command line: one file per command. Own output goes to standard error; standard output is for what was asked for.
+
+mod args;
+mod ca;
+mod console;
+mod demo;
+mod exit;
+mod join;
+mod logging;
+mod manual;
+mod proxy;
+mod report;
+mod run;
+mod session;
+
+use args::{CaCommand, Cli, Command};
+use clap::Parser;
+use clap::error::ErrorKind;
+use std::process::ExitCode;
+
+/// Parses the command line and runs the command.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    logging::install_panic_hook();
+    let result = match cli.command {
+        Command::Run(args) => {
+            return run::run(args).unwrap_or_else(|error| {
+                console::error(&error);
+                exit::code_of_run(&error)
+            });
+        }
+        Command::Proxy(args) => proxy::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Ca(CaCommand::Show { ca_dir }) => ca::show(&ca_dir),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man => manual::page(),
+    };
+    result.unwrap_or_else(|error| {
+        console::error(&error);
+        exit::code_of(&error)
+    })
+}
+
+/// Help and version are good; a mistake is 2, or 125 under `run`.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return ExitCode::from(exit::GOOD);
+    }
+    let under_run = std::env::args_os().nth(1).is_some_and(|command| command == "run");
+    ExitCode::from(if under_run { exit::FAILED } else { exit::USAGE })
+}
+
+/// The threads that carry the traffic: as many as there are cores, four at most.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context as _;
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(4);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .context("cannot start the threads that carry the traffic")
+}

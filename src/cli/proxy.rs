@@ -1,0 +1,90 @@
+//! `proxy`: the proxy alone, in the foreground; one line per exchange on standard output, the exports for other shells first.
+
+use super::args::{ProxyArgs, ShellSyntax};
+use super::run::read_settings;
+use super::session::{Session, Surroundings, scope_names};
+use super::{console, join, logging};
+use anyhow::{Context, Result};
+use authtrace::export::{live, summary};
+use authtrace::launch::{self, ChildEnvironment, Login, ParentEnvironment, Plan, TempDir, TrustFiles, environment};
+use authtrace::record::Observer;
+use authtrace::trace::Record;
+use std::io::Write;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(crate) fn run(args: ProxyArgs) -> Result<ExitCode> {
+    let parent: ParentEnvironment = std::env::vars_os().collect();
+    logging::install(args.proxy.log_format.unwrap_or_default());
+    launch::deny_tracing().context("cannot shield the process from others")?;
+    launch::forbid_core_dumps().context("cannot switch core dumps off")?;
+    super::runtime()?.block_on(serve(args, &parent))
+}
+
+async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> {
+    // Before anything is printed: whoever reads the exports may send a signal at once.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot watch for signals")?;
+    let facts = read_settings(parent)?;
+    let base_url = facts.base_url(parent);
+    let config = args.proxy.with_file(parent)?.resolve(parent, base_url.as_ref())?;
+    let (scope, trust, lane) = (config.scope.clone(), config.trust.clone(), config.lane.clone());
+    let names = launch::names_seen(parent);
+    let session = Session::start(config, &Surroundings { variables: &names }, Some(live_lines())).await?;
+    let files = TempDir::create(parent)?;
+    let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, parent)?;
+    let login = session.login.as_ref().map(|login| Login { user: &login.user, password: &login.password });
+    let plan = Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
+    let environment = environment(parent, &plan);
+    print_exports(&environment, args.env)?;
+    console::say(&format!("listening on {}; reading {}", session.address(), scope_names(&scope).join(", ")));
+    console::say(&format!("trace: {}; Ctrl-C ends", session.trace_path().display()));
+    let _host = join::Host::open(parent, &lane, &session, &scope, &trust);
+    let code = tokio::select! {
+        _ = interrupt.recv() => 130,
+        _ = terminate.recv() => 0,
+    };
+    let closed = tokio::select! {
+        closed = session.close(None) => closed,
+        () = async { tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} } } => {
+            session.proxy.kill();
+            session.close(None).await
+        }
+    };
+    console::write(&summary::closing(&session.survey(), session.trace_path(), &[], &closed, console::stderr_style()));
+    Ok(ExitCode::from(code))
+}
+
+fn live_lines() -> Observer {
+    let style = console::stdout_style(false);
+    let mut labels = live::Labels::default();
+    Box::new(move |record: &Record| {
+        if let Some(line) = live::line(record, &mut labels, style) {
+            // Nobody reads along any more: the trace goes on.
+            let _ = writeln!(std::io::stdout(), "{line}");
+        }
+    })
+}
+
+fn print_exports(environment: &ChildEnvironment, syntax: ShellSyntax) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for (name, value) in &environment.set {
+        let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
+        match syntax {
+            ShellSyntax::Sh => writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''")),
+            ShellSyntax::Fish => writeln!(out, "set -gx {name} '{}'", value.replace('\\', "\\\\").replace('\'', "\\'")),
+            ShellSyntax::Powershell => writeln!(out, "$env:{name} = '{}'", value.replace('\'', "''")),
+        }
+        .context("cannot write to standard output")?;
+    }
+    for name in &environment.remove {
+        let name = name.to_string_lossy();
+        match syntax {
+            ShellSyntax::Sh => writeln!(out, "unset {name}"),
+            ShellSyntax::Fish => writeln!(out, "set -e {name}"),
+            ShellSyntax::Powershell => writeln!(out, "Remove-Item Env:{name}"),
+        }
+        .context("cannot write to standard output")?;
+    }
+    out.flush().context("cannot write to standard output")
+}

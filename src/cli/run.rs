@@ -1,0 +1,141 @@
+//! `run`: a command behind the proxy. Silent while it runs; a start line before, a summary after.
+
+use super::args::RunArgs;
+use super::session::{Session, Surroundings, scope_names};
+use super::{console, join, logging};
+use anyhow::{Context, Result};
+use authtrace::config::Config;
+use authtrace::export::summary;
+use authtrace::launch::settings::{self, SettingsFacts};
+use authtrace::launch::{
+    self, BaseUrl, ChildEnvironment, Login, Outcome, ParentEnvironment, Plan, TempDir, TrustFiles, environment,
+};
+use authtrace::trace::NoteKind;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
+    let parent: ParentEnvironment = std::env::vars_os().collect();
+    logging::install(args.proxy.log_format.unwrap_or_default());
+    // From here on no other process of this user can read our memory, and a crash leaves no copy of it.
+    launch::deny_tracing().context("cannot shield the process from others")?;
+    let runtime = super::runtime()?;
+    runtime.block_on(async {
+        match &args.join {
+            Some(name) => join::run(name, &args.command, &parent, args.proxy.lane.as_deref()).await,
+            None => run_alone(args, &parent).await,
+        }
+    })
+}
+
+async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode> {
+    let facts = read_settings(parent)?;
+    let base_url = facts.base_url(parent);
+    let config = args.proxy.with_file(parent)?.resolve(parent, base_url.as_ref())?;
+    let (program, arguments) = args.command.split_first().context("no command given; for example: authtrace run -- claude")?;
+    let scope = config.scope.clone();
+    let trust = config.trust.clone();
+    let lane = config.lane.clone();
+    let start_line = start_line(&config, base_url.as_ref());
+    let names = launch::names_seen(parent);
+    let session = Session::start(config, &Surroundings { variables: &names }, None).await?;
+    let files = TempDir::create(parent)?;
+    let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, parent)?;
+    let login = session.login.as_ref().map(|login| Login { user: &login.user, password: &login.password });
+    let plan = Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
+    let environment = environment(parent, &plan);
+    announce(&session, &environment, &facts, &start_line);
+    let host = join::Host::open(parent, &lane, &session, &scope, &trust);
+    let outcome = supervise(program, arguments, &environment, &session).await;
+    if let Some(host) = host {
+        host.wait_for_others().await;
+    }
+    let (outcome, failure) = match outcome {
+        Ok(outcome) => (Some(outcome), None),
+        Err(error) => (None, Some(error)),
+    };
+    let code = outcome.map(Outcome::exit_code);
+    let closed = session.close(code.map(i32::from)).await;
+    drop(files);
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    let hints = explain_silence(&session, &environment, &facts);
+    console::write(&summary::closing(&session.survey(), session.trace_path(), &hints, &closed, console::stderr_style()));
+    Ok(ExitCode::from(code.unwrap_or(super::exit::FAILED)))
+}
+
+async fn supervise(
+    program: &OsString,
+    arguments: &[OsString],
+    environment: &ChildEnvironment,
+    session: &Session,
+) -> Result<Outcome> {
+    let running = launch::spawn(program, arguments, environment)?;
+    // Only now, since the limit would be the child's as well.
+    launch::forbid_core_dumps().context("cannot switch core dumps off")?;
+    tracing::debug!(address = %session.address(), "command started");
+    Ok(running.wait().await?)
+}
+
+pub(crate) fn read_settings(parent: &ParentEnvironment) -> Result<SettingsFacts> {
+    let folder = std::env::current_dir().context("the working folder is gone")?;
+    Ok(SettingsFacts::read(settings::places(parent, &folder)))
+}
+
+fn start_line(config: &Config, base_url: Option<&BaseUrl>) -> String {
+    let mut hosts = scope_names(&config.scope);
+    if let Some(url) = base_url.filter(|url| !url.https) {
+        hosts.push(format!("{url} (without TLS)"));
+    }
+    if config.scope.is_everything() {
+        hosts = vec!["every host; the run's certificate authority is not constrained".to_owned()];
+    }
+    format!("reading {}; everything else passes unread", hosts.join(", "))
+}
+
+fn announce(session: &Session, environment: &ChildEnvironment, facts: &SettingsFacts, start_line: &str) {
+    console::say(&format!("{start_line}; trace: {}", session.trace_path().display()));
+    for notice in &environment.notices {
+        console::say(&notice.to_string());
+        session.note(NoteKind::Environment, &notice.to_string());
+    }
+    for (path, name) in facts.overrides() {
+        console::say(&format!("{} sets {name}, which Claude Code puts over what authtrace sets", path.display()));
+        session.note(NoteKind::Environment, &format!("a settings file sets {name}"));
+    }
+}
+
+/// Why nothing was seen, as far as that can be known.
+fn explain_silence(session: &Session, environment: &ChildEnvironment, facts: &SettingsFacts) -> Vec<String> {
+    let survey = session.survey();
+    let mut hints = Vec::new();
+    let distrust = survey.distrusted();
+    if survey.connections().is_empty() {
+        hints.push("the command made no connection through authtrace".to_owned());
+    } else if distrust == 0 {
+        return hints;
+    }
+    let overrides: Vec<String> =
+        facts.overrides().map(|(path, name)| format!("{} sets {name}", path.display())).collect();
+    if !overrides.is_empty() {
+        hints.push(format!("a settings file wins over the environment: {}", overrides.join("; ")));
+    }
+    if survey.connections().is_empty() && overrides.is_empty() {
+        hints.push(
+            "it may have needed no network, have ended before, or ignore HTTPS_PROXY; try: authtrace run -- curl -sS https://api.anthropic.com/"
+                .to_owned(),
+        );
+    }
+    if distrust > 0 {
+        let set = environment.set.iter().any(|(name, _)| name == "NODE_EXTRA_CA_CERTS");
+        hints.push(if set {
+            "a client did not trust the run's certificate authority although NODE_EXTRA_CA_CERTS was set for it; \
+             a program that starts others with a clean environment, or keeps its own store, has to be told (see certs/README.md)"
+                .to_owned()
+        } else {
+            "a client did not trust the run's certificate authority; --trust left NODE_EXTRA_CA_CERTS out".to_owned()
+        });
+    }
+    hints
+}

@@ -1,0 +1,172 @@
+//! A recorder and a proxy at work: what `run`, `proxy` and `demo` have in common.
+
+use super::console;
+use anyhow::{Context, Result};
+use authtrace::analyze::Survey;
+use authtrace::ca::{LeafStore, Root};
+use authtrace::config::{Config, ProxyAuth};
+use authtrace::proxy::{Access, Lane, Patience, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
+use authtrace::record::{self, Closed, Observer, Recorder};
+use authtrace::redact::{self, Redacted, Redactor};
+use authtrace::trace::{EventSink, FormatVersion, Note, NoteKind, Record, Timestamp, TraceHead};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+/// A running recorder and proxy.
+pub(crate) struct Session {
+    pub(crate) proxy: ProxyHandle,
+    pub(crate) access: Access,
+    pub(crate) redactor: Arc<Redactor>,
+    pub(crate) login: Option<Login>,
+    pub(crate) root_pem: String,
+    survey: Arc<Mutex<Survey>>,
+    recorder: Arc<Recorder>,
+}
+
+/// User and password of a lane.
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) password: Zeroizing<String>,
+}
+
+impl Login {
+    /// For a lane: its name, and a password of 192 random bits.
+    pub(crate) fn made_up(lane: &str) -> Result<Self> {
+        let mut random = Zeroizing::new([0_u8; 24]);
+        getrandom::fill(random.as_mut_slice()).ok().context("the system gave no random bytes")?;
+        Ok(Self { user: lane.to_owned(), password: Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice())) })
+    }
+}
+
+/// What the trace's head says about the environment.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) variables: &'a [String],
+}
+
+impl Session {
+    /// Binds the proxy and begins the trace. `live` reads along, besides the survey for the summary.
+    pub(crate) async fn start(
+        config: Config,
+        surroundings: &Surroundings<'_>,
+        live: Option<Observer>,
+    ) -> Result<Self> {
+        let redactor = Arc::new(redactor(&config)?);
+        let login = match &config.proxy_auth {
+            ProxyAuth::PerRun => Some(Login::made_up(&config.lane)?),
+            ProxyAuth::Given(user, password) => Some(Login { user: user.clone(), password: password.clone() }),
+            ProxyAuth::Nobody => None,
+        };
+        let lane_name = lane_name(&redactor, &config.lane);
+        let access = match &login {
+            Some(login) => {
+                // Whoever echoes it, it is masked in whatever we write.
+                redactor.learn(login.password.as_bytes());
+                Access::with_lane(Lane::new(lane_name, login.user.clone(), login.password.clone()))
+            }
+            None => Access::open(lane_name),
+        };
+        let root = Arc::new(root(&config)?);
+        let root_pem = root.certificate_pem().to_owned();
+        let head = trace_head(&config, &redactor, surroundings);
+        let path = config.out.clone().map_or_else(record::default_path, Ok)?;
+        let survey = Arc::new(Mutex::new(Survey::default()));
+        let mut observers: Vec<Observer> = vec![Box::new({
+            let survey = Arc::clone(&survey);
+            move |record: &Record| survey.lock().unwrap_or_else(PoisonError::into_inner).take(record)
+        })];
+        observers.extend(live);
+        let proxy = ProxyConfig {
+            listen: config.listen,
+            intercept: config.intercept,
+            leaves: Arc::new(LeafStore::new(root)?),
+            upstream_trust: UpstreamTrust::load(&config.upstream_ca)?,
+            connect_to: config.connect_to,
+            upstream_proxy: config.upstream_proxy,
+            access: access.clone(),
+            patience: Patience::default(),
+        };
+        let recorder = Arc::new(Recorder::start(&path, head, Arc::clone(&redactor), observers)?);
+        let sink: Arc<dyn EventSink> = Arc::<Recorder>::clone(&recorder);
+        let proxy = Proxy::bind(proxy, Arc::clone(&redactor), sink)?.serve();
+        Ok(Self { proxy, access, redactor, login, root_pem, survey, recorder })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.proxy.address()
+    }
+
+    pub(crate) fn trace_path(&self) -> &Path {
+        self.recorder.path()
+    }
+
+    /// What has been recorded so far.
+    pub(crate) fn survey(&self) -> MutexGuard<'_, Survey> {
+        self.survey.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a note into the trace.
+    pub(crate) fn note(&self, kind: NoteKind, text: &str) {
+        let text = self.redactor.message(text);
+        self.recorder.emit(Record::Note(Note { at: Timestamp::now(), kind, text }));
+    }
+
+    /// Drains the proxy and closes the trace; says so if something could not be recorded.
+    pub(crate) async fn close(&self, exit_code: Option<i32>) -> Closed {
+        self.proxy.stop().await;
+        let closed = self.recorder.close(exit_code);
+        if closed.totals.lost > 0 {
+            let cause = closed.degraded.as_deref().unwrap_or("unknown");
+            console::say(&format!("{} records are missing from the trace: {cause}", closed.totals.lost));
+        }
+        closed
+    }
+}
+
+/// A lane's name as the trace shows it; the configuration allows only plain names.
+pub(crate) fn lane_name(redactor: &Redactor, lane: &str) -> Redacted {
+    redactor.lane(lane)
+}
+
+fn redactor(config: &Config) -> Result<Redactor> {
+    let mut options =
+        redact::Options::default().with_hosts(config.shown_hosts.iter().cloned()).with_keep(config.keep.iter().cloned());
+    if let Some(key) = &config.fingerprint_key {
+        options = options.with_key(**key);
+    }
+    Ok(Redactor::new(options)?)
+}
+
+fn root(config: &Config) -> Result<Root> {
+    let now = OffsetDateTime::now_utc();
+    let Some(folder) = &config.ca_dir else { return Ok(Root::generate(&config.scope, now)?) };
+    let kept = Root::persisted(folder, &config.scope, now)?;
+    if kept.persistence != authtrace::ca::Persistence::Kept {
+        console::say(&format!("{}: {}", kept.persistence, PathBuf::from(&kept.certificate).display()));
+    }
+    Ok(kept.root)
+}
+
+fn trace_head(config: &Config, redactor: &Redactor, surroundings: &Surroundings<'_>) -> TraceHead {
+    TraceHead {
+        format: FormatVersion::CURRENT,
+        tool: Redacted::literal(concat!("authtrace ", env!("CARGO_PKG_VERSION"))),
+        os: redactor.message(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        started: Timestamp::now(),
+        intercept: scope_names(&config.scope).iter().map(|name| redactor.host(name)).collect(),
+        variables: surroundings.variables.iter().map(|name| redactor.variable(name)).collect(),
+        shared_fingerprints: config.fingerprint_key.is_some(),
+    }
+}
+
+/// The names of a scope, for people.
+pub(crate) fn scope_names(scope: &authtrace::ca::Scope) -> Vec<String> {
+    if scope.is_everything() {
+        return vec!["*".to_owned()];
+    }
+    scope.patterns().map(ToString::to_string).collect()
+}

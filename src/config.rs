@@ -1,0 +1,445 @@
+//! The options of the proxy, resolved once: flags, then environment (`AUTHTRACE_*`), then `authtrace.toml`, then defaults.
+//!
+//! Comes in: what clap read, the user's configuration file, the environment that authtrace was started with. Goes out:
+//! one small value per room. Never here: a socket, a file besides the configuration and the fingerprint key.
+
+use crate::ca::{CaError, Scope};
+use crate::launch::{BaseUrl, ParentEnvironment, Trust};
+use crate::proxy::{ConnectTo, Intercept, ProxyError, UpstreamProxy};
+use crate::redact::{self, Keep};
+use crate::wire::{self, Host};
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Options of `run` and `proxy`, and the keys of `authtrace.toml` (there in kebab-case).
+#[derive(Clone, Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// Where to write the trace [default: a new file in ~/.local/state/authtrace]
+    #[arg(long, short, value_name = "FILE", env = "AUTHTRACE_OUT", hide_env = true, help_heading = "Trace")]
+    pub out: Option<PathBuf>,
+
+    /// A file with 32 random bytes (made if it is not there), so that fingerprints can be compared between traces
+    #[arg(long, value_name = "FILE", env = "AUTHTRACE_FINGERPRINT_KEY", hide_env = true, help_heading = "Trace")]
+    pub fingerprint_key: Option<PathBuf>,
+
+    /// Form of authtrace's own log on standard error; RUST_LOG sets its level
+    #[arg(long, value_name = "FORM", value_enum, env = "AUTHTRACE_LOG_FORMAT", hide_env = true, help_heading = "Trace")]
+    pub log_format: Option<LogFormat>,
+
+    /// Name of this client in a trace that several share [default: main]
+    #[arg(long, value_name = "NAME", env = "AUTHTRACE_LANE", hide_env = true, help_heading = "Trace")]
+    pub lane: Option<String>,
+
+    /// Read the traffic of this host and its subdomains, too; '*' reads every host, with an unconstrained authority
+    #[arg(long, value_name = "HOST", env = "AUTHTRACE_INTERCEPT", hide_env = true, value_delimiter = ',', help_heading = "What is read")]
+    pub intercept: Vec<String>,
+
+    /// Never read the traffic of this host and its subdomains (client certificates, pinning)
+    #[arg(long, value_name = "HOST", env = "AUTHTRACE_TUNNEL", hide_env = true, value_delimiter = ',', help_heading = "What is read")]
+    pub tunnel: Vec<String>,
+
+    /// Loopback address to listen on [default: 127.0.0.1 and a free port]
+    #[arg(long, value_name = "ADDR:PORT", env = "AUTHTRACE_LISTEN", hide_env = true, help_heading = "Proxy")]
+    pub listen: Option<SocketAddr>,
+
+    /// User and password that clients must send, or `none` to ask for nothing [default: made up per run]
+    #[arg(long, value_name = "USER:PASS", env = "AUTHTRACE_PROXY_AUTH", hide_env = true, help_heading = "Proxy")]
+    pub proxy_auth: Option<String>,
+
+    /// Keep the certificate authority in this folder (ca.pem, and its key) for later runs [default: one per run, in memory]
+    #[arg(long, value_name = "DIR", env = "AUTHTRACE_CA_DIR", hide_env = true, help_heading = "Proxy")]
+    pub ca_dir: Option<PathBuf>,
+
+    /// Connect to HOST2:PORT2 instead of HOST:PORT, as curl's option; an empty HOST or PORT matches any
+    #[arg(long, value_name = "HOST:PORT:HOST2:PORT2", env = "AUTHTRACE_CONNECT_TO", hide_env = true, value_delimiter = ',', help_heading = "Upstream")]
+    pub connect_to: Vec<String>,
+
+    /// Accept upstream certificates of the authorities in this PEM file, besides the system's
+    #[arg(long, value_name = "PEM", env = "AUTHTRACE_UPSTREAM_CA", hide_env = true, value_delimiter = ',', help_heading = "Upstream")]
+    pub upstream_ca: Vec<PathBuf>,
+
+    /// Go through this proxy, or `none` [default: HTTPS_PROXY as authtrace was started with]
+    #[arg(long, value_name = "URL", env = "AUTHTRACE_UPSTREAM_PROXY", hide_env = true, help_heading = "Upstream")]
+    pub upstream_proxy: Option<String>,
+
+    /// For whom the command's environment trusts the authority, separated by commas [default: who can meet a read host]
+    #[arg(long, value_name = "LIST", env = "AUTHTRACE_TRUST", hide_env = true, help_heading = "Proxy")]
+    pub trust: Option<String>,
+
+    /// Header fields whose values may be shown if they match; only in `authtrace.toml`.
+    #[arg(skip)]
+    pub keep: Vec<KeepField>,
+}
+
+/// `[[keep]]` of `authtrace.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepField {
+    /// Name of the header field.
+    pub header: String,
+    /// Regular expression that the whole value has to match.
+    pub grammar: String,
+}
+
+/// Form of authtrace's own log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// Shorter lines.
+    Compact,
+}
+
+/// What cannot be used, and what to do instead.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The configuration file.
+    #[error("{}: {why}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, with line and column where known.
+        why: String,
+    },
+    /// A host.
+    #[error("{option} {host:?}: {why}")]
+    Host {
+        /// Which option.
+        option: &'static str,
+        /// The value.
+        host: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// An address where only a name works.
+    #[error(
+        "{0} cannot be intercepted: the certificate authority is constrained to names and excludes all addresses; \
+         give the host a name (for example in /etc/hosts), or let it pass unread with --tunnel {0}"
+    )]
+    Address(IpAddr),
+    /// `--proxy-auth`.
+    #[error("--proxy-auth needs USER:PASSWORD, both not empty, or `none`")]
+    ProxyAuth,
+    /// `--lane`.
+    #[error("--lane {0:?} cannot be used: up to 24 letters, digits and hyphens, beginning with a letter")]
+    Lane(String),
+    /// `--fingerprint-key`.
+    #[error("the fingerprint key {}: {why}", path.display())]
+    FingerprintKey {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// The upstream's settings.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// The scope of the authority.
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    /// `--trust`.
+    #[error(transparent)]
+    Launch(#[from] crate::launch::LaunchError),
+    /// `[[keep]]`.
+    #[error(transparent)]
+    Redact(#[from] redact::RedactError),
+}
+
+/// Who may use the proxy.
+pub enum ProxyAuth {
+    /// A password made up per run.
+    PerRun,
+    /// This user and password.
+    Given(String, Zeroizing<String>),
+    /// Anybody on this machine.
+    Nobody,
+}
+
+/// The options, resolved.
+pub struct Config {
+    /// Where to write the trace, if not the default.
+    pub out: Option<PathBuf>,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Who may use the proxy.
+    pub proxy_auth: ProxyAuth,
+    /// Name of the first client.
+    pub lane: String,
+    /// Names that the authority may sign for.
+    pub scope: Scope,
+    /// Whose traffic is read.
+    pub intercept: Intercept,
+    /// Hosts of the user's own that may be shown.
+    pub shown_hosts: Vec<String>,
+    /// Targets that are dialled elsewhere.
+    pub connect_to: Vec<ConnectTo>,
+    /// Extra roots for upstreams.
+    pub upstream_ca: Vec<PathBuf>,
+    /// The proxy to go through.
+    pub upstream_proxy: Option<UpstreamProxy>,
+    /// Where the authority is kept, if it is.
+    pub ca_dir: Option<PathBuf>,
+    /// For whom the child's environment trusts it.
+    pub trust: Trust,
+    /// Key for fingerprints that can be compared between traces.
+    pub fingerprint_key: Option<Zeroizing<[u8; 32]>>,
+    /// Header fields whose values may be shown.
+    pub keep: Vec<Keep>,
+}
+
+impl Options {
+    /// Fills in from the user's configuration file: `$AUTHTRACE_CONFIG`, else `authtrace/authtrace.toml` in the folder
+    /// for configuration. A file in the working folder is not read: a repository must not redirect credentials.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be used, with the place of the mistake.
+    pub fn with_file(self, parent: &ParentEnvironment) -> Result<Self, ConfigError> {
+        match config_file(parent) {
+            Some(path) => Ok(self.or(read_file(&path)?)),
+            None => Ok(self),
+        }
+    }
+
+    fn or(self, file: Self) -> Self {
+        let list = |flags: Vec<String>, file: Vec<String>| if flags.is_empty() { file } else { flags };
+        Self {
+            out: self.out.or(file.out),
+            fingerprint_key: self.fingerprint_key.or(file.fingerprint_key),
+            log_format: self.log_format.or(file.log_format),
+            lane: self.lane.or(file.lane),
+            intercept: list(self.intercept, file.intercept),
+            tunnel: list(self.tunnel, file.tunnel),
+            listen: self.listen.or(file.listen),
+            proxy_auth: self.proxy_auth.or(file.proxy_auth),
+            ca_dir: self.ca_dir.or(file.ca_dir),
+            connect_to: list(self.connect_to, file.connect_to),
+            upstream_ca: if self.upstream_ca.is_empty() { file.upstream_ca } else { self.upstream_ca },
+            upstream_proxy: self.upstream_proxy.or(file.upstream_proxy),
+            trust: self.trust.or(file.trust),
+            keep: file.keep,
+        }
+    }
+
+    /// Resolves everything that does not need a socket.
+    ///
+    /// # Errors
+    /// The first option that cannot be used.
+    pub fn resolve(self, parent: &ParentEnvironment, base_url: Option<&BaseUrl>) -> Result<Config, ConfigError> {
+        let scope = scope_of(&self.intercept, &self.tunnel, base_url)?;
+        let trust = match &self.trust {
+            Some(list) => Trust::parse(list)?,
+            None => Trust::for_scope(&scope, base_url)?,
+        };
+        let tunnel: Vec<String> = self.tunnel.iter().map(|host| host.to_ascii_lowercase()).collect();
+        let plain = plain_hosts(base_url);
+        let connect_to = self.connect_to.iter().map(|text| ConnectTo::parse(text)).collect::<Result<_, _>>()?;
+        let mut shown_hosts: Vec<String> = self.intercept.iter().filter(|host| *host != "*").cloned().collect();
+        shown_hosts.extend(base_url.map(|url| url.host.clone()));
+        Ok(Config {
+            listen: self.listen.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)),
+            proxy_auth: parse_proxy_auth(self.proxy_auth.as_deref())?,
+            lane: parse_lane(self.lane)?,
+            intercept: Intercept::new(scope.clone(), plain, tunnel),
+            scope,
+            shown_hosts,
+            connect_to,
+            upstream_ca: self.upstream_ca,
+            upstream_proxy: upstream_proxy(self.upstream_proxy.as_deref(), parent)?,
+            ca_dir: self.ca_dir,
+            trust,
+            fingerprint_key: self.fingerprint_key.as_deref().map(fingerprint_key).transpose()?,
+            keep: self.keep.into_iter().map(|field| Keep { name: field.header, grammar: field.grammar }).collect(),
+            out: self.out,
+        })
+    }
+}
+
+fn config_file(parent: &ParentEnvironment) -> Option<PathBuf> {
+    let named = |name: &str| parent.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(path) = named("AUTHTRACE_CONFIG") {
+        return Some(path);
+    }
+    let folder = named("XDG_CONFIG_HOME").or_else(|| named("HOME").map(|home| home.join(".config")))?;
+    let path = folder.join("authtrace").join("authtrace.toml");
+    path.is_file().then_some(path)
+}
+
+fn read_file(path: &Path) -> Result<Options, ConfigError> {
+    let fail = |why: String| ConfigError::File { path: path.to_owned(), why };
+    let text = fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| fail(place_of(&text, &error)))
+}
+
+/// Line, column and message; toml's own rendering would quote the line, which may hold a password.
+fn place_of(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |span| span.start.min(text.len()));
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: {}", error.message())
+}
+
+fn scope_of(intercept: &[String], tunnel: &[String], base_url: Option<&BaseUrl>) -> Result<Scope, ConfigError> {
+    let mut scope = Scope::claude()?;
+    for host in intercept {
+        if let Ok(address) = host.trim_matches(['[', ']']).parse() {
+            return Err(ConfigError::Address(address));
+        }
+        scope.add(host).map_err(|error| ConfigError::Host {
+            option: "--intercept",
+            host: host.clone(),
+            why: error.to_string(),
+        })?;
+    }
+    if let Some(url) = base_url.filter(|url| url.https) {
+        match url.address() {
+            Some(address) if !tunnel.iter().any(|host| *host == url.host) => return Err(ConfigError::Address(address)),
+            Some(_) => {}
+            None => scope.add(&url.host)?,
+        }
+    }
+    Ok(scope)
+}
+
+/// Hosts whose HTTP without TLS is read although they are out of the authority's scope.
+fn plain_hosts(base_url: Option<&BaseUrl>) -> Vec<Host> {
+    let Some(url) = base_url.filter(|url| !url.https) else { return Vec::new() };
+    let authority = match url.address() {
+        Some(IpAddr::V6(address)) => format!("[{address}]:1"),
+        _ => format!("{}:1", url.host),
+    };
+    wire::connect_target(authority.as_bytes()).map(|authority| vec![authority.host]).unwrap_or_default()
+}
+
+fn parse_proxy_auth(given: Option<&str>) -> Result<ProxyAuth, ConfigError> {
+    match given {
+        None => Ok(ProxyAuth::PerRun),
+        Some("none") => Ok(ProxyAuth::Nobody),
+        Some(pair) => match pair.split_once(':') {
+            Some((user, password)) if !user.is_empty() && !password.is_empty() => {
+                Ok(ProxyAuth::Given(user.to_owned(), Zeroizing::new(password.to_owned())))
+            }
+            _ => Err(ConfigError::ProxyAuth),
+        },
+    }
+}
+
+fn parse_lane(given: Option<String>) -> Result<String, ConfigError> {
+    let Some(lane) = given else { return Ok("main".to_owned()) };
+    let plain = lane.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if plain && lane.len() <= 24 && lane.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return Ok(lane);
+    }
+    Err(ConfigError::Lane(lane))
+}
+
+/// The lower-case name wins, as it does in clients.
+fn upstream_proxy(given: Option<&str>, parent: &ParentEnvironment) -> Result<Option<UpstreamProxy>, ConfigError> {
+    let inherited = || {
+        ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"]
+            .iter()
+            .find_map(|name| parent.get(OsStr::new(name)).filter(|value| !value.is_empty()))
+            .and_then(|value| value.to_str())
+    };
+    match given.or_else(inherited) {
+        None | Some("none") => Ok(None),
+        Some(url) => Ok(Some(UpstreamProxy::parse(url)?)),
+    }
+}
+
+/// Reads the key, or makes it: 32 random bytes, 0600, never through a link.
+fn fingerprint_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
+    let fail = |why: String| ConfigError::FingerprintKey { path: path.to_owned(), why };
+    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    match fs::OpenOptions::new().read(true).custom_flags(no_follow).open(path) {
+        Ok(mut file) => {
+            let metadata = file.metadata().map_err(|error| fail(error.to_string()))?;
+            if metadata.mode() & 0o077 != 0 || metadata.uid() != rustix::process::geteuid().as_raw() {
+                return Err(fail("others may read it; it must be yours, with mode 0600".to_owned()));
+            }
+            let mut key = Zeroizing::new(Vec::new());
+            io::Read::read_to_end(&mut io::Read::take(&mut file, 64), &mut key).map_err(|error| fail(error.to_string()))?;
+            let key: [u8; 32] =
+                key.as_slice().try_into().map_err(|_| fail("it has to hold exactly 32 bytes".to_owned()))?;
+            Ok(Zeroizing::new(key))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut key = Zeroizing::new([0_u8; 32]);
+            getrandom::fill(key.as_mut_slice()).map_err(|_| fail("the system gave no random bytes".to_owned()))?;
+            let mut file = fs::OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .custom_flags(no_follow)
+                .open(path)
+                .map_err(|error| fail(error.to_string()))?;
+            io::Write::write_all(&mut file, key.as_slice()).map_err(|error| fail(error.to_string()))?;
+            Ok(key)
+        }
+        Err(error) => Err(fail(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(options: Options) -> Result<Config, ConfigError> {
+        options.resolve(&ParentEnvironment::new(), None)
+    }
+
+    #[test]
+    fn flags_beat_the_file() {
+        let file: Options = toml::from_str("lane = \"file\"\ntunnel = [\"a.example\"]\n").unwrap();
+        let flags = Options { lane: Some("flag".into()), ..Options::default() };
+        let merged = flags.or(file);
+        assert_eq!(merged.lane.as_deref(), Some("flag"));
+        assert_eq!(merged.tunnel, ["a.example"]);
+    }
+
+    #[test]
+    fn a_mistake_in_the_file_is_told_with_its_place_and_without_its_line() {
+        let text = "lane = \"x\"\nproxy-auth = FAKE-secret\n";
+        let error = toml::from_str::<Options>(text).unwrap_err();
+        let shown = place_of(text, &error);
+        assert!(shown.starts_with("line 2, column ") && !shown.contains("FAKE"), "{shown}");
+    }
+
+    #[test]
+    fn an_address_cannot_be_intercepted() {
+        let options = Options { intercept: vec!["127.0.0.1".into()], ..Options::default() };
+        assert!(matches!(resolve(options), Err(ConfigError::Address(_))));
+    }
+
+    #[test]
+    fn the_upstream_proxy_is_the_one_we_were_started_behind() {
+        let parent: ParentEnvironment = [("HTTPS_PROXY", "http://upper.example:1"), ("https_proxy", "http://lower.example:2")]
+            .map(|(name, value)| (name.into(), value.into()))
+            .into();
+        let config = Options::default().resolve(&parent, None).unwrap();
+        assert_eq!(config.upstream_proxy.unwrap().address().to_string(), "lower.example:2");
+        let none = Options { upstream_proxy: Some("none".into()), ..Options::default() };
+        assert!(none.resolve(&parent, None).unwrap().upstream_proxy.is_none());
+    }
+
+    #[test]
+    fn a_fingerprint_key_is_made_once_and_must_be_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let made = fingerprint_key(&path).unwrap();
+        assert_eq!(*fingerprint_key(&path).unwrap(), *made);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(fingerprint_key(&path).is_err());
+    }
+}
