@@ -11,6 +11,11 @@ mod labels;
 mod survey;
 mod timing;
 
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
+
 pub use credentials::CredentialRow;
 pub use failures::Failure;
 pub use labels::{Label, Labels};

@@ -6,7 +6,7 @@ use super::labels::{Label, Labels};
 use super::timing::{self, ClockDifference, TimingSummary};
 use crate::redact::{Fingerprint, Redacted};
 use crate::trace::{
-    Connection, Exchange, Gap, Line, Mode, Note, ReadError, Reader, Record, RequestStart, Target, TraceEnd, TraceHead,
+    Connection, Exchange, Gap, Line, Mode, Note, ReadError, Reader, Record, RequestStart, Target, Timestamp, TraceEnd, TraceHead,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -69,13 +69,13 @@ impl Survey {
         };
         loop {
             match reader.next_line() {
-                Ok(Some(Line::Record(record))) => survey.take(&record),
+                Ok(Some(Line::Record(record))) => survey.add(&record),
                 Ok(Some(Line::Broken { line, why })) => survey.unread.push(Unread { line, why }),
                 Ok(Some(Line::Torn { line })) => {
                     let why = "the last line is not whole: its writer was stopped in the middle".to_owned();
                     survey.unread.push(Unread { line, why });
                 }
-                Ok(None) => return survey,
+                Ok(None) => break,
                 Err(error) => {
                     let line = if let ReadError::Io { line, .. } = &error {
                         *line
@@ -86,14 +86,26 @@ impl Survey {
                         line,
                         why: format!("reading stopped: {error}"),
                     });
-                    return survey;
+                    break;
                 }
             }
         }
+        survey.exchanges.sort_by_key(exchange_order);
+        survey.connections.sort_by_key(connection_order);
+        survey
     }
 
     /// Takes one record.
     pub fn take(&mut self, record: &Record) {
+        self.add(record);
+        match record {
+            Record::Exchange(_) => move_last_into_order(&mut self.exchanges, exchange_order),
+            Record::Connection(_) => move_last_into_order(&mut self.connections, connection_order),
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, record: &Record) {
         self.labels.take(record);
         match record {
             Record::Trace(head) => self.head = Some(head.clone()),
@@ -105,17 +117,9 @@ impl Survey {
             Record::Exchange(exchange) => {
                 self.ended.insert(exchange.id);
                 self.unfinished.remove(&exchange.id);
-                let key = (exchange.at, exchange.id);
-                let at = self.exchanges.partition_point(|other| (other.at, other.id) <= key);
-                self.exchanges.insert(at, (**exchange).clone());
+                self.exchanges.push((**exchange).clone());
             }
-            Record::Connection(connection) => {
-                let key = (connection.opened, connection.id);
-                let at = self
-                    .connections
-                    .partition_point(|other| (other.opened, other.id) <= key);
-                self.connections.insert(at, connection.clone());
-            }
+            Record::Connection(connection) => self.connections.push(connection.clone()),
             Record::Gap(gap) => self.gaps.push(gap.clone()),
             Record::Note(note) => self.notes.push(note.clone()),
             Record::End(end) => self.end = Some(end.clone()),
@@ -251,6 +255,18 @@ impl Survey {
         rows
     }
 
+    /// What the clients called themselves (`user-agent`), in the order of their first exchange.
+    #[must_use]
+    pub fn clients(&self) -> Vec<&Redacted> {
+        let mut clients = Vec::new();
+        for field in self.exchanges.iter().flat_map(|exchange| &exchange.request.headers) {
+            if field.name.as_str().eq_ignore_ascii_case("user-agent") && !clients.contains(&&field.value) {
+                clients.push(&field.value);
+            }
+        }
+        clients
+    }
+
     /// Targets whose traffic passed unread, in the order of their first connection.
     #[must_use]
     pub fn tunnelled(&self) -> Vec<TunnelRow> {
@@ -299,5 +315,23 @@ impl Survey {
     #[must_use]
     pub fn clock_difference(&self) -> Option<ClockDifference> {
         timing::clock_difference(&self.exchanges)
+    }
+}
+
+fn exchange_order(exchange: &Exchange) -> (Timestamp, u64) {
+    (exchange.at, exchange.id)
+}
+
+fn connection_order(connection: &Connection) -> (Timestamp, u64) {
+    (connection.opened, connection.id)
+}
+
+/// Records come in the order in which things ended; nearly always the last one is in its place already.
+fn move_last_into_order<T, K: Ord>(items: &mut [T], order: impl Fn(&T) -> K) {
+    let Some((last, sorted)) = items.split_last() else { return };
+    let key = order(last);
+    let at = sorted.partition_point(|item| order(item) <= key);
+    if let Some(moved) = items.get_mut(at..) {
+        moved.rotate_right(1);
     }
 }

@@ -1,0 +1,21 @@
+//! What a person or a program reads of a trace: a screen, a text for an issue, JSON, lines while it runs.
+//!
+//! Comes in: a [`Survey`](crate::analyze::Survey), or single records for [`live`]. Goes out: text into the writer that
+//! is handed in. Values are redacted already; control characters are taken out again at this edge, and markup is made
+//! harmless. Never here: files, clocks, the environment (colours and width are the caller's decision), a verdict.
+
+mod cells;
+mod groups;
+pub mod json;
+pub mod live;
+pub mod markdown;
+mod selection;
+mod style;
+pub mod summary;
+pub mod text;
+mod wording;
+
+#[cfg(test)]
+mod tests;
+
+pub use style::Style;
