@@ -5,7 +5,8 @@ use super::run::read_settings;
 use super::session::{Session, Surroundings, scope_names};
 use super::{console, join, logging};
 use anyhow::{Context, Result};
-use authtrace::export::{live, summary};
+use authtrace::analyze::Labels;
+use authtrace::export::live;
 use authtrace::launch::{self, ChildEnvironment, Login, ParentEnvironment, Plan, TempDir, TrustFiles, environment};
 use authtrace::record::Observer;
 use authtrace::trace::Record;
@@ -44,20 +45,20 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 0,
     };
-    let closed = tokio::select! {
-        closed = session.close(None) => closed,
+    tokio::select! {
+        _ = session.close(None) => {}
         () = async { tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} } } => {
             session.proxy.kill();
-            session.close(None).await
+            session.close(None).await;
         }
-    };
-    console::write(&summary::closing(&session.survey(), session.trace_path(), &[], &closed, console::stderr_style()));
+    }
+    session.summarise(&[]);
     Ok(ExitCode::from(code))
 }
 
 fn live_lines() -> Observer {
     let style = console::stdout_style(false);
-    let mut labels = live::Labels::default();
+    let mut labels = Labels::default();
     Box::new(move |record: &Record| {
         if let Some(line) = live::line(record, &mut labels, style) {
             // Nobody reads along any more: the trace goes on.

@@ -5,7 +5,6 @@ use super::session::{Session, Surroundings, scope_names};
 use super::{console, join, logging};
 use anyhow::{Context, Result};
 use authtrace::config::Config;
-use authtrace::export::summary;
 use authtrace::launch::settings::{self, SettingsFacts};
 use authtrace::launch::{
     self, BaseUrl, ChildEnvironment, Login, Outcome, ParentEnvironment, Plan, TempDir, TrustFiles, environment,
@@ -55,13 +54,13 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
         Err(error) => (None, Some(error)),
     };
     let code = outcome.map(Outcome::exit_code);
-    let closed = session.close(code.map(i32::from)).await;
+    session.close(code.map(i32::from)).await;
     drop(files);
     if let Some(error) = failure {
         return Err(error);
     }
     let hints = explain_silence(&session, &environment, &facts);
-    console::write(&summary::closing(&session.survey(), session.trace_path(), &hints, &closed, console::stderr_style()));
+    session.summarise(&hints);
     Ok(ExitCode::from(code.unwrap_or(super::exit::FAILED)))
 }
 

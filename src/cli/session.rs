@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use authtrace::analyze::Survey;
 use authtrace::ca::{LeafStore, Root};
 use authtrace::config::{Config, ProxyAuth};
+use authtrace::export::summary;
 use authtrace::proxy::{Access, Lane, Patience, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
 use authtrace::record::{self, Closed, Observer, Recorder};
 use authtrace::redact::{self, Redacted, Redactor};
@@ -107,6 +108,13 @@ impl Session {
     /// What has been recorded so far.
     pub(crate) fn survey(&self) -> MutexGuard<'_, Survey> {
         self.survey.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lines after the end: what was seen, and where it is.
+    pub(crate) fn summarise(&self, hints: &[String]) {
+        let path = self.trace_path().display().to_string();
+        // Nobody reads standard error any more: there is no other place to say so.
+        let _ = summary::closing(&self.survey(), &path, hints, console::stderr_style(), &mut std::io::stderr().lock());
     }
 
     /// Writes a note into the trace.
