@@ -38,11 +38,11 @@ pub struct Options {
     #[arg(long, value_name = "NAME", env = "AUTHTRACE_LANE", hide_env = true, help_heading = "Trace")]
     pub lane: Option<String>,
 
-    /// Read the traffic of this host and its subdomains, too; '*' reads every host, with an unconstrained authority
+    /// Read the traffic of this host, too (.example.com: and of all below it; '*': of every host, with an authority that is not constrained)
     #[arg(long, value_name = "HOST", env = "AUTHTRACE_INTERCEPT", hide_env = true, value_delimiter = ',', help_heading = "What is read")]
     pub intercept: Vec<String>,
 
-    /// Never read the traffic of this host and its subdomains (client certificates, pinning)
+    /// Never read the traffic of this host and of those below it (client certificates, pinning)
     #[arg(long, value_name = "HOST", env = "AUTHTRACE_TUNNEL", hide_env = true, value_delimiter = ',', help_heading = "What is read")]
     pub tunnel: Vec<String>,
 

@@ -283,7 +283,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Asking::Head => self.look_at_request_head(),
             Asking::Body(reader) => {
                 let part = reader.next(self.up.unread())?;
-                Ok(self.take_request_part(part))
+                let done = reader.is_done();
+                Ok(self.take_request_part(part, done))
             }
             Asking::Raw => {
                 let all = self.up.unread().len();
@@ -365,23 +366,25 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         }))
     }
 
-    fn take_request_part(&mut self, part: Part) -> Looked {
+    /// `done`: no byte of the body is missing, so that nothing has to arrive for it to have ended.
+    fn take_request_part(&mut self, part: Part, done: bool) -> Looked {
         match part {
-            Part::NeedMore => Looked::NeedMore,
+            Part::NeedMore => return Looked::NeedMore,
             Part::Data { take, payload } => {
                 let range = self.up.approve(take);
                 self.note_request_data(range, payload);
-                Looked::Again
             }
             Part::End { take, trailers } => {
                 let range = self.up.approve(take);
                 self.pending_up.trailers = (!trailers.is_empty()).then(|| shift(&range, trailers));
-                self.pending_up.ended = true;
-                let upgrade = self.exchanges.back().is_some_and(|current| current.context.upgrade_requested);
-                self.asking = if upgrade { Asking::Upgrading } else { Asking::Head };
-                Looked::Again
             }
         }
+        if done {
+            self.pending_up.ended = true;
+            let upgrade = self.exchanges.back().is_some_and(|current| current.context.upgrade_requested);
+            self.asking = if upgrade { Asking::Upgrading } else { Asking::Head };
+        }
+        Looked::Again
     }
 
     fn note_request_data(&mut self, range: Range<usize>, payload: Range<usize>) {
@@ -489,7 +492,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Answering::Head => self.look_at_response_head(),
             Answering::Body(reader) => {
                 let part = reader.next(self.down.unread())?;
-                Ok(self.take_response_part(part))
+                let done = reader.is_done();
+                Ok(self.take_response_part(part, done))
             }
             Answering::Raw => {
                 let all = self.down.unread().len();
@@ -537,9 +541,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         Ok(Looked::Again)
     }
 
-    fn take_response_part(&mut self, part: Part) -> Looked {
+    fn take_response_part(&mut self, part: Part, done: bool) -> Looked {
         match part {
-            Part::NeedMore => Looked::NeedMore,
+            Part::NeedMore => return Looked::NeedMore,
             Part::Data { take, payload } => {
                 let range = self.down.approve(take);
                 if let Some(current) = self.exchanges.front_mut() {
@@ -548,16 +552,17 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                         self.pending_down.data = Some(shift(&range, payload));
                     }
                 }
-                Looked::Again
             }
             Part::End { take, trailers } => {
                 let range = self.down.approve(take);
                 self.pending_down.trailers = (!trailers.is_empty()).then(|| shift(&range, trailers));
-                self.pending_down.ended = true;
-                self.answering = Answering::Head;
-                Looked::Again
             }
         }
+        if done {
+            self.pending_down.ended = true;
+            self.answering = Answering::Head;
+        }
+        Looked::Again
     }
 
     /// Facts of what the client was handed. Whether an exchange ended.
