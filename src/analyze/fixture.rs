@@ -111,6 +111,26 @@ pub(crate) fn empty() -> String {
     join([head()])
 }
 
+/// Every value is as long as it may be, and there are many of everything.
+pub(crate) fn fat(lines: u64) -> String {
+    let words = "Please obtain a new token or refresh your existing token. ".repeat(30);
+    let mut all = vec![head()];
+    for id in 1..=lines {
+        let clock = format!("{:02}.{:03}", id / 1000, id % 1000);
+        let sent: Vec<Value> = (0..8).map(|n| access(&format!("{:08x}", id * 8 + n))).collect();
+        let path = format!("/api/oauth/organizations/00000000-0000-4000-8000-{id:012}/{}", "messages/".repeat(40));
+        let mut exchange = refuse(call(id, &clock, "POST", API, &path, &sent, 401, 1), &format!("{words} {id}"));
+        exchange["lane"] = json!(["alpha", "beta"][usize::try_from(id % 2).unwrap()]);
+        exchange["request_ids"]["body"] = json!(format!("req_{id:064}"));
+        all.push(exchange);
+        all.push(failed(id, &clock, "upstream_tls", Some("node"), json!({"detail": format!("{words} {id}")})));
+        all.push(json!({"record": "note", "at": at(&clock), "kind": "other", "text": words}));
+        all.push(json!({"record": "gap", "at": at(&clock), "lost": 1, "cause": words}));
+        all.push(tunnel(id, &clock, &format!("host{id}.github.com"), 1, 1));
+    }
+    join(all)
+}
+
 /// Three in four are answered, one in four is refused, each with a message of its own.
 pub(crate) fn long(exchanges: u64, refused_every: u64) -> String {
     let mut lines = vec![head()];

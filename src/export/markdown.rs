@@ -180,11 +180,10 @@ fn failed_connection(group: &[&Connection]) -> String {
 }
 
 fn timeline(page: &mut Document, survey: &Survey) {
-    page.heading("Timeline");
     if survey.exchanges().is_empty() {
-        page.paragraph("No request was read.");
         return;
     }
+    page.heading("Timeline");
     let several = survey.lanes().len() > 1;
     let mut columns = vec!["No.", "UTC", "request", "status", "error", "credential", "took"];
     if several {

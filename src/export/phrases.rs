@@ -9,10 +9,15 @@ use crate::trace::{Exchange, Origin};
 
 /// Exchanges and failures in numbers.
 pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
-    let mut parts = vec![counted(survey.exchanges().len(), "exchange")];
-    parts.push(groups.refused().unwrap_or_else(|| "no auth failure".to_owned()));
+    let mut parts = Vec::new();
+    if survey.exchanges().is_empty() {
+        parts.push("no request was read".to_owned());
+    } else {
+        parts.push(counted(survey.exchanges().len(), "exchange"));
+        parts.push(groups.refused().unwrap_or_else(|| "no auth failure".to_owned()));
+        parts.push(counted(survey.credentials().len(), "credential"));
+    }
     parts.extend(groups.unconnected());
-    parts.push(counted(survey.credentials().len(), "credential"));
     if let Some(code) = survey.end().and_then(|end| end.exit_code) {
         parts.push(format!("exit code {code}"));
     }

@@ -105,6 +105,14 @@ fn an_issue_never_takes_more_than_github_allows() {
 }
 
 #[test]
+fn nor_does_it_when_every_value_is_long() {
+    for lines in [1, 30, 400] {
+        let length = markdown_of(&survey(&fixture::fat(lines))).chars().count();
+        assert!(length < markdown::MOST_CHARACTERS, "{lines} lines: {length}");
+    }
+}
+
+#[test]
 fn a_long_timeline_keeps_its_ends_and_its_failures() {
     let survey = survey(&fixture::long(3_000, 500));
     let rows = |text: String| {

@@ -82,7 +82,7 @@ impl<W: Write> Page<'_, W> {
     fn timeline(&mut self) -> io::Result<()> {
         let exchanges = self.survey.exchanges();
         if exchanges.is_empty() {
-            return self.heading("No request was read.");
+            return Ok(());
         }
         self.heading("Timeline (UTC)")?;
         let (first, last) = if self.style.full { (usize::MAX, 0) } else { (FIRST, LAST) };
