@@ -127,9 +127,8 @@ fn live_lines_and_reports_use_the_same_labels() {
     for (_, lines) in stories() {
         let whole: Vec<_> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let mut labels = Labels::default();
-        for record in &whole {
-            live::line(record, &mut labels, WIDE);
-        }
+        let shown = whole.iter().filter_map(|record| live::line(record, &mut labels, WIDE)).count();
+        assert!(shown > 0 || lines.lines().count() == 1);
         for row in survey(&lines).credentials() {
             assert_eq!(labels.get(row.credential.fp), Some(row.label));
         }
