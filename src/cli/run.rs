@@ -54,13 +54,13 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
         Err(error) => (None, Some(error)),
     };
     let code = outcome.map(Outcome::exit_code);
-    session.close(code.map(i32::from)).await;
+    let closed = session.close(code.map(i32::from)).await;
     drop(files);
     if let Some(error) = failure {
         return Err(error);
     }
     let hints = explain_silence(&session, &environment, &facts);
-    session.summarise(&hints);
+    session.summarise(&hints, &closed);
     Ok(ExitCode::from(code.unwrap_or(super::exit::FAILED)))
 }
 

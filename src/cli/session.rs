@@ -111,10 +111,10 @@ impl Session {
     }
 
     /// The lines after the end: what was seen, and where it is.
-    pub(crate) fn summarise(&self, hints: &[String]) {
-        let path = self.trace_path().display().to_string();
-        // Nobody reads standard error any more: there is no other place to say so.
-        let _ = summary::closing(&self.survey(), &path, hints, console::stderr_style(), &mut std::io::stderr().lock());
+    pub(crate) fn summarise(&self, hints: &[String], closed: &Closed) {
+        let degraded = closed.degraded.as_deref();
+        let style = console::stderr_style();
+        console::write(&summary::closing(&self.survey(), self.trace_path(), hints, degraded, style));
     }
 
     /// Writes a note into the trace.
@@ -123,15 +123,10 @@ impl Session {
         self.recorder.emit(Record::Note(Note { at: Timestamp::now(), kind, text }));
     }
 
-    /// Drains the proxy and closes the trace; says so if something could not be recorded.
+    /// Drains the proxy and closes the trace.
     pub(crate) async fn close(&self, exit_code: Option<i32>) -> Closed {
         self.proxy.stop().await;
-        let closed = self.recorder.close(exit_code);
-        if closed.totals.lost > 0 {
-            let cause = closed.degraded.as_deref().unwrap_or("unknown");
-            console::say(&format!("{} records are missing from the trace: {cause}", closed.totals.lost));
-        }
-        closed
+        self.recorder.close(exit_code)
     }
 }
 
