@@ -303,7 +303,7 @@ fn scope_of(intercept: &[String], tunnel: &[String], base_url: Option<&BaseUrl>)
     }
     if let Some(url) = base_url.filter(|url| url.https) {
         match url.address() {
-            Some(address) if !tunnel.iter().any(|host| *host == url.host) => return Err(ConfigError::Address(address)),
+            Some(address) if !tunnel.contains(&url.host) => return Err(ConfigError::Address(address)),
             Some(_) => {}
             None => scope.add(&url.host)?,
         }

@@ -66,10 +66,13 @@ pub(super) struct TlsConfigs {
     provider: Arc<CryptoProvider>,
     roots: Arc<RootCertStore>,
     clients: Mutex<HashMap<Protocols, Arc<ClientConfig>>>,
-    servers: Mutex<HashMap<(String, Option<Vec<u8>>), ServerEntry>>,
+    servers: Mutex<HashMap<ServerFor, ServerEntry>>,
     sessions: Arc<dyn StoresServerSessions>,
     tickets: Arc<dyn ProducesTickets>,
 }
+
+/// A host, and the protocol that its upstream chose.
+type ServerFor = (String, Option<Vec<u8>>);
 
 struct ServerEntry {
     leaf: Arc<CertifiedKey>,
