@@ -3,7 +3,7 @@
 use super::console;
 use anyhow::{Context, Result};
 use authtrace::analyze::Survey;
-use authtrace::ca::{LeafStore, Root};
+use authtrace::ca::{LeafStore, Root, Scope};
 use authtrace::config::{Config, ProxyAuth};
 use authtrace::export::summary;
 use authtrace::proxy::{Access, Lane, Patience, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
@@ -160,16 +160,16 @@ fn trace_head(config: &Config, redactor: &Redactor, surroundings: &Surroundings<
         tool: Redacted::literal(concat!("authtrace ", env!("CARGO_PKG_VERSION"))),
         os: redactor.message(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         started: Timestamp::now(),
-        intercept: scope_names(&config.scope).iter().map(|name| redactor.host(name)).collect(),
+        intercept: config.scope.patterns().map(|pattern| redactor.host(pattern.name())).collect(),
         variables: surroundings.variables.iter().map(|name| redactor.variable(name)).collect(),
         shared_fingerprints: config.fingerprint_key.is_some(),
     }
 }
 
-/// The names of a scope, for people.
-pub(crate) fn scope_names(scope: &authtrace::ca::Scope) -> Vec<String> {
+/// The names of a scope, for people: each stands for itself, and domains for all below them as well.
+pub(crate) fn scope_names(scope: &Scope) -> Vec<String> {
     if scope.is_everything() {
-        return vec!["*".to_owned()];
+        return vec!["every host (the authority of this run is not constrained)".to_owned()];
     }
-    scope.patterns().map(ToString::to_string).collect()
+    scope.patterns().map(|pattern| pattern.name().to_owned()).collect()
 }
