@@ -41,7 +41,7 @@ pub fn closing(
         style.paint(Ink::Heading, "authtrace:"),
         result(survey, &groups)
     )?;
-    for group in groups.exchanges.iter().rev().take(NAMED).rev() {
+    for group in worth_naming(&groups.exchanges) {
         refused(survey, group, style, out)?;
     }
     if let Some(last) = groups
@@ -73,6 +73,16 @@ pub fn closing(
     }
     writeln!(out, "  trace   {}", clean(trace_path))?;
     writeln!(out, "  report  authtrace report {}", quoted(&clean(trace_path)))
+}
+
+/// The latest groups, in the order of time; a refused token request goes before what is refused because of it.
+fn worth_naming<'a>(groups: &'a [Vec<&'a Exchange>]) -> Vec<&'a [&'a Exchange]> {
+    let of_tokens = |at: &usize| groups.get(*at).and_then(|group| group.first()).is_some_and(|first| first.oauth.is_some());
+    let mut places: Vec<usize> = (0..groups.len()).rev().collect();
+    places.sort_by_key(|at| !of_tokens(at));
+    places.truncate(NAMED);
+    places.sort_unstable();
+    places.into_iter().filter_map(|at| groups.get(at)).map(Vec::as_slice).collect()
 }
 
 fn refused(survey: &Survey, group: &[&Exchange], style: Style, out: &mut impl Write) -> io::Result<()> {

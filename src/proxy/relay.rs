@@ -283,7 +283,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Asking::Head => self.look_at_request_head(),
             Asking::Body(reader) => {
                 let part = reader.next(self.up.unread())?;
-                Ok(self.take_request_part(part))
+                let over = reader.is_done();
+                Ok(self.take_request_part(part, over))
             }
             Asking::Raw => {
                 let all = self.up.unread().len();
@@ -365,23 +366,31 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         }))
     }
 
-    fn take_request_part(&mut self, part: Part) -> Looked {
+    /// `over`: with this part the body is whole, although nothing marks its end.
+    fn take_request_part(&mut self, part: Part, over: bool) -> Looked {
         match part {
             Part::NeedMore => Looked::NeedMore,
             Part::Data { take, payload } => {
                 let range = self.up.approve(take);
                 self.note_request_data(range, payload);
+                if over {
+                    self.request_over();
+                }
                 Looked::Again
             }
             Part::End { take, trailers } => {
                 let range = self.up.approve(take);
                 self.pending_up.trailers = (!trailers.is_empty()).then(|| shift(&range, trailers));
-                self.pending_up.ended = true;
-                let upgrade = self.exchanges.back().is_some_and(|current| current.context.upgrade_requested);
-                self.asking = if upgrade { Asking::Upgrading } else { Asking::Head };
+                self.request_over();
                 Looked::Again
             }
         }
+    }
+
+    fn request_over(&mut self) {
+        self.pending_up.ended = true;
+        let awaited = self.exchanges.back().is_some_and(|current| current.context.upgrade_requested && !current.answered);
+        self.asking = if awaited { Asking::Upgrading } else { Asking::Head };
     }
 
     fn note_request_data(&mut self, range: Range<usize>, payload: Range<usize>) {
@@ -400,7 +409,11 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             current.tap.add_held(self.read_up, Instant::now());
             let version = version_of(head.minor_version);
             let target = origin_form_of(head.target.of(&raw));
-            let fields = raw_fields(&raw, &head.fields);
+            let mut fields = raw_fields(&raw, &head.fields);
+            if self.form != Form::Origin {
+                // The password of the proxy itself: no credential of the exchange.
+                fields.retain(|(name, _)| !name.eq_ignore_ascii_case(b"proxy-authorization"));
+            }
             current.tap.request_head(&mut self.extractor, head.method.of(&raw), target, version, &fields);
         }
         if let Some(range) = data {
@@ -489,7 +502,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Answering::Head => self.look_at_response_head(),
             Answering::Body(reader) => {
                 let part = reader.next(self.down.unread())?;
-                Ok(self.take_response_part(part))
+                let over = reader.is_done();
+                Ok(self.take_response_part(part, over))
             }
             Answering::Raw => {
                 let all = self.down.unread().len();
@@ -537,7 +551,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         Ok(Looked::Again)
     }
 
-    fn take_response_part(&mut self, part: Part) -> Looked {
+    fn take_response_part(&mut self, part: Part, over: bool) -> Looked {
         match part {
             Part::NeedMore => Looked::NeedMore,
             Part::Data { take, payload } => {
@@ -548,16 +562,23 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                         self.pending_down.data = Some(shift(&range, payload));
                     }
                 }
+                if over {
+                    self.response_over();
+                }
                 Looked::Again
             }
             Part::End { take, trailers } => {
                 let range = self.down.approve(take);
                 self.pending_down.trailers = (!trailers.is_empty()).then(|| shift(&range, trailers));
-                self.pending_down.ended = true;
-                self.answering = Answering::Head;
+                self.response_over();
                 Looked::Again
             }
         }
+    }
+
+    fn response_over(&mut self) {
+        self.pending_down.ended = true;
+        self.answering = Answering::Head;
     }
 
     /// Facts of what the client was handed. Whether an exchange ended.
