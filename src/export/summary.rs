@@ -21,7 +21,7 @@ pub fn closing(survey: &Survey, trace: &Path, explain: &[String], degraded: Opti
     let hosts: Vec<String> = survey.hosts().iter().map(|row| clean(row.host.as_str()).into_owned()).collect();
     let hosts = if hosts.is_empty() { String::new() } else { format!(" · {}", shortened(&hosts, 4)) };
     let mut lines = vec![format!("{} {}{hosts}", style.paint(Ink::Heading, "authtrace:"), result(survey, &groups))];
-    for group in groups.exchanges.iter().rev().take(NAMED).rev() {
+    for group in worth_naming(&groups.exchanges) {
         refused(survey, group, style, &mut lines);
     }
     let last = groups.exchanges.iter().flatten().max_by_key(|exchange| (exchange.at, exchange.id));
@@ -59,6 +59,17 @@ fn wrapped(sign: &str, text: &str, style: Style, lines: &mut Vec<String>) {
     for (at, part) in wrap(&clean(text), style.width.saturating_sub(4).max(40)).iter().enumerate() {
         lines.push(format!("  {} {part}", if at == 0 { sign } else { " " }));
     }
+}
+
+/// The last kinds of failure; one of the token endpoint before any other, since the client does not show it.
+fn worth_naming<'a>(groups: &'a [Vec<&'a Exchange>]) -> Vec<&'a [&'a Exchange]> {
+    let of_tokens =
+        |at: &usize| groups.get(*at).and_then(|group| group.first()).is_some_and(|first| first.oauth.is_some());
+    let mut places: Vec<usize> = (0..groups.len()).rev().collect();
+    places.sort_by_key(|at| !of_tokens(at));
+    places.truncate(NAMED);
+    places.sort_unstable();
+    places.into_iter().filter_map(|at| groups.get(at)).map(Vec::as_slice).collect()
 }
 
 fn refused(survey: &Survey, group: &[&Exchange], style: Style, lines: &mut Vec<String>) {

@@ -1,11 +1,16 @@
 //! Tests that need more than one room: real sockets, foreign programs, the binary itself.
+//!
+//! Every module is under `cfg(test)`: clippy takes functions beside a test for test code only so.
 
 #[cfg(test)]
 mod bytes;
-#[cfg(test)] // clippy takes functions beside a test for test code only so
+#[cfg(test)]
 mod ca;
+#[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
 mod launch;
+#[cfg(test)]
+mod real_client;
 #[cfg(test)]
 mod support;

@@ -4,6 +4,7 @@
 //! Nothing here parses HTTP: a test says which bytes go out and compares which bytes came in.
 
 mod collector;
+pub(crate) mod home;
 mod pki;
 mod proxy;
 mod seed;
