@@ -4,7 +4,7 @@
 //! Nothing here parses HTTP: a test says which bytes go out and compares which bytes came in.
 
 mod collector;
-pub(crate) mod home;
+mod home;
 mod pki;
 mod proxy;
 mod seed;
@@ -12,6 +12,7 @@ mod tools;
 mod wire;
 
 pub(crate) use collector::Collector;
+pub(crate) use home::{Ended, Home, Trace, assert_without, run};
 pub(crate) use pki::{Pki, client_config};
 pub(crate) use proxy::{PASSWORD, Setup, TestProxy};
 pub(crate) use seed::Seed;
