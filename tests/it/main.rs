@@ -5,3 +5,7 @@ mod ca;
 mod compile_fail;
 #[cfg(test)]
 mod launch;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod properties;
