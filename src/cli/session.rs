@@ -158,7 +158,7 @@ fn trace_head(config: &Config, redactor: &Redactor, surroundings: &Surroundings<
     TraceHead {
         format: FormatVersion::CURRENT,
         tool: Redacted::literal(concat!("authtrace ", env!("CARGO_PKG_VERSION"))),
-        os: redactor.message(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        os: redactor.platform(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         started: Timestamp::now(),
         intercept: config.scope.patterns().map(|pattern| redactor.host(pattern.name())).collect(),
         variables: surroundings.variables.iter().map(|name| redactor.variable(name)).collect(),

@@ -62,9 +62,10 @@ impl<S: Store> Writer<S> {
         let mut lines = Vec::with_capacity(batch.records.len() * 1_024);
         let count = batch.records.len() as u64;
         self.push_gap(&mut lines);
-        for record in &batch.records {
-            self.count(record);
-            self.push_line(&mut lines, record);
+        let mut shown = Vec::with_capacity(batch.records.len());
+        for record in batch.records {
+            self.count(&record);
+            shown.extend(self.push_line(&mut lines, record));
         }
         if lines.is_empty() {
             return;
@@ -73,7 +74,7 @@ impl<S: Store> Writer<S> {
             Ok(()) => self.missing = 0,
             Err(error) => self.lose(count, &describe(&error)),
         }
-        for record in &batch.records {
+        for record in &shown {
             self.show(record);
         }
     }
@@ -90,10 +91,12 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    fn push_line(&mut self, lines: &mut Vec<u8>, record: &Record) {
-        let Ok(line) = serde_json::to_string(record) else {
+    /// Adds the line of `record`, and gives the record for those who read along: what is masked in the file is masked
+    /// for them, too.
+    fn push_line(&mut self, lines: &mut Vec<u8>, record: Record) -> Option<Record> {
+        let Ok(line) = serde_json::to_string(&record) else {
             self.lose(1, "a record could not be written as JSON");
-            return;
+            return None;
         };
         let sealed = self.redactor.seal(line);
         lines.extend_from_slice(sealed.text().as_bytes());
@@ -109,7 +112,9 @@ impl<S: Store> Writer<S> {
                 lines.extend_from_slice(&note);
                 lines.push(b'\n');
             }
+            return serde_json::from_str(sealed.text()).ok();
         }
+        Some(record)
     }
 
     /// Appends whole lines in one call; what was written of a batch that failed is cut off again.
@@ -152,11 +157,13 @@ impl<S: Store> Writer<S> {
         let end = Record::End(self.totals.clone());
         let mut lines = Vec::new();
         self.push_gap(&mut lines);
-        self.push_line(&mut lines, &end);
+        let shown = self.push_line(&mut lines, end);
         if let Err(error) = self.append(&lines) {
             self.cause = Some(describe(&error));
         }
-        self.show(&end);
+        if let Some(end) = &shown {
+            self.show(end);
+        }
         Closed { totals: self.totals, degraded: self.cause }
     }
 }

@@ -60,7 +60,7 @@ pub struct TraceHead {
     #[cfg_attr(test, schemars(with = "String"))]
     pub tool: Redacted,
     /// Operating system and architecture.
-    #[serde(deserialize_with = "reread::text")]
+    #[serde(deserialize_with = "reread::platform")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub os: Redacted,
     /// When it was begun.

@@ -9,7 +9,11 @@ mod ca;
 #[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod launch;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod real_client;
 #[cfg(test)]
