@@ -1,7 +1,11 @@
 //! Tests that need more than one room: real sockets, foreign programs, the binary itself.
 
+#[cfg(test)]
+mod bytes;
 #[cfg(test)] // clippy takes functions beside a test for test code only so
 mod ca;
 mod compile_fail;
 #[cfg(test)]
 mod launch;
+#[cfg(test)]
+mod support;
