@@ -138,7 +138,7 @@ mod tests {
         TraceHead {
             format: FormatVersion::CURRENT,
             tool: Redacted::literal("authtrace"),
-            os: Redacted::literal("linux"),
+            os: Redacted::literal("authtrace"),
             started: Timestamp::now(),
             intercept: Vec::new(),
             variables: Vec::new(),
