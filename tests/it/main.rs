@@ -9,3 +9,5 @@ mod launch;
 mod real_client;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod terminal;
