@@ -195,10 +195,19 @@ impl Survey {
         before.into_iter().find(|other| failures::is_accepted(other))
     }
 
-    /// The first exchange after `failure` that carried a credential and was answered with 2xx.
+    /// The first exchange after `failure` that asked the same, carried a credential and was answered with 2xx. Other
+    /// endpoints may well accept what this one refuses.
     #[must_use]
     pub fn accepted_after(&self, failure: &Exchange) -> Option<&Exchange> {
-        let mut after = self.exchanges.iter().filter(|other| (other.at, other.id) > (failure.at, failure.id));
+        let asked = |exchange: &Exchange| {
+            let request = &exchange.request;
+            (request.method.clone(), request.host.clone(), request.path.clone())
+        };
+        let wanted = asked(failure);
+        let mut after = self
+            .exchanges
+            .iter()
+            .filter(|other| (other.at, other.id) > (failure.at, failure.id) && asked(other) == wanted);
         after.find(|other| failures::is_accepted(other))
     }
 

@@ -18,3 +18,5 @@ mod properties;
 mod real_client;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod terminal;

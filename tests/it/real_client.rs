@@ -26,7 +26,7 @@ const TOKEN: &str = "/v1/oauth/token";
 const REFUSAL: &str = "Invalid authentication credentials";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
+pub(super) enum Version {
     /// A native program; all its requests behave as one client's.
     New,
     /// A bundle for Node, which asks for a title beside each message and never refreshes a refused token.
@@ -34,7 +34,7 @@ enum Version {
 }
 
 impl Version {
-    fn executable(self) -> Option<PathBuf> {
+    pub(super) fn executable(self) -> Option<PathBuf> {
         let variable = match self {
             Self::New => "AUTHTRACE_CLAUDE_NEW",
             Self::Old => "AUTHTRACE_CLAUDE_OLD",
@@ -52,10 +52,10 @@ impl Version {
 static SLOTS: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
 
 /// One of the places for a running client.
-struct Slot;
+pub(super) struct Slot;
 
 impl Slot {
-    fn take() -> Self {
+    pub(super) fn take() -> Self {
         let taken = SLOTS.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = SLOTS.1.wait_while(taken, |taken| *taken >= AT_ONCE).unwrap_or_else(PoisonError::into_inner);
         *taken += 1;
@@ -72,7 +72,6 @@ impl Drop for Slot {
 
 /// A client, a home, and a fake with a login and an API key.
 struct Stage {
-    version: Version,
     executable: PathBuf,
     home: Home,
     fake: Fake,
@@ -102,7 +101,7 @@ impl Stage {
         let fake = runtime.block_on(Fake::start(FakeConfig::new(model).with_script(script))).unwrap();
         let home = Home::new();
         home.write("fake.pem", fake.ca_pem());
-        Some(Self { version, executable, home, fake, login, api_key, strangers: Vec::new(), runtime, _slot: slot })
+        Some(Self { executable, home, fake, login, api_key, strangers: Vec::new(), runtime, _slot: slot })
     }
 
     fn with_credentials_file(self) -> Self {
@@ -260,6 +259,7 @@ fn a_refused_api_key(version: Version) {
     }
     seance.said("401 authentication_error");
     seance.said(REFUSAL);
+    assert!(!seance.ended.stderr.contains("accepted again"), "{}", seance.ended.stderr);
     seance.said(messages.last().unwrap().request_ids.header.as_ref().unwrap().as_str());
 }
 
@@ -353,7 +353,7 @@ fn a_client_that_does_not_trust_us(version: Version) {
     let outcomes = seance.trace.outcomes();
     assert!(!outcomes.is_empty() && outcomes.iter().all(|outcome| *outcome == Outcome::ClientDistrustsCa), "{outcomes:?}");
     seance.said("does not trust the certificate");
-    seance.said("--trust");
+    seance.said("--trust node");
 }
 
 fn a_settings_file_that_takes_our_certificate_away(version: Version) {
@@ -363,8 +363,18 @@ fn a_settings_file_that_takes_our_certificate_away(version: Version) {
     stage.settings(&format!(r#"{{"env":{{"NODE_EXTRA_CA_CERTS":"{}"}}}}"#, other.display()));
     let key = stage.api_key.clone();
     let seance = stage.play(&[], &[("ANTHROPIC_API_KEY", &key), ("CLAUDE_CODE_MAX_RETRIES", "0")]);
-    println!("{version:?}: {:?} {:?} {}", seance.ended.code, seance.trace.outcomes(), seance.ended.stderr);
     seance.said(&format!("{} sets NODE_EXTRA_CA_CERTS", settings.display()));
+    match version {
+        // It takes our root from SSL_CERT_FILE as well.
+        Version::New => seance.assert_good(),
+        // Its fetch reads the variable anew, the rest of it does not.
+        Version::Old => {
+            seance.assert_bad();
+            assert!(seance.messages().is_empty() && seance.trace.outcomes().contains(&Outcome::ClientDistrustsCa));
+            seance.said("does not trust the certificate");
+            seance.said("Take that out of it while you trace");
+        }
+    }
 }
 
 fn a_settings_file_that_names_another_proxy(version: Version) {
@@ -380,7 +390,7 @@ fn a_settings_file_that_names_another_proxy(version: Version) {
     assert_eq!(seance.requests, []);
     assert!(seance.trace.connections.is_empty());
     seance.said("made no connection through authtrace");
-    seance.said("sets HTTPS_PROXY");
+    seance.said("sets HTTPS_PROXY and https_proxy. Take that out of it while you trace");
 }
 
 fn a_settings_file_that_leads_past_us(version: Version) {
@@ -392,7 +402,8 @@ fn a_settings_file_that_leads_past_us(version: Version) {
     seance.assert_good();
     assert!(seance.requests.iter().any(|one| one.path == MESSAGES));
     assert!(seance.trace.on(MESSAGES).is_empty());
-    seance.said("NO_PROXY");
+    seance.said("passed through authtrace");
+    seance.said("sets NO_PROXY and no_proxy. Take that out of it while you trace");
 }
 
 fn a_gateway_without_tls(version: Version) {

@@ -3,13 +3,16 @@
 use authtrace::trace::{Connection, Exchange, Line, Note, Outcome, Reader, Record, TraceEnd, TraceHead};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsStr;
-use std::io::BufReader;
+use std::io::{BufRead as _, BufReader, Read};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// Longest time that something which should happen at once may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A fresh home with the folders of a user, removed at the end.
 pub(crate) struct Home {
@@ -77,49 +80,95 @@ fn path_with_node() -> String {
     node.map_or_else(|| "/usr/bin:/bin".to_owned(), |folder| format!("{}:/usr/bin:/bin", folder.display()))
 }
 
-/// How a command ended.
+/// How a command ended, and what it wrote.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        Self {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+/// A running command in a process group of its own, whose output is read as it comes.
+pub(crate) struct Live {
+    child: Child,
+    lines: Receiver<(bool, String)>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Live {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (send, lines) = channel();
+        forward(child.stdout.take().unwrap(), false, send.clone());
+        forward(child.stderr.take().unwrap(), true, send);
+        Self { child, lines, stdout: String::new(), stderr: String::new() }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap()
+    }
+
+    /// Waits for a line on either stream that holds this.
+    pub(crate) fn until(&mut self, text: &str) {
+        let due = Instant::now() + PATIENCE;
+        while let Some((stderr, line)) = self.next(due) {
+            let found = line.contains(text);
+            self.keep(stderr, &line);
+            if found {
+                return;
+            }
         }
+        self.kill();
+        panic!("{text:?} was not said; {} {}", self.stdout, self.stderr);
+    }
+
+    /// Waits for its end; after `patience` its whole group is killed, and the test fails.
+    pub(crate) fn finish(mut self, patience: Duration) -> Ended {
+        let due = Instant::now() + patience;
+        while let Some((stderr, line)) = self.next(due) {
+            self.keep(stderr, &line);
+        }
+        if Instant::now() >= due {
+            self.kill();
+            panic!("not ended after {patience:?}; it said: {} {}", self.stdout, self.stderr);
+        }
+        let status = self.child.wait().unwrap();
+        Ended { code: status.code(), stdout: std::mem::take(&mut self.stdout), stderr: std::mem::take(&mut self.stderr) }
+    }
+
+    /// Kills what is left of its group.
+    pub(crate) fn kill(&mut self) {
+        let _ = kill_process_group(self.pid(), Signal::KILL);
+        let _ = self.child.wait();
+    }
+
+    /// The next line; none when both streams have ended or the time is up.
+    fn next(&self, due: Instant) -> Option<(bool, String)> {
+        self.lines.recv_timeout(due.saturating_duration_since(Instant::now())).ok()
+    }
+
+    fn keep(&mut self, stderr: bool, line: &str) {
+        let kept = if stderr { &mut self.stderr } else { &mut self.stdout };
+        kept.push_str(line);
     }
 }
 
-/// Starts it in a process group of its own, with its output kept.
-pub(crate) fn start(command: &mut Command) -> Child {
-    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Waits for its end; after `patience` its whole group is killed, and the test fails.
-pub(crate) fn finish(child: Child, patience: Duration) -> Ended {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw).unwrap();
-    let (send, receive) = channel();
-    let waiting = std::thread::spawn(move || drop(send.send(child.wait_with_output())));
-    match receive.recv_timeout(patience) {
-        Ok(output) => {
-            waiting.join().unwrap();
-            output.unwrap().into()
+/// Sends each line with its end on, from a thread of its own.
+fn forward(stream: impl Read + Send + 'static, stderr: bool, send: Sender<(bool, String)>) {
+    std::thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = Vec::new();
+        while stream.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+            if send.send((stderr, String::from_utf8_lossy(&line).into_owned())).is_err() {
+                return;
+            }
+            line.clear();
         }
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-            let _ = kill_process_group(group, Signal::KILL);
-            let output = receive.recv_timeout(Duration::from_secs(10)).ok().and_then(Result::ok).map(Ended::from);
-            let said = output.map(|ended| ended.stderr).unwrap_or_default();
-            panic!("not ended after {patience:?}; it said: {said}");
-        }
-    }
+    });
 }
 
 pub(crate) fn run(command: &mut Command, patience: Duration) -> Ended {
-    finish(start(command), patience)
+    Live::start(command).finish(patience)
 }
 
 /// A trace as it lies on disk, read with the library.

@@ -12,7 +12,7 @@ mod tools;
 mod wire;
 
 pub(crate) use collector::Collector;
-pub(crate) use home::{Ended, Home, Trace, assert_without, run};
+pub(crate) use home::*;
 pub(crate) use pki::{Pki, client_config};
 pub(crate) use proxy::{PASSWORD, Setup, TestProxy};
 pub(crate) use seed::Seed;
