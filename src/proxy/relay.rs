@@ -476,7 +476,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     fn note_request_data(&mut self, range: Range<usize>, payload: Range<usize>) {
         let Some(current) = self.exchanges.back_mut() else { return };
         current.tap.count_request(payload.len());
-        if current.tap.reads_request() {
+        // Whether a body is read is known once its head has become facts.
+        if self.pending_up.head.is_some() || current.tap.reads_request() {
             self.pending_up.data.push(shift(&range, payload));
         }
     }
@@ -637,7 +638,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 let range = self.down.approve(take);
                 if let Some(current) = current_of(&mut self.exchanges) {
                     current.tap.count_response(payload.len());
-                    if current.tap.reads_response() {
+                    if self.pending_down.head.is_some() || current.tap.reads_response() {
                         self.pending_down.data.push(shift(&range, payload));
                     }
                 }
