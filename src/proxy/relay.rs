@@ -490,7 +490,11 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             current.tap.add_held(self.read_up, Instant::now());
             let version = version_of(head.minor_version);
             let target = origin_form_of(head.target.of(&raw));
-            let fields = raw_fields(&raw, &head.fields);
+            let mut fields = raw_fields(&raw, &head.fields);
+            if self.form != Form::Origin {
+                // The password of the proxy itself: no credential of the exchange.
+                fields.retain(|(name, _)| !name.eq_ignore_ascii_case(b"proxy-authorization"));
+            }
             current.tap.request_head(&mut self.extractor, head.method.of(&raw), target, version, &fields);
         }
         for range in data {

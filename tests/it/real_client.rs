@@ -192,7 +192,9 @@ impl Seance {
     }
 
     fn said(&self, text: &str) {
-        assert!(self.ended.stderr.contains(text), "{text:?} is missing in: {}", self.ended.stderr);
+        // Long lines are wrapped.
+        let said = self.ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(text), "{text:?} is missing in: {}", self.ended.stderr);
     }
 }
 
