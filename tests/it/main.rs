@@ -6,6 +6,10 @@ mod bytes;
 mod ca;
 mod compile_fail;
 #[cfg(test)]
+mod handshake;
+#[cfg(test)]
 mod launch;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod transport;
