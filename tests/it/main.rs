@@ -10,6 +10,8 @@ mod handshake;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod refusal;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod transport;
