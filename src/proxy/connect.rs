@@ -10,7 +10,7 @@ use super::{Shared, forward, intercept, reply, tunnel};
 use crate::facts::{Extractor, Scheme, Version};
 use crate::redact::Redacted;
 use crate::trace::{End, Mode, Origin, Outcome};
-use crate::wire::{self, Authority, Limits, Refusal, RequestHead};
+use crate::wire::{self, Authority, HeadReader, Limits, Refusal, RequestHead};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +29,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAd
     let opening = match read_opening(&shared, &mut stream).await {
         Ok(opening) => opening,
         Err(NoOpening::Closed) => return log.end(Outcome::UnusedTunnel, Some(Redacted::literal("the client connected and sent nothing"))),
+        Err(NoOpening::Stopped) => return log.end(Outcome::Shutdown, None),
         Err(NoOpening::Late) => return log.end(Outcome::ClientTimeout, Some(Redacted::literal("the first request was not finished in time"))),
         Err(NoOpening::Refused(refusal)) => {
             let outcome = refused_opening(refusal);
@@ -69,25 +70,30 @@ impl Opening {
 enum NoOpening {
     Closed,
     Late,
+    Stopped,
     Refused(Refusal),
 }
 
 async fn read_opening(shared: &Shared, stream: &mut TcpStream) -> Result<Opening, NoOpening> {
     let mut read = Vec::with_capacity(1_024);
+    let mut heads = HeadReader::default();
     let receive = async {
         loop {
             match stream.read_buf(&mut read).await {
                 Ok(0) | Err(_) => return Err(NoOpening::Closed),
                 Ok(_) => {}
             }
-            match wire::request_head(&read, &Limits::default()) {
+            match heads.request(&read, &Limits::default()) {
                 Ok(Some(head)) => return Ok(head),
                 Ok(None) => {}
                 Err(refusal) => return Err(NoOpening::Refused(refusal)),
             }
         }
     };
-    let head = timeout(shared.patience.head, receive).await.map_err(|_| NoOpening::Late)??;
+    let head = tokio::select! {
+        received = timeout(shared.patience.head, receive) => received.map_err(|_| NoOpening::Late)??,
+        () = shared.stopping.cancelled() => return Err(NoOpening::Stopped),
+    };
     Ok(Opening { head, read })
 }
 
@@ -176,7 +182,8 @@ async fn look_inside(shared: &Shared, client: &Rewind, target: &Authority) -> In
     match first {
         Some(TLS_HANDSHAKE) | None if tls => Inside::Tls,
         Some(TLS_HANDSHAKE) | None => Inside::Unread,
-        Some(letter) if letter.is_ascii_uppercase() => Inside::Plain,
+        // An empty line may come before a request (RFC 9112 §2.2).
+        Some(letter) if letter.is_ascii_uppercase() || letter == b'\r' => Inside::Plain,
         Some(_) if tls => Inside::Tls,
         Some(_) => Inside::Unread,
     }

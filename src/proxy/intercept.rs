@@ -7,7 +7,7 @@ use super::journal::{ConnectionLog, micros};
 use super::leg::Rewind;
 use super::relay::{self, Form};
 use super::tap::Channel;
-use super::tls::Protocols;
+use super::tls::{self, Protocols};
 use super::{h2, relay::RelayEnd};
 use crate::facts::Scheme;
 use crate::redact::Redacted;
@@ -33,10 +33,17 @@ pub(super) async fn serve(shared: &Arc<Shared>, log: &mut ConnectionLog, client:
         return log.end(Outcome::Internal, Some(Redacted::literal("an address cannot be intercepted over TLS")));
     };
     let (end, detail) = match handshakes(shared, log, client, dialed, host).await {
-        Ok((client, upstream)) => exchange(shared, log, client, upstream, target).await,
+        Ok(legs) => exchange(shared, log, legs, target).await,
         Err(end) => end,
     };
     log.end(end, detail);
+}
+
+/// Both TLS sessions of an intercepted connection.
+struct Legs {
+    client: server::TlsStream<Rewind>,
+    upstream: client::TlsStream<Rewind>,
+    certificate_asked: bool,
 }
 
 type ConnectionEnded = (Outcome, Option<Redacted>);
@@ -47,7 +54,7 @@ async fn handshakes(
     client: Rewind,
     dialed: Dialed,
     host: &str,
-) -> Result<(server::TlsStream<Rewind>, client::TlsStream<Rewind>), ConnectionEnded> {
+) -> Result<Legs, ConnectionEnded> {
     let begun = Instant::now();
     let hello = read_hello(shared, client).await?;
     let offer = hello.client_hello();
@@ -55,7 +62,7 @@ async fn handshakes(
     if offer.server_name().is_some_and(|name| !name.eq_ignore_ascii_case(host)) {
         log.set_server_name_mismatch();
     }
-    let upstream = match reach_upstream(shared, log, dialed, host, &protocols).await {
+    let (upstream, certificate_asked) = match reach_upstream(shared, log, dialed, host, &protocols).await {
         Ok(upstream) => upstream,
         Err(failure) => {
             abort_client(hello, failure.reset).await;
@@ -73,7 +80,7 @@ async fn handshakes(
         Ok(Ok(client)) => client,
     };
     log.set_client_tls(describe(client.get_ref().1, client.get_ref().1.handshake_kind(), begun));
-    Ok((client, upstream))
+    Ok(Legs { client, upstream, certificate_asked })
 }
 
 async fn read_hello(shared: &Shared, client: Rewind) -> Result<StartHandshake<Rewind>, ConnectionEnded> {
@@ -100,20 +107,22 @@ async fn reach_upstream(
     dialed: Dialed,
     host: &str,
     protocols: &Protocols,
-) -> Result<client::TlsStream<Rewind>, UpstreamFailure> {
+) -> Result<(client::TlsStream<Rewind>, bool), UpstreamFailure> {
     let begun = Instant::now();
     let fail = |detail| UpstreamFailure { outcome: Outcome::UpstreamTls, detail, reset: false };
     let config = shared.tls.towards_upstream(protocols).map_err(|_| fail("TLS could not be set up"))?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| fail("the host is not a name that TLS can carry"))?;
     let socket = Rewind::new(dialed.stream, dialed.early);
     let handshake = TlsConnector::from(config).connect(name, socket);
-    match timeout(shared.patience.handshake, handshake).await {
+    let (result, certificate_asked) =
+        tls::noting_certificate_request(timeout(shared.patience.handshake, handshake)).await;
+    match result {
         Err(_) => Err(fail("the upstream did not finish its handshake in time")),
-        Ok(Err(error)) => Err(upstream_failure(&error)),
+        Ok(Err(error)) => Err(upstream_failure(&error, certificate_asked)),
         Ok(Ok(upstream)) => {
             let state = upstream.get_ref().1;
             log.set_upstream_tls(describe(state, state.handshake_kind(), begun));
-            Ok(upstream)
+            Ok((upstream, certificate_asked))
         }
     }
 }
@@ -132,11 +141,12 @@ async fn abort_client(hello: StartHandshake<Rewind>, reset: bool) {
 async fn exchange(
     shared: &Arc<Shared>,
     log: &mut ConnectionLog,
-    client: server::TlsStream<Rewind>,
-    upstream: client::TlsStream<Rewind>,
+    legs: Legs,
     target: &Authority,
 ) -> ConnectionEnded {
-    let channel = Arc::new(Channel::new(shared, log, Scheme::Https, target.host.to_string(), target.port));
+    let Legs { client, upstream, certificate_asked } = legs;
+    let channel = Channel::new(shared, log, Scheme::Https, target.host.to_string(), target.port);
+    let channel = Arc::new(channel.asked_for_certificate(certificate_asked));
     if upstream.get_ref().1.alpn_protocol() == Some(b"h2") {
         return h2::serve(shared, log, client, upstream, channel).await;
     }
@@ -173,7 +183,7 @@ fn client_failure(error: &io::Error) -> ConnectionEnded {
         );
     }
     match rustls_error(error) {
-        Some(rustls::Error::AlertReceived(alert)) if refuses_certificate(*alert) => {
+        Some(rustls::Error::AlertReceived(alert)) if tls::refuses_certificate(*alert) => {
             (Outcome::ClientDistrustsCa, Some(Redacted::literal("the client refused our certificate with a TLS alert")))
         }
         Some(rustls::Error::AlertReceived(_)) => {
@@ -183,19 +193,7 @@ fn client_failure(error: &io::Error) -> ConnectionEnded {
     }
 }
 
-fn refuses_certificate(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
-        AlertDescription::UnknownCA
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateRevoked
-    )
-}
-
-fn upstream_failure(error: &io::Error) -> UpstreamFailure {
+fn upstream_failure(error: &io::Error, certificate_asked: bool) -> UpstreamFailure {
     let fail = |detail| UpstreamFailure { outcome: Outcome::UpstreamTls, detail, reset: false };
     if is_disconnect(error) {
         let detail = "the upstream closed the connection during the handshake";
@@ -203,11 +201,11 @@ fn upstream_failure(error: &io::Error) -> UpstreamFailure {
     }
     match rustls_error(error) {
         Some(rustls::Error::InvalidCertificate(why)) => fail(certificate_detail(why)),
-        Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => UpstreamFailure {
-            outcome: Outcome::UpstreamMtls,
-            detail: "the upstream asks for a client certificate; let it pass unread with --tunnel HOST",
-            reset: false,
-        },
+        Some(rustls::Error::AlertReceived(alert))
+            if certificate_asked || *alert == AlertDescription::CertificateRequired =>
+        {
+            UpstreamFailure { outcome: Outcome::UpstreamMtls, detail: tls::MTLS_HINT, reset: false }
+        }
         Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
             fail("the upstream speaks none of the protocols that the client offered")
         }

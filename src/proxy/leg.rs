@@ -1,5 +1,6 @@
 //! One leg of a relayed connection: a socket, with or without TLS, and the ways in which it can end.
 
+use rustls::AlertDescription;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -127,6 +128,14 @@ impl Leg for server::TlsStream<Rewind> {
 impl Leg for client::TlsStream<Rewind> {
     fn socket(&mut self) -> &mut TcpStream {
         &mut self.get_mut().0.stream
+    }
+}
+
+/// The fatal alert that a failed read brought, if one did (RFC 8446 §6.2).
+pub(super) fn alert_of(error: &io::Error) -> Option<AlertDescription> {
+    match error.get_ref()?.downcast_ref()? {
+        rustls::Error::AlertReceived(alert) => Some(*alert),
+        _ => None,
     }
 }
 

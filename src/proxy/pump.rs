@@ -5,7 +5,8 @@
 //!         └ may be sent ┘└ not looked at ┘
 //! ```
 
-use super::leg::{Eof, Leg, eof_of};
+use super::leg::{Eof, Leg, alert_of, eof_of};
+use rustls::AlertDescription;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -26,8 +27,12 @@ pub(super) struct Pump {
     pub(super) eof: Option<Eof>,
     /// Whether the end has been passed on.
     pub(super) closed: bool,
+    /// The TLS alert with which the source ended, if it sent one.
+    pub(super) alert: Option<AlertDescription>,
     /// Whether the sink takes nothing any more; what comes is thrown away.
     pub(super) sink_gone: bool,
+    /// Whether it was a reset that the sink answered with. The kernel tells it once: a read after it sees a plain end.
+    pub(super) sink_reset: bool,
     /// Bytes that came in.
     pub(super) bytes: u64,
 }
@@ -46,7 +51,9 @@ impl Pump {
             must_flush: false,
             eof: None,
             closed: false,
+            alert: None,
             sink_gone: false,
+            sink_reset: false,
             bytes: filled as u64,
         }
     }
@@ -84,7 +91,19 @@ impl Pump {
     pub(super) fn take_unread(&mut self) -> Vec<u8> {
         let unread = self.unread().to_vec();
         self.filled = self.approved;
+        self.bytes -= unread.len() as u64;
         unread
+    }
+
+    /// Whether a read would find room without asking for more memory.
+    pub(super) fn has_room(&self) -> bool {
+        self.filled < self.buffer.len()
+    }
+
+    /// The sink refused what it was given.
+    pub(super) fn sink_failed(&mut self, error: &io::Error) {
+        self.sink_gone = true;
+        self.sink_reset = error.kind() == io::ErrorKind::ConnectionReset;
     }
 
     pub(super) fn is_drained(&self) -> bool {
@@ -148,6 +167,7 @@ impl Pump {
             Ok(()) => room.filled().len(),
             Err(error) => {
                 self.eof = Some(eof_of(&error));
+                self.alert = alert_of(&error);
                 return Poll::Ready(0);
             }
         };

@@ -9,6 +9,7 @@ use super::journal::ConnectionLog;
 use super::leg::{Eof, Leg};
 use super::pump::Pump;
 use super::reply;
+use super::tls;
 use super::tap::{Channel, Tap};
 use crate::facts::{Extractor, Version};
 use crate::redact::Redacted;
@@ -28,6 +29,8 @@ use tokio::time::{Sleep, sleep, timeout};
 
 /// Requests that may wait for their answers on one connection; beyond it the client is not read.
 const PIPELINE: usize = 64;
+/// How long the other side may take to end after one side has, when nothing is in flight.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// In which form requests arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +97,13 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
         pending_up: Deferred::default(),
         pending_down: Deferred::default(),
         other_authority: false,
+        refused: None,
+        parting: None,
+        answers_first: false,
+        upstream_first: false,
         draining: false,
         stop: None,
+        log,
     };
     let stop = tokio::select! {
         biased;
@@ -105,10 +113,11 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
             poll_fn(|cx| relay.poll(cx)).await
         }
     };
-    relay.conclude(log, stop).await
+    relay.conclude(stop).await
 }
 
-struct Relay<'a, C, U> {
+struct Relay<'a, C: Leg, U: Leg> {
+    log: &'a mut ConnectionLog,
     client: &'a mut C,
     upstream: U,
     up: Pump,
@@ -131,6 +140,12 @@ struct Relay<'a, C, U> {
     pending_up: Deferred,
     pending_down: Deferred,
     other_authority: bool,
+    /// A request that is refused once the answers before it have passed.
+    refused: Option<Refusal>,
+    parting: Option<Pin<Box<Sleep>>>,
+    answers_first: bool,
+    /// Whether the upstream stopped sending before the client did.
+    upstream_first: bool,
     draining: bool,
     stop: Option<Stop>,
 }
@@ -195,57 +210,66 @@ enum Looked {
 
 impl<C: Leg, U: Leg> Relay<'_, C, U> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Stop> {
+        // Neither direction may use up what the runtime lets a task do at once, time and again.
+        self.answers_first = !self.answers_first;
         loop {
-            let up = self.poll_up(cx);
-            let down = self.poll_down(cx);
+            let down = if self.answers_first { self.poll_down(cx) } else { Poll::Pending };
+            self.poll_up(cx);
+            let down = if self.answers_first { down } else { self.poll_down(cx) };
             if let Some(stop) = self.stop.take() {
                 return Poll::Ready(stop);
             }
-            if self.is_finished() {
+            if self.poll_finished(cx).is_ready() {
                 return Poll::Ready(if self.draining { Stop::Drained } else { Stop::Finished });
             }
             if self.other_authority && self.exchanges.is_empty() && self.up.is_drained() && self.down.is_drained() {
                 return Poll::Ready(Stop::OtherAuthority);
             }
+            if let Some(refusal) = self.refused
+                && self.exchanges.is_empty()
+                && self.down.is_drained()
+            {
+                return Poll::Ready(Stop::ClientRefused(refusal));
+            }
             // The answer may have unblocked the client's direction (an upgrade, room in the pipeline).
-            if !(up.is_ready() || down.is_ready()) {
+            if down.is_pending() {
                 return Poll::Pending;
             }
         }
     }
 
-    /// Ready when it made the other direction's next step possible.
-    fn poll_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_up(&mut self, cx: &mut Context<'_>) {
         loop {
             if self.stop.is_some() {
-                return Poll::Pending;
+                return;
             }
             let drained = self.drain_up(cx);
             self.settle_up();
             self.up.compact();
             if self.has_unread_request() {
                 if !drained {
-                    return Poll::Pending;
+                    return;
                 }
                 match self.look_at_request() {
                     Ok(Looked::Again) => continue,
                     Ok(Looked::NeedMore) => {}
-                    Err(refusal) => {
-                        self.stop = Some(Stop::ClientRefused(refusal));
-                        return Poll::Pending;
-                    }
+                    Err(refusal) => return self.refuse_request(refusal),
                 }
             }
+            let waiting = self.is_paused();
             if self.up.eof.is_some() {
-                self.close_up(cx, drained);
-                return Poll::Pending;
+                if !waiting || self.up.unread().is_empty() {
+                    self.close_up(cx, drained);
+                }
+                return;
             }
-            if self.is_paused() || self.poll_head_due(cx).is_ready() {
-                return Poll::Pending;
+            // A client that has to wait is still read, within the room that there is: it may go away.
+            if waiting && !self.up.has_room() || self.poll_head_due(cx).is_ready() {
+                return;
             }
             let empty = self.up.unread().is_empty();
             match self.up.poll_fill(cx, self.client) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => return,
                 Poll::Ready(0) => self.client_stopped(),
                 Poll::Ready(_) => {
                     if empty {
@@ -259,9 +283,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     fn drain_up(&mut self, cx: &mut Context<'_>) -> bool {
         match self.up.poll_drain(cx, &mut self.upstream) {
             Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(_)) => {
+            Poll::Ready(Err(error)) => {
                 // The upstream takes no more; what it said before it went is still read and delivered.
-                self.up.sink_gone = true;
+                self.up.sink_failed(&error);
                 true
             }
             Poll::Pending => false,
@@ -274,6 +298,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
 
     fn is_paused(&self) -> bool {
         self.other_authority
+            || self.refused.is_some()
             || matches!(self.asking, Asking::Upgrading)
             || (matches!(self.asking, Asking::Head) && (self.exchanges.len() >= PIPELINE || self.draining))
     }
@@ -289,7 +314,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Asking::Raw => {
                 let all = self.up.unread().len();
                 self.up.approve(all);
-                if let Some(current) = self.exchanges.front_mut() {
+                if let Some(current) = current_of(&mut self.exchanges) {
                     current.tap.count_request(all);
                 }
                 Ok(Looked::Again)
@@ -364,6 +389,14 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             }
             _ => wire::forwarded_head(raw, head, &named)?,
         }))
+    }
+
+    /// What comes after the answers to earlier requests must not overtake them.
+    fn refuse_request(&mut self, refusal: Refusal) {
+        match self.asking {
+            Asking::Head if !self.exchanges.is_empty() => self.refused = Some(refusal),
+            _ => self.stop = Some(Stop::ClientRefused(refusal)),
+        }
     }
 
     /// `over`: with this part the body is whole, although nothing marks its end.
@@ -477,8 +510,10 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                     }
                 }
             }
-            if self.down.eof.is_some() {
-                if drained {
+            if let Some(manner) = self.down.eof {
+                if drained && manner == Eof::Reset {
+                    self.stop = Some(Stop::UpstreamGone);
+                } else if drained {
                     self.close_down(cx);
                 }
                 break;
@@ -488,7 +523,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 Poll::Ready(0) => self.upstream_stopped(),
                 Poll::Ready(_) => {
                     self.read_down = Instant::now();
-                    if let Some(current) = self.exchanges.front_mut() {
+                    if let Some(current) = current_of(&mut self.exchanges) {
                         current.tap.answer_begun(self.read_down);
                     }
                 }
@@ -508,7 +543,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Answering::Raw => {
                 let all = self.down.unread().len();
                 self.down.approve(all);
-                if let Some(current) = self.exchanges.front_mut() {
+                if let Some(current) = current_of(&mut self.exchanges) {
                     current.tap.count_response(all);
                 }
                 Ok(Looked::Again)
@@ -517,7 +552,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     }
 
     fn look_at_response_head(&mut self) -> Result<Looked, Refusal> {
-        let Some(current) = self.exchanges.front_mut() else {
+        let Some(current) = current_of(&mut self.exchanges) else {
             // Unasked for (a 408 on an idle connection): it passes, and nothing can follow it.
             self.answering = Answering::Raw;
             return Ok(Looked::Again);
@@ -542,6 +577,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             if matches!(self.asking, Asking::Upgrading) {
                 self.asking = Asking::Head;
             }
+            current.context.upgrade_requested = false;
             self.answering = match head.framing {
                 Framing::None => Answering::Head,
                 framing => Answering::Body(BodyReader::new(framing, &self.limits)),
@@ -556,7 +592,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Part::NeedMore => Looked::NeedMore,
             Part::Data { take, payload } => {
                 let range = self.down.approve(take);
-                if let Some(current) = self.exchanges.front_mut() {
+                if let Some(current) = current_of(&mut self.exchanges) {
                     current.tap.count_response(payload.len());
                     if current.tap.reads_response() {
                         self.pending_down.data = Some(shift(&range, payload));
@@ -584,11 +620,11 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     /// Facts of what the client was handed. Whether an exchange ended.
     fn settle_down(&mut self) -> bool {
         let Deferred { head, interim, data, trailers, ended } = std::mem::take(&mut self.pending_down);
-        let Some(current) = self.exchanges.front_mut() else { return false };
+        let Some(current) = current_of(&mut self.exchanges) else { return false };
         if let Some(status) = interim {
             current.tap.interim(status);
         }
-        let unblocked = head.is_some() && (current.upgraded || current.context.upgrade_requested);
+        let unblocked = head.is_some();
         if let Some(Head::Response { raw, head }) = head {
             current.tap.add_held(self.read_down, Instant::now());
             let fields = raw_fields(&raw, &head.fields);
@@ -619,18 +655,19 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     }
 
     fn upstream_stopped(&mut self) {
-        if self.down.eof == Some(Eof::Reset) {
-            self.stop = Some(Stop::UpstreamGone);
-            return;
+        self.upstream_first = self.up.eof.is_none();
+        if self.up.sink_reset {
+            self.down.eof = Some(Eof::Reset);
         }
         // A head that breaks off passes as it is: what the client makes of it is between the two.
         let rest = self.down.unread().len();
         self.down.approve(rest);
         if let Answering::Body(reader) = &mut self.answering
+            && self.down.eof != Some(Eof::Reset)
             && reader.at_eof().is_ok()
         {
             self.answering = Answering::Head;
-            if let Some(current) = self.exchanges.front_mut() {
+            if let Some(current) = current_of(&mut self.exchanges) {
                 current.answered = true;
                 // Nothing can follow, so a request that is still being sent ends here as well.
                 current.asked = true;
@@ -649,19 +686,27 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         }
     }
 
-    /// When the upstream has stopped and nothing is being sent to it, or the client has stopped and waits for nothing,
-    /// or the relay is drained of exchanges while it is being stopped.
-    fn is_finished(&self) -> bool {
+    /// When both sides have stopped, or the relay is drained of exchanges while it is being stopped; also when one side
+    /// has stopped, nothing is in flight, and the other has had time to stop as well.
+    fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let sending = self.exchanges.iter().any(|current| !current.asked || current.upgraded);
-        let upstream_over = self.down.closed && (!sending || self.up.closed || self.up.sink_gone);
-        let client_over = self.up.closed && self.exchanges.is_empty() && self.down.is_drained();
-        let drained = self.draining && self.exchanges.is_empty() && self.down.is_drained() && self.up.is_drained();
-        upstream_over || client_over || drained
+        let idle = self.exchanges.is_empty() && self.down.is_drained();
+        if self.down.closed && (self.up.closed || self.up.sink_gone) {
+            return Poll::Ready(());
+        }
+        if self.draining && idle && self.up.is_drained() {
+            return Poll::Ready(());
+        }
+        let upstream_over = self.down.closed && !sending;
+        let client_over = self.up.closed && idle;
+        if !(upstream_over || client_over) {
+            self.parting = None;
+            return Poll::Pending;
+        }
+        self.parting.get_or_insert_with(|| Box::pin(sleep(PARTING))).as_mut().poll(cx)
     }
 
-    async fn conclude(mut self, log: &mut ConnectionLog, stop: Stop) -> RelayEnd {
-        log.add_bytes(self.up.bytes, self.down.bytes);
-        log.add_requests(self.carried);
+    async fn conclude(mut self, stop: Stop) -> RelayEnd {
         let (outcome, detail) = self.read_stop(stop);
         match stop {
             Stop::ClientGone => self.upstream.reset_on_close(),
@@ -669,16 +714,33 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 self.client.reset_on_close();
                 self.upstream.reset_on_close();
             }
-            Stop::ClientRefused(refusal) => self.refuse(refusal).await,
-            Stop::HeadTimeout | Stop::Finished | Stop::OtherAuthority | Stop::Drained => {}
+            Stop::ClientRefused(refusal) => {
+                self.upstream.reset_on_close();
+                self.refuse(refusal).await;
+            }
+            Stop::OtherAuthority => {}
+            Stop::HeadTimeout | Stop::Finished | Stop::Drained => self.part().await,
         }
         let unread = matches!(stop, Stop::OtherAuthority).then(|| self.up.take_unread());
         RelayEnd { outcome, detail, unread }
     }
 
+    /// Ends in good order what has not been ended.
+    async fn part(&mut self) {
+        let parting = async {
+            if !self.down.closed {
+                let _ = self.client.shutdown().await;
+            }
+            if !self.up.closed && !self.up.sink_gone {
+                let _ = self.upstream.shutdown().await;
+            }
+        };
+        let _ = timeout(PARTING, parting).await;
+    }
+
     /// The connection's outcome; what was in flight ends accordingly.
     fn read_stop(&mut self, stop: Stop) -> (Outcome, Option<Redacted>) {
-        let client_stopped = self.up.eof.is_some();
+        let client_stopped = self.up.eof.is_some() && !self.upstream_first;
         let (kind, outcome, detail) = match stop {
             Stop::Finished if self.exchanges.iter().all(|current| current.upgraded) => (EndKind::Upgraded, Outcome::Ok, None),
             Stop::Finished if client_stopped => (EndKind::ClientAbort, Outcome::ClientAbort, None),
@@ -688,6 +750,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 Some(Redacted::literal("the upstream closed the connection before the answer was complete")),
             ),
             Stop::ClientGone => (EndKind::ClientAbort, Outcome::ClientAbort, None),
+            Stop::UpstreamGone if self.down.alert.is_some() && self.channel.client_certificate_asked => {
+                (EndKind::UpstreamReset, Outcome::UpstreamMtls, Some(Redacted::literal(tls::MTLS_HINT)))
+            }
             Stop::UpstreamGone => {
                 (EndKind::UpstreamReset, Outcome::UpstreamReset, Some(Redacted::literal("the upstream reset the connection")))
             }
@@ -709,7 +774,15 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             }
         }
         match stop {
+            _ if outcome == Outcome::UpstreamMtls => (outcome, detail),
+            Stop::ClientGone if self.carried == 0 && self.up.alert.is_some_and(tls::refuses_certificate) => (
+                Outcome::ClientDistrustsCa,
+                Some(Redacted::literal("the client finished the handshake and then refused our certificate with a TLS alert")),
+            ),
             Stop::ClientGone | Stop::UpstreamGone if idle && self.carried > 0 => (Outcome::Ok, None),
+            Stop::Finished if self.carried == 0 && !client_stopped => {
+                (Outcome::UnusedTunnel, Some(Redacted::literal("the upstream closed before the client had sent a request")))
+            }
             Stop::Finished | Stop::ClientGone if self.carried == 0 => (
                 Outcome::UnusedTunnel,
                 Some(Redacted::literal("the client finished the handshake and closed without a request")),
@@ -726,7 +799,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     async fn refuse(&mut self, refusal: Refusal) {
         let answer = reply::refusal(refusal.status(), refusal.code(), &refusal.to_string());
         let talk = async {
-            if self.down.is_drained() && self.down.bytes == 0 || matches!(self.answering, Answering::Head) {
+            let begun = current_of(&mut self.exchanges).is_some_and(|current| current.tap.is_being_answered());
+            if self.down.is_drained() && matches!(self.answering, Answering::Head) && !begun {
                 self.client.write_all(&answer).await?;
                 self.client.shutdown().await?;
                 // Closing over unread bytes would make the kernel reset, and the answer could be lost.
@@ -737,6 +811,18 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         };
         let _ = timeout(Duration::from_secs(1), talk).await;
     }
+}
+
+impl<C: Leg, U: Leg> Drop for Relay<'_, C, U> {
+    fn drop(&mut self) {
+        self.log.add_bytes(self.up.bytes, self.down.bytes);
+        self.log.add_requests(self.carried);
+    }
+}
+
+/// The exchange that the upstream is to answer next.
+fn current_of(exchanges: &mut VecDeque<InFlight>) -> Option<&mut InFlight> {
+    exchanges.iter_mut().find(|current| !current.answered)
 }
 
 enum Rewritten {

@@ -25,6 +25,8 @@ pub(super) struct Channel {
     pub(super) port: u16,
     /// Whether its exchanges are recorded, or only counted.
     recorded: bool,
+    /// Whether the upstream asked for a client certificate, which we do not have.
+    pub(super) client_certificate_asked: bool,
     dialed: (Option<u64>, Option<u64>, Option<u64>),
 }
 
@@ -38,8 +40,14 @@ impl Channel {
             host,
             port,
             recorded: true,
+            client_certificate_asked: false,
             dialed: log.timing(),
         }
+    }
+
+    /// The upstream asked for a client certificate.
+    pub(super) fn asked_for_certificate(self, asked: bool) -> Self {
+        Self { client_certificate_asked: asked, ..self }
     }
 
     /// The host is out of scope: what passes is counted, and nothing of it is read.
@@ -167,6 +175,11 @@ impl Tap {
     /// The first byte of an answer has arrived.
     pub(super) fn answer_begun(&mut self, at: Instant) {
         self.answered.get_or_insert(at);
+    }
+
+    /// Whether bytes of the final answer have arrived.
+    pub(super) fn is_being_answered(&self) -> bool {
+        self.answered.is_some()
     }
 
     pub(super) fn interim(&mut self, status: u16) {

@@ -2,14 +2,16 @@
 
 use super::ProxyError;
 use crate::ca::{CaError, LeafStore};
-use rustls::client::Resumption;
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{AlertDescription, ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use time::OffsetDateTime;
@@ -65,6 +67,7 @@ pub(super) type Protocols = Vec<Vec<u8>>;
 pub(super) struct TlsConfigs {
     provider: Arc<CryptoProvider>,
     roots: Arc<RootCertStore>,
+    no_certificate: Arc<dyn ResolvesClientCert>,
     clients: Mutex<HashMap<Protocols, Arc<ClientConfig>>>,
     servers: Mutex<HashMap<(String, Option<Vec<u8>>), ServerEntry>>,
     sessions: Arc<dyn StoresServerSessions>,
@@ -81,6 +84,7 @@ impl TlsConfigs {
         Ok(Self {
             provider: Arc::new(aws_lc_rs::default_provider()),
             roots: Arc::clone(&trust.roots),
+            no_certificate: Arc::new(NoCertificate),
             clients: Mutex::default(),
             servers: Mutex::default(),
             sessions: ServerSessionMemoryCache::new(1_024),
@@ -97,7 +101,7 @@ impl TlsConfigs {
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(Arc::clone(&self.roots))
-            .with_no_client_auth();
+            .with_client_cert_resolver(Arc::clone(&self.no_certificate));
         config.alpn_protocols.clone_from(protocols);
         config.resumption = Resumption::in_memory_sessions(256);
         let config = Arc::new(config);
@@ -135,6 +139,52 @@ impl TlsConfigs {
         kept.insert(key, ServerEntry { leaf, config: Arc::clone(&config) });
         Ok(config)
     }
+}
+
+/// What to do about an upstream that asks for a client certificate.
+pub(super) const MTLS_HINT: &str = "the upstream asks for a client certificate; let it pass unread with --tunnel HOST";
+
+tokio::task_local! {
+    static CERTIFICATE_ASKED: Cell<bool>;
+}
+
+/// Runs a handshake with an upstream, and tells besides its result whether the upstream asked for a client certificate.
+///
+/// A flag of the task and not of the configuration: sessions are resumed only under the very resolver they were made with.
+pub(super) async fn noting_certificate_request<T>(handshake: impl Future<Output = T>) -> (T, bool) {
+    let noting = async {
+        let result = handshake.await;
+        (result, CERTIFICATE_ASKED.with(Cell::get))
+    };
+    CERTIFICATE_ASKED.scope(Cell::new(false), noting).await
+}
+
+/// Has no certificate, and notes that one was asked for (RFC 8446 §4.3.2).
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        let _ = CERTIFICATE_ASKED.try_with(|asked| asked.set(true));
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
+}
+
+/// Whether an alert speaks of the other side's certificate.
+pub(super) fn refuses_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+    )
 }
 
 /// Why a client cannot be given a certificate.

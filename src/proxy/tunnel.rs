@@ -9,21 +9,29 @@ use std::task::{Context, Poll};
 
 /// Passes bytes until both sides have stopped, or either breaks off.
 pub(super) async fn pass(log: &mut ConnectionLog, client: Rewind, upstream: Rewind) {
-    let mut tunnel = Tunnel { client, upstream, up: Pump::new(Vec::new()), down: Pump::new(Vec::new()) };
+    let mut tunnel = Tunnel { log, client, upstream, up: Pump::new(Vec::new()), down: Pump::new(Vec::new()) };
     let outcome = poll_fn(|cx| tunnel.poll(cx)).await;
-    log.add_bytes(tunnel.up.bytes, tunnel.down.bytes);
     let unused = tunnel.up.bytes == 0 && tunnel.down.bytes == 0;
+    drop(tunnel);
     log.end(if unused && outcome == Outcome::Ok { Outcome::UnusedTunnel } else { outcome }, None);
 }
 
-struct Tunnel {
+struct Tunnel<'a> {
+    log: &'a mut ConnectionLog,
     client: Rewind,
     upstream: Rewind,
     up: Pump,
     down: Pump,
 }
 
-impl Tunnel {
+/// Also when the tunnel is killed, what it carried is told.
+impl Drop for Tunnel<'_> {
+    fn drop(&mut self) {
+        self.log.add_bytes(self.up.bytes, self.down.bytes);
+    }
+}
+
+impl Tunnel<'_> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
         let up = poll_direction(cx, &mut self.up, &mut self.client, &mut self.upstream);
         let down = poll_direction(cx, &mut self.down, &mut self.upstream, &mut self.client);
@@ -31,7 +39,9 @@ impl Tunnel {
             self.upstream.reset_on_close();
             return Poll::Ready(Outcome::ClientAbort);
         }
-        if self.down.eof == Some(Eof::Reset) || self.up.sink_gone {
+        // What the upstream sent before it broke off is delivered first.
+        let reset = self.down.eof == Some(Eof::Reset) || self.up.sink_reset;
+        if reset && down.is_ready() {
             self.client.reset_on_close();
             return Poll::Ready(Outcome::UpstreamReset);
         }
@@ -44,8 +54,8 @@ fn poll_direction(cx: &mut Context<'_>, pump: &mut Pump, source: &mut Rewind, si
     loop {
         let drained = match pump.poll_drain(cx, sink) {
             Poll::Ready(Ok(())) => true,
-            Poll::Ready(Err(_)) => {
-                pump.sink_gone = true;
+            Poll::Ready(Err(error)) => {
+                pump.sink_failed(&error);
                 return Poll::Ready(());
             }
             Poll::Pending => false,

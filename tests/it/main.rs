@@ -1,13 +1,21 @@
 //! Tests that need more than one room: real sockets, foreign programs, the binary itself.
 
+#[cfg(test)]
+mod bytes;
 #[cfg(test)] // clippy takes functions beside a test for test code only so
 mod ca;
 mod compile_fail;
+#[cfg(test)]
+mod handshake;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
 mod real_client;
 #[cfg(test)]
+mod refusal;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terminal;
+#[cfg(test)]
+mod transport;

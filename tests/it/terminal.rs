@@ -3,7 +3,7 @@
 
 use super::ca::available;
 use super::real_client::{Slot, Version};
-use super::support::{Ended, Home, Live, PATIENCE, Trace, run};
+use super::support::program::{Ended, Home, Live, PATIENCE, Trace, run};
 use authtrace::fake::{Fake, FakeConfig, Model, Seed};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
