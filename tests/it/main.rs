@@ -9,6 +9,8 @@ mod ca;
 #[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
+mod handshake;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod launch;
@@ -17,6 +19,10 @@ mod properties;
 #[cfg(test)]
 mod real_client;
 #[cfg(test)]
+mod refusal;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terminal;
+#[cfg(test)]
+mod transport;

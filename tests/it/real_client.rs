@@ -4,7 +4,7 @@
 //! the executables. A version that is not there is skipped with a line that says so; `AUTHTRACE_REQUIRE_TOOLS=1` makes that a failure.
 //! Every credential is made up, and whatever host the client asks for is the fake.
 
-use super::support::{Ended, Home, Trace, assert_without, run};
+use super::support::program::{Ended, Home, Trace, assert_without, run};
 use authtrace::fake::{
     ApiError, Coding, Fake, FakeConfig, Login, Model, Rule, Script, Seed, Seen, Then, TokenOutcome, When,
 };

@@ -7,6 +7,7 @@ STEPS is JSON, a list of
   ["type", TEXT]           type it
   ["resize", ROWS, COLS]   change the window
   ["signal", NAME]         send a signal to the program alone
+  ["insist", TEXT]         type it, again and again, until the program ends
 Printed is JSON: how the program ended (code, signal), what it wrote (text), whether the terminal's modes are as they were (sane),
 and the step that was not reached (failed), if one was not.
 """
@@ -78,6 +79,12 @@ for step in steps:
         resize(*rest)
     elif what == "signal":
         os.kill(pid, getattr(signal, rest[0]))
+    elif what == "insist":
+        while status is None and time.monotonic() < deadline:
+            os.write(master, rest[0].encode())
+            pause = time.monotonic() + 0.3
+            while status is None and time.monotonic() < pause:
+                read(0.05)
 
 while status is None and time.monotonic() < deadline:
     read(0.05)

@@ -4,17 +4,16 @@
 //! Nothing here parses HTTP: a test says which bytes go out and compares which bytes came in.
 
 mod collector;
-mod home;
 mod pki;
+pub(crate) mod program;
 mod proxy;
 mod seed;
 mod tools;
 mod wire;
 
 pub(crate) use collector::Collector;
-pub(crate) use home::*;
-pub(crate) use pki::{Pki, client_config};
-pub(crate) use proxy::{PASSWORD, Setup, TestProxy};
+pub(crate) use pki::{Identity, Pki, client_config, client_config_of, server};
+pub(crate) use proxy::{PASSWORD, Setup, TestProxy, handshake};
 pub(crate) use seed::Seed;
 pub(crate) use tools::tool;
 pub(crate) use wire::{Ending, Origin, Wire};
