@@ -8,6 +8,8 @@ mod compile_fail;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod launch;
 #[cfg(test)]
 mod refusal;
