@@ -13,6 +13,8 @@ mod handshake;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod launch;
 #[cfg(test)]
 mod properties;
