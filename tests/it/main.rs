@@ -2,6 +2,8 @@
 
 #[cfg(test)] // clippy takes functions beside a test for test code only so
 mod ca;
+#[cfg(test)]
+mod canary;
 mod compile_fail;
 #[cfg(test)]
 mod launch;
