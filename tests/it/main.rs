@@ -11,3 +11,5 @@ mod launch;
 mod house;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod schema;
