@@ -7,6 +7,8 @@ mod bytes;
 #[cfg(test)]
 mod ca;
 #[cfg(test)]
+mod canary;
+#[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
 mod handshake;
@@ -22,6 +24,8 @@ mod properties;
 mod real_client;
 #[cfg(test)]
 mod refusal;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
