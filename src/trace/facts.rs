@@ -91,7 +91,7 @@ pub struct RequestIds {
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub client: Option<Redacted>,
     /// The edge's id (`cf-ray`).
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_request_id")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_edge_id")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub edge: Option<Redacted>,
 }
