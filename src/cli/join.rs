@@ -4,7 +4,7 @@
 //! its own: user and password for the proxy, the certificate, and where things are. Nothing of it is written to disk.
 
 use super::console;
-use super::session::{Login, Session, lane_name, scope_names};
+use super::session::{Login, Session, lane_name};
 use anyhow::{Context, Result, bail};
 use authtrace::ca::Scope;
 use authtrace::launch::{self, Outcome, ParentEnvironment, Plan, TempDir, Trust, TrustFiles, environment};
@@ -104,7 +104,7 @@ impl Host {
             asks_password: session.login.is_some(),
             proxy: session.address(),
             root_pem: session.root_pem.clone(),
-            scope: scope_names(scope),
+            scope: scope.to_string().split(", ").map(str::to_owned).collect(),
             trust: trust.to_list(),
             trace: session.trace_path().to_owned(),
             lanes: AtomicUsize::new(2),

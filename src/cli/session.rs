@@ -3,7 +3,7 @@
 use super::console;
 use anyhow::{Context, Result};
 use authtrace::analyze::Survey;
-use authtrace::ca::{LeafStore, Root};
+use authtrace::ca::{LeafStore, Root, Scope};
 use authtrace::config::{Config, ProxyAuth};
 use authtrace::export::summary;
 use authtrace::proxy::{Access, Lane, Patience, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
@@ -111,10 +111,10 @@ impl Session {
     }
 
     /// The lines after the end: what was seen, and where it is.
-    pub(crate) fn summarise(&self, hints: &[String]) {
-        let path = self.trace_path().display().to_string();
-        // Nobody reads standard error any more: there is no other place to say so.
-        let _ = summary::closing(&self.survey(), &path, hints, console::stderr_style(), &mut std::io::stderr().lock());
+    pub(crate) fn summarise(&self, hints: &[String], closed: &Closed) {
+        let degraded = closed.degraded.as_deref();
+        let style = console::stderr_style();
+        console::write(&summary::closing(&self.survey(), self.trace_path(), hints, degraded, style));
     }
 
     /// Writes a note into the trace.
@@ -123,15 +123,10 @@ impl Session {
         self.recorder.emit(Record::Note(Note { at: Timestamp::now(), kind, text }));
     }
 
-    /// Drains the proxy and closes the trace; says so if something could not be recorded.
+    /// Drains the proxy and closes the trace.
     pub(crate) async fn close(&self, exit_code: Option<i32>) -> Closed {
         self.proxy.stop().await;
-        let closed = self.recorder.close(exit_code);
-        if closed.totals.lost > 0 {
-            let cause = closed.degraded.as_deref().unwrap_or("unknown");
-            console::say(&format!("{} records are missing from the trace: {cause}", closed.totals.lost));
-        }
-        closed
+        self.recorder.close(exit_code)
     }
 }
 
@@ -163,18 +158,18 @@ fn trace_head(config: &Config, redactor: &Redactor, surroundings: &Surroundings<
     TraceHead {
         format: FormatVersion::CURRENT,
         tool: Redacted::literal(concat!("authtrace ", env!("CARGO_PKG_VERSION"))),
-        os: redactor.message(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        os: redactor.platform(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         started: Timestamp::now(),
-        intercept: scope_names(&config.scope).iter().map(|name| redactor.host(name)).collect(),
+        intercept: config.scope.patterns().map(|pattern| redactor.host(pattern.name())).collect(),
         variables: surroundings.variables.iter().map(|name| redactor.variable(name)).collect(),
         shared_fingerprints: config.fingerprint_key.is_some(),
     }
 }
 
-/// The names of a scope, for people.
-pub(crate) fn scope_names(scope: &authtrace::ca::Scope) -> Vec<String> {
+/// The names of a scope, for people: each stands for itself, and domains for all below them as well.
+pub(crate) fn scope_names(scope: &Scope) -> Vec<String> {
     if scope.is_everything() {
-        return vec!["*".to_owned()];
+        return vec!["every host (the authority of this run is not constrained)".to_owned()];
     }
-    scope.patterns().map(ToString::to_string).collect()
+    scope.patterns().map(|pattern| pattern.name().to_owned()).collect()
 }

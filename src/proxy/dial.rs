@@ -1,5 +1,6 @@
 //! Dialling the upstream: `--connect-to`, names, TCP, and the proxy that we go through.
 
+use super::bypass::Bypass;
 use super::{Patience, ProxyError, reply};
 use crate::trace::Outcome;
 use crate::wire::{self, Authority, Host};
@@ -88,6 +89,7 @@ fn parse_port(text: &str) -> Result<Option<u16>, ()> {
 pub struct UpstreamProxy {
     address: Authority,
     authorization: Option<Zeroizing<String>>,
+    bypass: Bypass,
 }
 
 impl UpstreamProxy {
@@ -119,7 +121,13 @@ impl UpstreamProxy {
             plain.extend(percent_encoding::percent_decode_str(password));
             Zeroizing::new(format!("Basic {}", STANDARD.encode(plain.as_slice())))
         });
-        Ok(Self { address, authorization })
+        Ok(Self { address, authorization, bypass: Bypass::default() })
+    }
+
+    /// Lets these targets go directly.
+    #[must_use]
+    pub fn with_bypass(self, bypass: Bypass) -> Self {
+        Self { bypass, ..self }
     }
 
     /// Host and port, without credentials.
@@ -170,7 +178,7 @@ pub(super) struct DialFailure {
     pub(super) status: u16,
     pub(super) detail: &'static str,
     /// What an upstream proxy answered, for its record.
-    pub(super) refusal: Option<ProxyRefusal>,
+    pub(super) refusal: Option<Box<ProxyRefusal>>,
     pub(super) dns: Option<Duration>,
 }
 
@@ -212,7 +220,7 @@ impl Dialer {
         let exempt = moved.is_some();
         let target = moved.as_ref().unwrap_or(target);
         match (&self.proxy, exempt) {
-            (Some(proxy), false) => self.dial_through(proxy, target, purpose).await,
+            (Some(proxy), false) if !proxy.bypass.covers(target) => self.dial_through(proxy, target, purpose).await,
             _ => self.dial_directly(target, exempt).await,
         }
     }
@@ -327,6 +335,7 @@ impl DialFailure {
     }
 
     fn proxy(status: u16, detail: &'static str, refusal: Option<ProxyRefusal>) -> Self {
+        let refusal = refusal.map(Box::new);
         Self { outcome: Outcome::UpstreamProxyRefused, status, detail, refusal, dns: None }
     }
 }

@@ -6,6 +6,7 @@
 //! between clients, an answer of our own where a server should have answered.
 
 mod access;
+mod bypass;
 mod connect;
 mod dial;
 mod forward;
@@ -23,6 +24,7 @@ mod tls;
 mod tunnel;
 
 pub use access::{Access, Lane};
+pub use bypass::Bypass;
 pub use dial::{ConnectTo, UpstreamProxy};
 pub use listener::{Proxy, ProxyHandle};
 pub use scope::Intercept;
@@ -136,4 +138,6 @@ struct Shared {
     sink: Arc<dyn EventSink>,
     numbers: journal::Numbers,
     stopping: tokio_util::sync::CancellationToken,
+    /// Tasks that connections spawn: HTTP/2 has one for every stream.
+    streams: tokio_util::task::TaskTracker,
 }

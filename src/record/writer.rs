@@ -8,8 +8,27 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-pub(super) struct Writer {
-    file: File,
+/// Where lines go.
+pub(super) trait Store: Send {
+    /// Appends all of it, or fails having written a part.
+    fn append(&mut self, lines: &[u8]) -> io::Result<()>;
+
+    /// Cuts what lies behind that length off.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Store for File {
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.write_all(lines)
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+}
+
+pub(super) struct Writer<S> {
+    store: S,
     /// Length of the file up to the last whole batch.
     length: u64,
     redactor: Arc<Redactor>,
@@ -20,9 +39,9 @@ pub(super) struct Writer {
     cause: Option<String>,
 }
 
-impl Writer {
-    pub(super) fn new(file: File, redactor: Arc<Redactor>, observers: Vec<Observer>) -> Self {
-        Self { file, length: 0, redactor, observers, totals: TraceEnd::default(), missing: 0, cause: None }
+impl<S: Store> Writer<S> {
+    pub(super) fn new(store: S, redactor: Arc<Redactor>, observers: Vec<Observer>) -> Self {
+        Self { store, length: 0, redactor, observers, totals: TraceEnd::default(), missing: 0, cause: None }
     }
 
     pub(super) fn run(mut self, queue: &Queue) -> Closed {
@@ -43,9 +62,10 @@ impl Writer {
         let mut lines = Vec::with_capacity(batch.records.len() * 1_024);
         let count = batch.records.len() as u64;
         self.push_gap(&mut lines);
-        for record in &batch.records {
-            self.count(record);
-            self.push_line(&mut lines, record);
+        let mut shown = Vec::with_capacity(batch.records.len());
+        for record in batch.records {
+            self.count(&record);
+            shown.extend(self.push_line(&mut lines, record));
         }
         if lines.is_empty() {
             return;
@@ -54,7 +74,7 @@ impl Writer {
             Ok(()) => self.missing = 0,
             Err(error) => self.lose(count, &describe(&error)),
         }
-        for record in &batch.records {
+        for record in &shown {
             self.show(record);
         }
     }
@@ -71,10 +91,12 @@ impl Writer {
         }
     }
 
-    fn push_line(&mut self, lines: &mut Vec<u8>, record: &Record) {
-        let Ok(line) = serde_json::to_string(record) else {
+    /// Adds the line of `record`, and gives the record for those who read along: what is masked in the file is masked
+    /// for them, too.
+    fn push_line(&mut self, lines: &mut Vec<u8>, record: Record) -> Option<Record> {
+        let Ok(line) = serde_json::to_string(&record) else {
             self.lose(1, "a record could not be written as JSON");
-            return;
+            return None;
         };
         let sealed = self.redactor.seal(line);
         lines.extend_from_slice(sealed.text().as_bytes());
@@ -90,18 +112,20 @@ impl Writer {
                 lines.extend_from_slice(&note);
                 lines.push(b'\n');
             }
+            return serde_json::from_str(sealed.text()).ok();
         }
+        Some(record)
     }
 
     /// Appends whole lines in one call; what was written of a batch that failed is cut off again.
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        match self.file.write_all(lines) {
+        match self.store.append(lines) {
             Ok(()) => {
                 self.length += lines.len() as u64;
                 Ok(())
             }
             Err(error) => {
-                self.file.set_len(self.length)?;
+                self.store.cut(self.length)?;
                 Err(error)
             }
         }
@@ -133,11 +157,13 @@ impl Writer {
         let end = Record::End(self.totals.clone());
         let mut lines = Vec::new();
         self.push_gap(&mut lines);
-        self.push_line(&mut lines, &end);
+        let shown = self.push_line(&mut lines, end);
         if let Err(error) = self.append(&lines) {
             self.cause = Some(describe(&error));
         }
-        self.show(&end);
+        if let Some(end) = &shown {
+            self.show(end);
+        }
         Closed { totals: self.totals, degraded: self.cause }
     }
 }
@@ -149,5 +175,110 @@ fn describe(error: &io::Error) -> String {
         io::ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
         kind => format!("the trace could not be written ({kind})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Line, Reader};
+    use std::sync::Mutex;
+
+    /// A disk with so much room, and what was written on it.
+    #[derive(Clone, Default)]
+    struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
+
+    impl Disk {
+        fn with_room(room: usize) -> Self {
+            Self(Arc::new(Mutex::new((Vec::new(), room))))
+        }
+
+        fn set_room(&self, room: usize) {
+            self.0.lock().unwrap().1 = room;
+        }
+
+        fn records(&self) -> Vec<Record> {
+            let content = self.0.lock().unwrap().0.clone();
+            let mut reader = Reader::new(content.as_slice()).unwrap();
+            let mut records = Vec::new();
+            while let Some(line) = reader.next_line().unwrap() {
+                let Line::Record(record) = line else { panic!("{line:?}") };
+                records.push(record);
+            }
+            records
+        }
+    }
+
+    impl Store for Disk {
+        fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+            let mut disk = self.0.lock().unwrap();
+            let room = disk.1.saturating_sub(disk.0.len());
+            let fits = lines.len() <= room;
+            disk.0.extend_from_slice(&lines[..lines.len().min(room)]);
+            if fits { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+        }
+
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            self.0.lock().unwrap().0.truncate(usize::try_from(length).unwrap());
+            Ok(())
+        }
+    }
+
+    fn head() -> Record {
+        let text = r#"{"record":"trace","format":"authtrace/1.0","tool":"authtrace","os":"linux","started":"2026-01-01T00:00:00.000Z","intercept":[]}"#;
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn note(text: &'static str) -> Record {
+        Record::Note(Note { at: Timestamp::from_unix_ms(0), kind: NoteKind::Other, text: Redacted::literal(text) })
+    }
+
+    fn batch(records: Vec<Record>) -> Batch {
+        Batch { records, overflowed: 0, closing: None }
+    }
+
+    #[test]
+    fn a_full_disk_leaves_whole_lines_and_an_exact_gap() {
+        let disk = Disk::with_room(usize::MAX);
+        let mut writer = Writer::new(disk.clone(), Arc::new(Redactor::plain()), Vec::new());
+        writer.write_batch(batch(vec![head(), note("before")]));
+        let used = disk.0.lock().unwrap().0.len();
+        disk.set_room(used + 10);
+        writer.write_batch(batch(vec![note("one"), note("two")]));
+        writer.write_batch(batch(vec![note("three")]));
+        disk.set_room(usize::MAX);
+        writer.write_batch(batch(vec![note("after")]));
+        let closed = writer.finish(Some(0));
+        let records = disk.records();
+        let gaps: Vec<u64> = records.iter().filter_map(|record| match record {
+            Record::Gap(gap) => Some(gap.lost),
+            _ => None,
+        }).collect();
+        let notes = records.iter().filter(|record| matches!(record, Record::Note(_))).count();
+        assert_eq!((gaps, notes, closed.totals.lost), (vec![3], 2, 3));
+        assert_eq!(closed.degraded.as_deref(), Some("the disk is full"));
+    }
+
+    #[test]
+    fn records_that_found_the_queue_full_are_counted() {
+        let disk = Disk::with_room(usize::MAX);
+        let mut writer = Writer::new(disk.clone(), Arc::new(Redactor::plain()), Vec::new());
+        writer.write_batch(batch(vec![head()]));
+        writer.write_batch(Batch { records: vec![note("next")], overflowed: 7, closing: None });
+        assert!(disk.records().iter().any(|record| matches!(record, Record::Gap(gap) if gap.lost == 7)));
+    }
+
+    #[test]
+    fn a_learned_value_is_masked_in_the_last_moment_and_noted() {
+        let disk = Disk::with_room(usize::MAX);
+        let redactor = Arc::new(Redactor::plain());
+        redactor.learn(b"FAKE-credential-0123456789");
+        let mut writer = Writer::new(disk.clone(), redactor, Vec::new());
+        writer.write_batch(batch(vec![head(), note("said FAKE-credential-0123456789 aloud")]));
+        let closed = writer.finish(None);
+        let content = String::from_utf8(disk.0.lock().unwrap().0.clone()).unwrap();
+        assert!(!content.contains("FAKE-credential"), "{content}");
+        assert_eq!(closed.totals.masked, 1);
+        assert!(disk.records().iter().any(|record| matches!(record, Record::Note(note) if note.kind == NoteKind::Masked)));
     }
 }

@@ -123,11 +123,11 @@ pub struct OAuthFacts {
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub client_id: Option<Redacted>,
     /// Scopes asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_scope")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub scope_requested: Option<Redacted>,
     /// Scopes granted.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_scope")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub scope_granted: Option<Redacted>,
     /// Lifetime of the issued access token in seconds.

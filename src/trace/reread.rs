@@ -27,6 +27,7 @@ read! {
     identifier => word;
     host => reread::host;
     path => reread::path;
+    platform => platform_name;
 }
 
 read_if_there! {
@@ -35,6 +36,8 @@ read_if_there! {
     maybe_protocol => protocol;
     maybe_edge_id => edge_id;
     maybe_request_id => request_id;
+    maybe_edge_id => edge_id;
+    maybe_scope => scope;
 }
 
 /// Versions of TLS, and ALPN names of HTTP.
@@ -59,6 +62,18 @@ fn edge_id(text: &str) -> Redacted {
 
 fn request_id(text: &str) -> Redacted {
     reread::redactor().request_id(text)
+}
+
+fn edge_id(text: &str) -> Redacted {
+    reread::redactor().edge_id(text)
+}
+
+fn scope(text: &str) -> Redacted {
+    reread::redactor().scope(text)
+}
+
+fn platform_name(text: &str) -> Redacted {
+    reread::redactor().platform(text)
 }
 
 pub(super) fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Redacted>, D::Error> {
