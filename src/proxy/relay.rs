@@ -831,6 +831,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 Some(Redacted::literal("the client finished the handshake and then refused our certificate with a TLS alert")),
             ),
             Stop::ClientGone | Stop::UpstreamGone if idle && self.carried > 0 => (Outcome::Ok, None),
+            // The command has ended, and with it its connections: that is no doing of ours.
+            Stop::Drained if idle && client_stopped && self.carried > 0 => (Outcome::Ok, None),
             Stop::Finished if self.carried == 0 && !client_stopped => {
                 (Outcome::UnusedTunnel, Some(Redacted::literal("the upstream closed before the client had sent a request")))
             }

@@ -33,9 +33,18 @@ read! {
 read_if_there! {
     maybe_text => reread::text;
     maybe_identifier => word;
+    maybe_protocol => protocol;
+    maybe_edge_id => edge_id;
     maybe_request_id => request_id;
     maybe_edge_id => edge_id;
     maybe_scope => scope;
+}
+
+/// Versions of TLS, and ALPN names of HTTP.
+const PROTOCOLS: [&str; 6] = ["TLSv1.2", "TLSv1.3", "h2", "http/1.1", "http/1.0", "h3"];
+
+fn protocol(text: &str) -> Redacted {
+    reread::identifier(text, &PROTOCOLS)
 }
 
 fn lane_name(text: &str) -> Redacted {
@@ -44,6 +53,11 @@ fn lane_name(text: &str) -> Redacted {
 
 fn word(text: &str) -> Redacted {
     reread::redactor().word(text)
+}
+
+/// The edge's id by the rule of its header.
+fn edge_id(text: &str) -> Redacted {
+    reread::header("cf-ray", text).1
 }
 
 fn request_id(text: &str) -> Redacted {
