@@ -34,7 +34,6 @@ read_if_there! {
     maybe_text => reread::text;
     maybe_identifier => word;
     maybe_protocol => protocol;
-    maybe_edge_id => edge_id;
     maybe_request_id => request_id;
     maybe_edge_id => edge_id;
     maybe_scope => scope;
@@ -53,11 +52,6 @@ fn lane_name(text: &str) -> Redacted {
 
 fn word(text: &str) -> Redacted {
     reread::redactor().word(text)
-}
-
-/// The edge's id by the rule of its header.
-fn edge_id(text: &str) -> Redacted {
-    reread::header("cf-ray", text).1
 }
 
 fn request_id(text: &str) -> Redacted {
