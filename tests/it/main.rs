@@ -4,11 +4,13 @@
 mod ca;
 #[cfg(test)]
 mod canary;
+#[cfg(test)]
+mod clients;
 mod compile_fail;
 #[cfg(test)]
-mod launch;
-#[cfg(test)]
 mod house;
+#[cfg(test)]
+mod launch;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
