@@ -17,6 +17,7 @@ pub struct Reader<R> {
 
 /// What stands on the next line.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and nearly every line is a record")]
 pub enum Line {
     /// A record.
     Record(Record),
