@@ -9,6 +9,8 @@ mod ca;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
 mod handshake;
