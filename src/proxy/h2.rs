@@ -7,6 +7,7 @@ use super::Shared;
 use super::journal::ConnectionLog;
 use super::leg::Rewind;
 use super::tap::{Channel, Tap};
+use super::tls;
 use crate::facts::{Extractor, Version};
 use crate::redact::Redacted;
 use crate::trace::{End, EndKind, Outcome};
@@ -16,18 +17,28 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
+use rustix::net::sockopt::set_socket_linger;
+use std::error::Error;
+use std::future::Future;
+use std::io;
+use std::os::fd::AsFd as _;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use tokio_rustls::{client, server};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Larger than any head of the real client, smaller than what would hurt.
 const LARGEST_HEAD: u32 = 256 * 1024;
 /// Streams that a client may have open at once.
 const STREAMS: u32 = 256;
+/// How long the client's connection may take to end after the upstream's has.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Serves one connection to its end.
 pub(super) async fn serve(
@@ -37,7 +48,11 @@ pub(super) async fn serve(
     upstream: client::TlsStream<Rewind>,
     channel: Arc<Channel>,
 ) -> (Outcome, Option<Redacted>) {
-    let handshake = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+    let executor = Streams::new(shared);
+    let _with_this_connection = executor.ended.clone().drop_guard();
+    let certificate_asked = channel.client_certificate_asked;
+    let socket = client.get_ref().0.stream().as_fd().try_clone_to_owned();
+    let handshake = hyper::client::conn::http2::Builder::new(executor.clone())
         .max_header_list_size(LARGEST_HEAD)
         .handshake(TokioIo::new(upstream))
         .await;
@@ -48,6 +63,8 @@ pub(super) async fn serve(
         channel,
         extractor: Mutex::new(Extractor::new(Arc::clone(&shared.redactor))),
         carried: AtomicU64::new(0),
+        open: AtomicU64::new(0),
+        stream_ended: Notify::new(),
         up: AtomicU64::new(0),
         down: AtomicU64::new(0),
     });
@@ -55,7 +72,7 @@ pub(super) async fn serve(
         let carrier = Arc::clone(&carrier);
         move |request| pass(Arc::clone(&carrier), sender.clone(), request)
     });
-    let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+    let serving = hyper::server::conn::http2::Builder::new(executor)
         .auto_date_header(false)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(LARGEST_HEAD)
@@ -64,23 +81,41 @@ pub(super) async fn serve(
     let mut outcome = (Outcome::Ok, None);
     let mut upstream_open = true;
     let mut leaving = false;
+    let mut parting = pin!(tokio::time::sleep(Duration::MAX));
     loop {
         tokio::select! {
             biased;
             served = &mut serving => {
-                if served.is_err() && outcome.0 == Outcome::Ok {
+                if served.is_err() && outcome.0 == Outcome::Ok && carrier.has_open_streams() {
                     outcome = (Outcome::ClientAbort, None);
                 }
                 break;
             }
             ended = &mut upstream, if upstream_open => {
                 upstream_open = false;
-                if ended.is_err() {
-                    outcome = (Outcome::UpstreamReset, Some(Redacted::literal("the upstream broke the connection off")));
+                let ended = ended.err().map(|error| UpstreamEnd::of(&error, certificate_asked));
+                match ended {
+                    Some(UpstreamEnd::Mtls) => outcome = (Outcome::UpstreamMtls, Some(Redacted::literal(tls::MTLS_HINT))),
+                    Some(_) if carrier.has_open_streams() => {
+                        let detail = Redacted::literal("the upstream broke the connection off");
+                        outcome = (Outcome::UpstreamReset, Some(detail));
+                    }
+                    _ => {}
+                }
+                if matches!(ended, Some(UpstreamEnd::Reset | UpstreamEnd::Mtls)) {
+                    if let Ok(socket) = &socket {
+                        let _ = set_socket_linger(socket, Some(Duration::ZERO));
+                    }
                     break;
                 }
+                parting.as_mut().reset(tokio::time::Instant::now() + PARTING);
+            }
+            // Every stream has ended with the code that the upstream gave; now the connection does.
+            () = carrier.idle(), if !upstream_open && !leaving => {
+                leaving = true;
                 serving.as_mut().graceful_shutdown();
             }
+            () = &mut parting, if !upstream_open => break,
             () = shared.stopping.cancelled(), if !leaving => {
                 leaving = true;
                 outcome = (Outcome::Shutdown, None);
@@ -90,7 +125,62 @@ pub(super) async fn serve(
     }
     log.add_requests(carrier.carried.load(Ordering::Relaxed));
     log.add_bytes(carrier.up.load(Ordering::Relaxed), carrier.down.load(Ordering::Relaxed));
+    if outcome.0 == Outcome::Ok && carrier.carried.load(Ordering::Relaxed) == 0 {
+        let detail = "the client finished the handshake and closed without a request";
+        return (Outcome::UnusedTunnel, Some(Redacted::literal(detail)));
+    }
     outcome
+}
+
+/// Spawns the streams of one connection, which end with it.
+#[derive(Clone)]
+struct Streams {
+    tracker: TaskTracker,
+    ended: CancellationToken,
+}
+
+impl Streams {
+    fn new(shared: &Shared) -> Self {
+        Self { tracker: shared.streams.clone(), ended: CancellationToken::new() }
+    }
+}
+
+impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let ended = self.ended.clone();
+        self.tracker.spawn(async move {
+            ended.run_until_cancelled(stream).await;
+        });
+    }
+}
+
+/// How the upstream's connection broke off.
+#[derive(Clone, Copy)]
+enum UpstreamEnd {
+    /// It insisted on a client certificate.
+    Mtls,
+    Reset,
+    Other,
+}
+
+impl UpstreamEnd {
+    fn of(error: &hyper::Error, certificate_asked: bool) -> Self {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+        while let Some(error) = cause {
+            // h2 wraps the error of the socket without naming it as its source.
+            let io = error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io);
+            if let Some(io) = io.or_else(|| error.downcast_ref::<io::Error>()) {
+                // Of an alert h2 keeps the kind of error alone.
+                return match io.kind() {
+                    io::ErrorKind::InvalidData if certificate_asked => Self::Mtls,
+                    io::ErrorKind::UnexpectedEof => Self::Other,
+                    _ => Self::Reset,
+                };
+            }
+            cause = error.source();
+        }
+        Self::Other
+    }
 }
 
 /// What the streams of one connection share.
@@ -98,13 +188,49 @@ struct Carrier {
     channel: Arc<Channel>,
     extractor: Mutex<Extractor>,
     carried: AtomicU64,
+    /// Streams that have not ended.
+    open: AtomicU64,
+    stream_ended: Notify,
     up: AtomicU64,
     down: AtomicU64,
 }
 
 impl Carrier {
+    fn has_open_streams(&self) -> bool {
+        self.open.load(Ordering::Acquire) > 0
+    }
+
+    /// Until no stream is open.
+    async fn idle(&self) {
+        loop {
+            let mut ended = pin!(self.stream_ended.notified());
+            ended.as_mut().enable();
+            if !self.has_open_streams() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
     fn extractor(&self) -> MutexGuard<'_, Extractor> {
         self.extractor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a stream for as long as it lives.
+struct OpenStream(Arc<Carrier>);
+
+impl OpenStream {
+    fn new(carrier: &Arc<Carrier>) -> Self {
+        carrier.open.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(carrier))
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        self.0.stream_ended.notify_waiters();
     }
 }
 
@@ -114,6 +240,7 @@ async fn pass(
     request: Request<Incoming>,
 ) -> Result<Response<Passing>, hyper::Error> {
     let begun = Instant::now();
+    let open = OpenStream::new(&carrier);
     let first = carrier.carried.fetch_add(1, Ordering::Relaxed) == 0;
     let mut tap = Tap::begin(&carrier.channel, begun, first);
     let (head, body) = request.into_parts();
@@ -126,7 +253,7 @@ async fn pass(
         &fields(&head.headers),
     );
     let tap = Arc::new(Mutex::new(tap));
-    let body = Passing::new(body, Direction::Up, &tap, &carrier);
+    let body = Passing::new(body, Direction::Up, &tap, &carrier, None);
     let sent = sender.send_request(Request::from_parts(head, body));
     lock(&tap).add_held(begun, Instant::now());
     let answer = match sent.await {
@@ -144,7 +271,7 @@ async fn pass(
         tap.response_head(&mut carrier.extractor(), head.status.as_u16(), Version::Http2, &fields(&head.headers));
         tap.add_held(arrived, Instant::now());
     }
-    Ok(Response::from_parts(head, Passing::new(body, Direction::Down, &tap, &carrier)))
+    Ok(Response::from_parts(head, Passing::new(body, Direction::Down, &tap, &carrier, Some(open))))
 }
 
 fn fields(headers: &HeaderMap) -> Vec<(&[u8], &[u8])> {
@@ -167,13 +294,20 @@ struct Passing {
     direction: Direction,
     tap: Arc<Mutex<Tap>>,
     carrier: Arc<Carrier>,
+    open: Option<OpenStream>,
     ended: bool,
 }
 
 impl Passing {
-    fn new(inner: Incoming, direction: Direction, tap: &Arc<Mutex<Tap>>, carrier: &Arc<Carrier>) -> Self {
+    fn new(
+        inner: Incoming,
+        direction: Direction,
+        tap: &Arc<Mutex<Tap>>,
+        carrier: &Arc<Carrier>,
+        open: Option<OpenStream>,
+    ) -> Self {
         let mut body =
-            Self { inner, direction, tap: Arc::clone(tap), carrier: Arc::clone(carrier), ended: false };
+            Self { inner, direction, tap: Arc::clone(tap), carrier: Arc::clone(carrier), open, ended: false };
         if body.inner.is_end_stream() {
             body.end();
         }
@@ -213,6 +347,7 @@ impl Passing {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        self.open = None;
         let mut tap = lock(&self.tap);
         match self.direction {
             Direction::Up => tap.request_sent(Instant::now()),
@@ -237,7 +372,7 @@ impl Body for Passing {
             Some(Err(_)) if self.direction == Direction::Down => {
                 lock(&self.tap).break_off(EndKind::UpstreamReset, Some(Redacted::literal("the upstream reset the stream")));
             }
-            Some(Err(_)) => lock(&self.tap).break_off(EndKind::ClientAbort, None),
+            Some(Err(_)) => lock(&self.tap).abandon(),
             None => self.end(),
         }
         Poll::Ready(frame)
@@ -256,7 +391,7 @@ impl Body for Passing {
 impl Drop for Passing {
     fn drop(&mut self) {
         if self.direction == Direction::Down && !self.ended {
-            lock(&self.tap).break_off(EndKind::ClientAbort, None);
+            lock(&self.tap).abandon();
         }
     }
 }

@@ -34,6 +34,7 @@ pub struct ProxyHandle {
     stopping: CancellationToken,
     killed: CancellationToken,
     tracker: TaskTracker,
+    streams: TaskTracker,
     accepting: JoinHandle<()>,
 }
 
@@ -68,6 +69,7 @@ impl Proxy {
             sink,
             numbers: Numbers::default(),
             stopping: CancellationToken::new(),
+            streams: TaskTracker::new(),
         };
         Ok(Self { listener, address, drain: config.patience.drain, shared: Arc::new(shared) })
     }
@@ -85,8 +87,9 @@ impl Proxy {
         let killed = CancellationToken::new();
         let tracker = TaskTracker::new();
         let (address, drain) = (self.address, self.drain);
+        let streams = self.shared.streams.clone();
         let accepting = tokio::spawn(self.accept(tracker.clone(), killed.clone()));
-        ProxyHandle { address, drain, stopping, killed, tracker, accepting }
+        ProxyHandle { address, drain, stopping, killed, tracker, streams, accepting }
     }
 
     async fn accept(self, tracker: TaskTracker, killed: CancellationToken) {
@@ -145,6 +148,9 @@ impl ProxyHandle {
             self.killed.cancel();
             self.tracker.wait().await;
         }
+        // With its connection a stream ends as well, and only then has told its exchange.
+        self.streams.close();
+        self.streams.wait().await;
         self.accepting.abort();
     }
 }

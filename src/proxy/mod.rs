@@ -136,4 +136,6 @@ struct Shared {
     sink: Arc<dyn EventSink>,
     numbers: journal::Numbers,
     stopping: tokio_util::sync::CancellationToken,
+    /// Tasks that connections spawn: HTTP/2 has one for every stream.
+    streams: tokio_util::task::TaskTracker,
 }

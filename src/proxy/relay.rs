@@ -102,6 +102,7 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
         refused: None,
         parting: None,
         answers_first: false,
+        upstream_first: false,
         draining: false,
         stop: None,
         log,
@@ -148,6 +149,8 @@ struct Relay<'a, C: Leg, U: Leg> {
     refused: Option<Refusal>,
     parting: Option<Pin<Box<Sleep>>>,
     answers_first: bool,
+    /// Whether the upstream stopped sending before the client did.
+    upstream_first: bool,
     draining: bool,
     stop: Option<Stop>,
 }
@@ -698,6 +701,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     }
 
     fn upstream_stopped(&mut self) {
+        self.upstream_first = self.up.eof.is_none();
         if self.up.sink_reset {
             self.down.eof = Some(Eof::Reset);
         }
@@ -782,7 +786,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
 
     /// The connection's outcome; what was in flight ends accordingly.
     fn read_stop(&mut self, stop: Stop) -> (Outcome, Option<Redacted>) {
-        let client_stopped = self.up.eof.is_some();
+        let client_stopped = self.up.eof.is_some() && !self.upstream_first;
         let (kind, outcome, detail) = match stop {
             Stop::Finished if self.exchanges.iter().all(|current| current.upgraded) => (EndKind::Upgraded, Outcome::Ok, None),
             Stop::Finished if client_stopped => (EndKind::ClientAbort, Outcome::ClientAbort, None),

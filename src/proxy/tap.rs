@@ -243,6 +243,12 @@ impl Tap {
         self.end(End { outcome, stage, detail });
     }
 
+    /// Nobody waits for the rest: the client has left, unless the proxy is being stopped.
+    pub(super) fn abandon(&mut self) {
+        let stopping = self.channel.shared.stopping.is_cancelled();
+        self.break_off(if stopping { EndKind::Shutdown } else { EndKind::ClientAbort }, None);
+    }
+
     /// Writes the record. Later calls do nothing.
     pub(super) fn end(&mut self, end: End) {
         if std::mem::replace(&mut self.ended, true) {
@@ -317,7 +323,6 @@ impl Tap {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        let stopping = self.channel.shared.stopping.is_cancelled();
-        self.break_off(if stopping { EndKind::Shutdown } else { EndKind::ClientAbort }, None);
+        self.abandon();
     }
 }

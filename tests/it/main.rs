@@ -6,6 +6,14 @@ mod bytes;
 mod ca;
 mod compile_fail;
 #[cfg(test)]
+mod handshake;
+#[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod refusal;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod transport;

@@ -11,8 +11,8 @@ mod tools;
 mod wire;
 
 pub(crate) use collector::Collector;
-pub(crate) use pki::{Pki, client_config};
-pub(crate) use proxy::{PASSWORD, Setup, TestProxy};
+pub(crate) use pki::{Identity, Pki, client_config, client_config_of, server};
+pub(crate) use proxy::{PASSWORD, Setup, TestProxy, handshake};
 pub(crate) use seed::Seed;
 pub(crate) use tools::tool;
 pub(crate) use wire::{Ending, Origin, Wire};

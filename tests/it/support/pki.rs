@@ -38,6 +38,10 @@ impl Pki {
         self.folder.path()
     }
 
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
+        self.root.clone()
+    }
+
     /// Trusts this root, besides the system's.
     pub(crate) fn trust(&self) -> UpstreamTrust {
         UpstreamTrust::load(&[self.root_file()]).unwrap()

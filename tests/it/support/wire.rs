@@ -8,7 +8,8 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{TlsAcceptor, client, server};
+use rustls::server::Acceptor;
+use tokio_rustls::{LazyConfigAcceptor, client, server};
 
 /// How the other side stopped sending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +26,8 @@ pub(crate) enum Ending {
 
 pub(crate) enum Wire {
     Plain(TcpStream),
-    Server(Box<server::TlsStream<TcpStream>>),
+    /// With the list of protocols that the client offered.
+    Server(Box<server::TlsStream<TcpStream>>, Vec<String>),
     Client(Box<client::TlsStream<TcpStream>>),
 }
 
@@ -36,7 +38,7 @@ impl Wire {
     fn stream(&mut self) -> &mut dyn Stream {
         match self {
             Self::Plain(stream) => stream,
-            Self::Server(stream) => stream.as_mut(),
+            Self::Server(stream, _) => stream.as_mut(),
             Self::Client(stream) => stream.as_mut(),
         }
     }
@@ -44,7 +46,7 @@ impl Wire {
     pub(crate) fn socket(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
-            Self::Server(stream) => stream.get_ref().0,
+            Self::Server(stream, _) => stream.get_ref().0,
             Self::Client(stream) => stream.get_ref().0,
         }
     }
@@ -53,10 +55,18 @@ impl Wire {
     pub(crate) fn protocol(&self) -> Option<String> {
         let state: &rustls::CommonState = match self {
             Self::Plain(_) => return None,
-            Self::Server(stream) => stream.get_ref().1,
+            Self::Server(stream, _) => stream.get_ref().1,
             Self::Client(stream) => stream.get_ref().1,
         };
         state.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned())
+    }
+
+    /// The protocols that the client offered to this server.
+    pub(crate) fn offered(&self) -> &[String] {
+        match self {
+            Self::Server(_, list) => list,
+            Self::Plain(_) | Self::Client(_) => &[],
+        }
     }
 
     pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -149,10 +159,14 @@ impl Wire {
     }
 }
 
+fn text(protocol: &[u8]) -> String {
+    String::from_utf8_lossy(protocol).into_owned()
+}
+
 /// A server that does what the test says.
 pub(crate) struct Origin {
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 impl Origin {
@@ -161,7 +175,7 @@ impl Origin {
     }
 
     pub(crate) async fn tls(config: ServerConfig) -> Self {
-        Self { tls: Some(TlsAcceptor::from(Arc::new(config))), ..Self::plain().await }
+        Self { tls: Some(Arc::new(config)), ..Self::plain().await }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -179,7 +193,12 @@ impl Origin {
         let stream = self.accept_socket().await;
         match &self.tls {
             None => Ok(Wire::Plain(stream)),
-            Some(acceptor) => Ok(Wire::Server(Box::new(soon("a handshake", acceptor.accept(stream)).await?))),
+            Some(config) => {
+                let hello = soon("a ClientHello", LazyConfigAcceptor::new(Acceptor::default(), stream)).await?;
+                let list = hello.client_hello().alpn().map(|list| list.map(text).collect()).unwrap_or_default();
+                let stream = soon("a handshake", hello.into_stream(Arc::clone(config))).await?;
+                Ok(Wire::Server(Box::new(stream), list))
+            }
         }
     }
 
