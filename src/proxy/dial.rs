@@ -170,7 +170,7 @@ pub(super) struct DialFailure {
     pub(super) status: u16,
     pub(super) detail: &'static str,
     /// What an upstream proxy answered, for its record.
-    pub(super) refusal: Option<ProxyRefusal>,
+    pub(super) refusal: Option<Box<ProxyRefusal>>,
     pub(super) dns: Option<Duration>,
 }
 
@@ -327,6 +327,7 @@ impl DialFailure {
     }
 
     fn proxy(status: u16, detail: &'static str, refusal: Option<ProxyRefusal>) -> Self {
+        let refusal = refusal.map(Box::new);
         Self { outcome: Outcome::UpstreamProxyRefused, status, detail, refusal, dns: None }
     }
 }

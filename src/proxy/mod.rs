@@ -21,6 +21,7 @@ mod scope;
 mod tap;
 mod tls;
 mod tunnel;
+mod watched;
 
 pub use access::{Access, Lane};
 pub use dial::{ConnectTo, UpstreamProxy};

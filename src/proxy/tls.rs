@@ -69,10 +69,13 @@ pub(super) struct TlsConfigs {
     roots: Arc<RootCertStore>,
     no_certificate: Arc<dyn ResolvesClientCert>,
     clients: Mutex<HashMap<Protocols, Arc<ClientConfig>>>,
-    servers: Mutex<HashMap<(String, Option<Vec<u8>>), ServerEntry>>,
+    servers: Mutex<HashMap<ServerKey, ServerEntry>>,
     sessions: Arc<dyn StoresServerSessions>,
     tickets: Arc<dyn ProducesTickets>,
 }
+
+/// The host, and the protocol that its upstream chose.
+type ServerKey = (String, Option<Vec<u8>>);
 
 struct ServerEntry {
     leaf: Arc<CertifiedKey>,

@@ -4,6 +4,8 @@
 mod bytes;
 #[cfg(test)] // clippy takes functions beside a test for test code only so
 mod ca;
+#[cfg(test)]
+mod clients;
 mod compile_fail;
 #[cfg(test)]
 mod handshake;
