@@ -8,6 +8,7 @@ use super::journal::ConnectionLog;
 use super::leg::Rewind;
 use super::tap::{Channel, Tap};
 use super::tls;
+use super::watched::Watched;
 use crate::facts::{Extractor, Version};
 use crate::redact::Redacted;
 use crate::trace::{End, EndKind, Outcome};
@@ -18,11 +19,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use rustix::net::sockopt::set_socket_linger;
-use std::error::Error;
 use std::future::Future;
-use std::io;
-use std::os::fd::AsFd as _;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,7 +48,8 @@ pub(super) async fn serve(
     let executor = Streams::new(shared);
     let _with_this_connection = executor.ended.clone().drop_guard();
     let certificate_asked = channel.client_certificate_asked;
-    let socket = client.get_ref().0.stream().as_fd().try_clone_to_owned();
+    let (client, client_watch) = Watched::new(client);
+    let (upstream, upstream_watch) = Watched::new(upstream);
     let handshake = hyper::client::conn::http2::Builder::new(executor.clone())
         .max_header_list_size(LARGEST_HEAD)
         .handshake(TokioIo::new(upstream))
@@ -86,6 +84,9 @@ pub(super) async fn serve(
         tokio::select! {
             biased;
             served = &mut serving => {
+                if client_watch.is_reset() {
+                    upstream_watch.reset_on_close();
+                }
                 if served.is_err() && outcome.0 == Outcome::Ok && carrier.has_open_streams() {
                     outcome = (Outcome::ClientAbort, None);
                 }
@@ -93,19 +94,15 @@ pub(super) async fn serve(
             }
             ended = &mut upstream, if upstream_open => {
                 upstream_open = false;
-                let ended = ended.err().map(|error| UpstreamEnd::of(&error, certificate_asked));
-                match ended {
-                    Some(UpstreamEnd::Mtls) => outcome = (Outcome::UpstreamMtls, Some(Redacted::literal(tls::MTLS_HINT))),
-                    Some(_) if carrier.has_open_streams() => {
-                        let detail = Redacted::literal("the upstream broke the connection off");
-                        outcome = (Outcome::UpstreamReset, Some(detail));
-                    }
-                    _ => {}
+                let end = upstream_watch.end();
+                if certificate_asked && end.is_some_and(|end| end.alert.is_some()) {
+                    outcome = (Outcome::UpstreamMtls, Some(Redacted::literal(tls::MTLS_HINT)));
+                } else if carrier.has_open_streams() && (ended.is_err() || end.is_some()) {
+                    outcome = (Outcome::UpstreamReset, Some(Redacted::literal("the upstream broke the connection off")));
                 }
-                if matches!(ended, Some(UpstreamEnd::Reset | UpstreamEnd::Mtls)) {
-                    if let Ok(socket) = &socket {
-                        let _ = set_socket_linger(socket, Some(Duration::ZERO));
-                    }
+                if upstream_watch.is_reset() {
+                    carrier.channel.upstream_gone.store(true, Ordering::Release);
+                    client_watch.reset_on_close();
                     break;
                 }
                 parting.as_mut().reset(tokio::time::Instant::now() + PARTING);
@@ -151,35 +148,6 @@ impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for Stream
         self.tracker.spawn(async move {
             ended.run_until_cancelled(stream).await;
         });
-    }
-}
-
-/// How the upstream's connection broke off.
-#[derive(Clone, Copy)]
-enum UpstreamEnd {
-    /// It insisted on a client certificate.
-    Mtls,
-    Reset,
-    Other,
-}
-
-impl UpstreamEnd {
-    fn of(error: &hyper::Error, certificate_asked: bool) -> Self {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(error);
-        while let Some(error) = cause {
-            // h2 wraps the error of the socket without naming it as its source.
-            let io = error.downcast_ref::<h2::Error>().and_then(h2::Error::get_io);
-            if let Some(io) = io.or_else(|| error.downcast_ref::<io::Error>()) {
-                // Of an alert h2 keeps the kind of error alone.
-                return match io.kind() {
-                    io::ErrorKind::InvalidData if certificate_asked => Self::Mtls,
-                    io::ErrorKind::UnexpectedEof => Self::Other,
-                    _ => Self::Reset,
-                };
-            }
-            cause = error.source();
-        }
-        Self::Other
     }
 }
 

@@ -22,6 +22,7 @@ mod scope;
 mod tap;
 mod tls;
 mod tunnel;
+mod watched;
 
 pub use access::{Access, Lane};
 pub use bypass::Bypass;

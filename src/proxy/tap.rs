@@ -13,6 +13,7 @@ use crate::trace::{
     End, EndKind, Exchange, HeaderField, Origin, Record, RequestIds, RequestStart, Stage, Timestamp, Timing,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// What the exchanges of one connection have in common.
@@ -27,6 +28,8 @@ pub(super) struct Channel {
     recorded: bool,
     /// Whether the upstream asked for a client certificate, which we do not have.
     pub(super) client_certificate_asked: bool,
+    /// Set when the upstream has broken off, so that what ends thereafter is not taken for the client's doing.
+    pub(super) upstream_gone: AtomicBool,
     dialed: (Option<u64>, Option<u64>, Option<u64>),
 }
 
@@ -41,6 +44,7 @@ impl Channel {
             port,
             recorded: true,
             client_certificate_asked: false,
+            upstream_gone: AtomicBool::new(false),
             dialed: log.timing(),
         }
     }
@@ -243,8 +247,12 @@ impl Tap {
         self.end(End { outcome, stage, detail });
     }
 
-    /// Nobody waits for the rest: the client has left, unless the proxy is being stopped.
+    /// Nobody goes on: the client has left, unless the upstream has or the proxy is being stopped.
     pub(super) fn abandon(&mut self) {
+        if self.channel.upstream_gone.load(Ordering::Acquire) {
+            let detail = Redacted::literal("the upstream broke the connection off");
+            return self.break_off(EndKind::UpstreamReset, Some(detail));
+        }
         let stopping = self.channel.shared.stopping.is_cancelled();
         self.break_off(if stopping { EndKind::Shutdown } else { EndKind::ClientAbort }, None);
     }

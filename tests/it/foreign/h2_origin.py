@@ -21,7 +21,8 @@ def say(**event):
 class Connection:
     def __init__(self, sock):
         self.sock = sock
-        config = h2.config.H2Configuration(client_side=False, header_encoding=None, normalize_outbound_headers=False)
+        config = h2.config.H2Configuration(client_side=False, header_encoding=None,
+                                           normalize_inbound_headers=False, normalize_outbound_headers=False)
         self.h2 = h2.connection.H2Connection(config)
         self.streams = {}
         self.waiting = {}
@@ -69,12 +70,12 @@ class Connection:
                 self.pump(stream_id)
 
     def act_early(self, stream_id, path):
-        what, _, argument = path.strip("/").partition("/")
+        what, _, argument = path.partition("?")[0].strip("/").partition("/")
         if what == "reset-at-once":
             self.h2.reset_stream(stream_id, int(argument))
 
     def act(self, stream_id, path):
-        what, _, argument = path.strip("/").partition("/")
+        what, _, argument = path.partition("?")[0].strip("/").partition("/")
         if what == "echo":
             stream = self.streams[stream_id]
             told = {"fields": stream["fields"], "bytes": stream["bytes"], "sha256": stream["hash"].hexdigest(),
