@@ -69,22 +69,13 @@ pub(super) struct TlsConfigs {
     roots: Arc<RootCertStore>,
     no_certificate: Arc<dyn ResolvesClientCert>,
     clients: Mutex<HashMap<Protocols, Arc<ClientConfig>>>,
-<<<<<<< HEAD
     servers: Mutex<HashMap<ServerFor, ServerEntry>>,
-=======
-    servers: Mutex<HashMap<ServerKey, ServerEntry>>,
->>>>>>> 385aaba4b17d7936f437911a5761ba50e792ae3c
     sessions: Arc<dyn StoresServerSessions>,
     tickets: Arc<dyn ProducesTickets>,
 }
 
-<<<<<<< HEAD
 /// A host, and the protocol that its upstream chose.
 type ServerFor = (String, Option<Vec<u8>>);
-=======
-/// The host, and the protocol that its upstream chose.
-type ServerKey = (String, Option<Vec<u8>>);
->>>>>>> 385aaba4b17d7936f437911a5761ba50e792ae3c
 
 struct ServerEntry {
     leaf: Arc<CertifiedKey>,
