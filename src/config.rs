@@ -5,7 +5,7 @@
 
 use crate::ca::{CaError, Scope};
 use crate::launch::{BaseUrl, ParentEnvironment, Trust};
-use crate::proxy::{ConnectTo, Intercept, ProxyError, UpstreamProxy};
+use crate::proxy::{Bypass, ConnectTo, Intercept, ProxyError, UpstreamProxy};
 use crate::redact::{self, Keep};
 use crate::wire::{self, Host};
 use clap::{Args, ValueEnum};
@@ -38,11 +38,11 @@ pub struct Options {
     #[arg(long, value_name = "NAME", env = "AUTHTRACE_LANE", hide_env = true, help_heading = "Trace")]
     pub lane: Option<String>,
 
-    /// Read the traffic of this host and its subdomains, too; '*' reads every host, with an unconstrained authority
+    /// Read the traffic of this host, too (.example.com: and of all below it; '*': of every host, with an authority that is not constrained)
     #[arg(long, value_name = "HOST", env = "AUTHTRACE_INTERCEPT", hide_env = true, value_delimiter = ',', help_heading = "What is read")]
     pub intercept: Vec<String>,
 
-    /// Never read the traffic of this host and its subdomains (client certificates, pinning)
+    /// Never read the traffic of this host and of those below it (client certificates, pinning)
     #[arg(long, value_name = "HOST", env = "AUTHTRACE_TUNNEL", hide_env = true, value_delimiter = ',', help_heading = "What is read")]
     pub tunnel: Vec<String>,
 
@@ -303,7 +303,7 @@ fn scope_of(intercept: &[String], tunnel: &[String], base_url: Option<&BaseUrl>)
     }
     if let Some(url) = base_url.filter(|url| url.https) {
         match url.address() {
-            Some(address) if !tunnel.iter().any(|host| *host == url.host) => return Err(ConfigError::Address(address)),
+            Some(address) if !tunnel.contains(&url.host) => return Err(ConfigError::Address(address)),
             Some(_) => {}
             None => scope.add(&url.host)?,
         }
@@ -343,17 +343,19 @@ fn parse_lane(given: Option<String>) -> Result<String, ConfigError> {
     Err(ConfigError::Lane(lane))
 }
 
-/// The lower-case name wins, as it does in clients.
+/// The lower-case names win, as they do in clients. The user's `NO_PROXY` holds for us as it did for the clients.
 fn upstream_proxy(given: Option<&str>, parent: &ParentEnvironment) -> Result<Option<UpstreamProxy>, ConfigError> {
-    let inherited = || {
-        ["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"]
-            .iter()
-            .find_map(|name| parent.get(OsStr::new(name)).filter(|value| !value.is_empty()))
-            .and_then(|value| value.to_str())
+    let inherited = |names: &[&str]| {
+        let value = names.iter().find_map(|name| parent.get(OsStr::new(name)).filter(|value| !value.is_empty()))?;
+        value.to_str().map(str::to_owned)
     };
-    match given.or_else(inherited) {
+    let url = given.map(str::to_owned).or_else(|| inherited(&["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"]));
+    match url.as_deref() {
         None | Some("none") => Ok(None),
-        Some(url) => Ok(Some(UpstreamProxy::parse(url)?)),
+        Some(url) => {
+            let bypass = Bypass::parse(&inherited(&["no_proxy", "NO_PROXY"]).unwrap_or_default());
+            Ok(Some(UpstreamProxy::parse(url)?.with_bypass(bypass)))
+        }
     }
 }
 

@@ -1,4 +1,37 @@
 //! authtrace: a local HTTPS proxy that shows why Claude Code says 401.
+//!
+//! A developer puts it in front of Claude Code (`authtrace run -- claude`). It records every auth header, as a
+//! fingerprint, and every answer of the hosts in scope, and it never lets a credential out. This crate is the program's
+//! library; the program itself is the thin `cli` on top.
+//!
+//! # The rooms
+//!
+//! In the order in which data moves; a test holds which room may use which.
+//!
+//! | room | job |
+//! |---|---|
+//! | [`config`] | options, resolved once |
+//! | [`launch`] | the child: environment, trust files, terminal, signals |
+//! | [`proxy`] | connections: accepted, dialled, intercepted or tunnelled, relayed |
+//! | [`wire`] | HTTP/1.x as bytes: heads, framing; strict, no io |
+//! | [`ca`] | the certificate authority of a run and what it may sign |
+//! | [`redact`] | what may be written down: secrets, fingerprints, grammars |
+//! | [`facts`] | bytes of heads and bodies → redacted facts |
+//! | [`trace`] | the vocabulary of a trace, and its lines |
+//! | [`record`] | the writer of the trace |
+//! | [`analyze`] | a trace, surveyed |
+//! | [`export`] | what a person or a program reads of it |
+//! | [`fake`] | an Anthropic on loopback, for the demo and the tests |
+//!
+//! # How a credential stays inside
+//!
+//! Raw bytes exist in a connection's own task only. What leaves it is of the types of [`trace`], and their text is
+//! [`redact::Redacted`], which only the [`redact::Redactor`] makes. A value seen as a credential is remembered as hashes
+//! of its parts, and every line is searched for it before it is written.
+//!
+//! # Use as a library
+//!
+//! `examples/embed.rs` starts a proxy and a fake Anthropic in one process and prints what was recorded.
 
 pub mod analyze;
 pub mod ca;

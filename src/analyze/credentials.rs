@@ -34,11 +34,7 @@ pub struct CredentialRow {
 }
 
 pub(super) fn rows(exchanges: &[Exchange], labels: &Labels) -> Vec<CredentialRow> {
-    let mut table = Table {
-        rows: Vec::new(),
-        index: HashMap::new(),
-        labels,
-    };
+    let mut table = Table { rows: Vec::new(), index: HashMap::new(), labels };
     for exchange in exchanges {
         table.add_sent(exchange);
         for issued in issued_by(exchange) {
@@ -87,10 +83,7 @@ impl Table<'_> {
         let at = *index.entry(credential.fp).or_insert_with(|| {
             rows.push(CredentialRow {
                 label,
-                credential: redact::Credential {
-                    flags: Vec::new(),
-                    ..credential.clone()
-                },
+                credential: redact::Credential { flags: Vec::new(), ..credential.clone() },
                 places: Vec::new(),
                 first_seen: exchange.at,
                 uses: 0,

@@ -50,19 +50,14 @@ impl<'a> Failure<'a> {
     #[must_use]
     pub fn of_connection(connection: &'a Connection) -> Option<Self> {
         let outcome = connection.end.outcome;
-        let well = matches!(
-            outcome,
-            Outcome::Ok | Outcome::UnusedTunnel | Outcome::ClientAbort | Outcome::Shutdown
-        );
+        let well = matches!(outcome, Outcome::Ok | Outcome::UnusedTunnel | Outcome::ClientAbort | Outcome::Shutdown);
         (!well).then_some(Self::Connection(connection))
     }
 }
 
 pub(super) fn failures<'a>(exchanges: &'a [Exchange], connections: &'a [Connection]) -> Vec<Failure<'a>> {
     let exchanges = exchanges.iter().filter_map(Failure::of_exchange);
-    let mut all: Vec<_> = exchanges
-        .chain(connections.iter().filter_map(Failure::of_connection))
-        .collect();
+    let mut all: Vec<_> = exchanges.chain(connections.iter().filter_map(Failure::of_connection)).collect();
     all.sort_by_key(Failure::at);
     all
 }

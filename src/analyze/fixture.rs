@@ -35,7 +35,8 @@ pub(crate) fn healthy() -> String {
 /// A refused token, a refresh that works, and the new token refused as well, with ids and an edge.
 pub(crate) fn refused_after_refresh() -> String {
     let (old, new) = (access("3f9c21ab"), access("b81e07d4"));
-    let mut refresh = call(3, "04.480", "POST", LOGIN, "/v1/oauth/token", &[refresh("77aa10fe", "body.refresh_token")], 200, 402_118);
+    let mut refresh =
+        call(3, "04.480", "POST", LOGIN, "/v1/oauth/token", &[refresh("77aa10fe", "body.refresh_token")], 200, 402_118);
     refresh["oauth"] = json!({
         "grant_type": "refresh_token", "client_id": "9d1c250a-e61b-44d9-88ed-5944d1962f5e", "expires_in": 28800,
         "scope_granted": "user:inference user:profile",
@@ -44,13 +45,16 @@ pub(crate) fn refused_after_refresh() -> String {
     join([
         head(),
         message(1, "02.301", &old, 200, 1_870_112),
-        refuse(message(2, "04.120", &old, 401, 212_040), "OAuth token has expired. Please obtain a new token or refresh your existing token."),
+        refuse(
+            message(2, "04.120", &old, 401, 212_040),
+            "OAuth token has expired. Please obtain a new token or refresh your existing token.",
+        ),
         refresh,
         refuse(message(4, "04.990", &new, 401, 188_301), "Invalid bearer token"),
         refuse(message(5, "05.810", &new, 401, 190_555), "Invalid bearer token"),
         refuse(telemetry(6, "06.050", 401), "Invalid bearer token"),
         intercepted(1, "02.250", 6),
-        json!({"record": "note", "at": at("02.000"), "kind": "environment", "text": "NO_PROXY named api.anthropic.com and was taken out of the environment."}),
+        json!({"record": "note", "at": at("02.000"), "kind": "environment", "text": "A proxy exception for api.anthropic.com was taken out of the environment."}),
         end("06.480", 1, 6, Some(1)),
     ])
 }
@@ -107,6 +111,26 @@ pub(crate) fn empty() -> String {
     join([head()])
 }
 
+/// Every value is as long as it may be, and there are many of everything.
+pub(crate) fn fat(lines: u64) -> String {
+    let words = "Please obtain a new token or refresh your existing token. ".repeat(30);
+    let mut all = vec![head()];
+    for id in 1..=lines {
+        let clock = format!("{:02}.{:03}", id / 1000, id % 1000);
+        let sent: Vec<Value> = (0..8).map(|n| access(&format!("{:08x}", id * 8 + n))).collect();
+        let path = format!("/api/oauth/organizations/00000000-0000-4000-8000-{id:012}/{}", "messages/".repeat(40));
+        let mut exchange = refuse(call(id, &clock, "POST", API, &path, &sent, 401, 1), &format!("{words} {id}"));
+        exchange["lane"] = json!(["alpha", "beta"][usize::try_from(id % 2).unwrap()]);
+        exchange["request_ids"]["body"] = json!(format!("req_{id:064}"));
+        all.push(exchange);
+        all.push(failed(id, &clock, "upstream_tls", Some("node"), json!({"detail": format!("{words} {id}")})));
+        all.push(json!({"record": "note", "at": at(&clock), "kind": "other", "text": words}));
+        all.push(json!({"record": "gap", "at": at(&clock), "lost": 1, "cause": words}));
+        all.push(tunnel(id, &clock, &format!("host{id}.github.com"), 1, 1));
+    }
+    join(all)
+}
+
 /// Three in four are answered, one in four is refused, each with a message of its own.
 pub(crate) fn long(exchanges: u64, refused_every: u64) -> String {
     let mut lines = vec![head()];
@@ -114,7 +138,10 @@ pub(crate) fn long(exchanges: u64, refused_every: u64) -> String {
         let clock = format!("{:02}.{:03}", id / 1000, id % 1000);
         let token = access(&format!("{:08x}", id / 7));
         lines.push(if id % refused_every == 0 {
-            refuse(message(id, &clock, &token, 401, 190_000 + id), &format!("Invalid bearer token, attempt {id} of many"))
+            refuse(
+                message(id, &clock, &token, 401, 190_000 + id),
+                &format!("Invalid bearer token, attempt {id} of many"),
+            )
         } else {
             message(id, &clock, &token, 200, 1_000_000 + id)
         });
@@ -129,7 +156,7 @@ pub(crate) fn join(lines: impl IntoIterator<Item = Value>) -> String {
 
 pub(crate) fn head() -> Value {
     json!({
-        "record": "trace", "format": "authtrace/1.0", "tool": "authtrace 0.1.0", "os": "linux x86_64", "started": at("02.000"),
+        "record": "trace", "format": "authtrace/1.0", "tool": "authtrace 0.1.0", "os": "an operating system", "started": at("02.000"),
         "intercept": [API, LOGIN, "claude.ai"], "variables": ["CLAUDE_CODE_OAUTH_TOKEN", "HTTPS_PROXY", "NODE_EXTRA_CA_CERTS"],
     })
 }
@@ -172,7 +199,16 @@ fn credential(place: &str, kind: &str, prefix: &str, fp: &str) -> Value {
 }
 
 #[expect(clippy::too_many_arguments, reason = "a line of a trace has that many parts")]
-fn call(id: u64, clock: &str, method: &str, host: &str, path: &str, sent: &[Value], status: u16, total_us: u64) -> Value {
+fn call(
+    id: u64,
+    clock: &str,
+    method: &str,
+    host: &str,
+    path: &str,
+    sent: &[Value],
+    status: u16,
+    total_us: u64,
+) -> Value {
     json!({
         "record": "exchange", "id": id, "connection": 1, "lane": "main", "at": at(clock),
         "request": {

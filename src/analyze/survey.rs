@@ -6,7 +6,8 @@ use super::labels::{Label, Labels};
 use super::timing::{self, ClockDifference, TimingSummary};
 use crate::redact::{Fingerprint, Redacted};
 use crate::trace::{
-    Connection, Exchange, Gap, Line, Mode, Note, ReadError, Reader, Record, RequestStart, Target, Timestamp, TraceEnd, TraceHead,
+    Connection, Exchange, Gap, Line, Mode, Note, ReadError, Reader, Record, RequestStart, Target, Timestamp, TraceEnd,
+    TraceHead,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -63,10 +64,7 @@ impl Survey {
     /// the reading and is one of them.
     #[must_use]
     pub fn read<R: BufRead>(mut reader: Reader<R>) -> Self {
-        let mut survey = Self {
-            head: Some(reader.head().clone()),
-            ..Self::default()
-        };
+        let mut survey = Self { head: Some(reader.head().clone()), ..Self::default() };
         loop {
             match reader.next_line() {
                 Ok(Some(Line::Record(record))) => survey.add(&record),
@@ -77,15 +75,8 @@ impl Survey {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    let line = if let ReadError::Io { line, .. } = &error {
-                        *line
-                    } else {
-                        1
-                    };
-                    survey.unread.push(Unread {
-                        line,
-                        why: format!("reading stopped: {error}"),
-                    });
+                    let line = if let ReadError::Io { line, .. } = &error { *line } else { 1 };
+                    survey.unread.push(Unread { line, why: format!("reading stopped: {error}") });
                     break;
                 }
             }
@@ -194,29 +185,29 @@ impl Survey {
 
     /// Exchanges of telemetry that were refused: they say nothing about the login.
     pub fn telemetry_refusals(&self) -> impl Iterator<Item = &Exchange> {
-        self.exchanges
-            .iter()
-            .filter(|exchange| exchange.is_auth_failure() && failures::is_telemetry(exchange))
+        self.exchanges.iter().filter(|exchange| exchange.is_auth_failure() && failures::is_telemetry(exchange))
     }
 
     /// The last exchange before `failure` that carried a credential and was answered with 2xx.
     #[must_use]
     pub fn accepted_before(&self, failure: &Exchange) -> Option<&Exchange> {
-        let before = self
-            .exchanges
-            .iter()
-            .rev()
-            .filter(|other| (other.at, other.id) < (failure.at, failure.id));
+        let before = self.exchanges.iter().rev().filter(|other| (other.at, other.id) < (failure.at, failure.id));
         before.into_iter().find(|other| failures::is_accepted(other))
     }
 
-    /// The first exchange after `failure` that carried a credential and was answered with 2xx.
+    /// The first exchange after `failure` that asked the same, carried a credential and was answered with 2xx. Other
+    /// endpoints may well accept what this one refuses.
     #[must_use]
     pub fn accepted_after(&self, failure: &Exchange) -> Option<&Exchange> {
+        let asked = |exchange: &Exchange| {
+            let request = &exchange.request;
+            (request.method.clone(), request.host.clone(), request.path.clone())
+        };
+        let wanted = asked(failure);
         let mut after = self
             .exchanges
             .iter()
-            .filter(|other| (other.at, other.id) > (failure.at, failure.id));
+            .filter(|other| (other.at, other.id) > (failure.at, failure.id) && asked(other) == wanted);
         after.find(|other| failures::is_accepted(other))
     }
 
@@ -246,10 +237,7 @@ impl Survey {
         for exchange in &self.exchanges {
             match rows.iter_mut().find(|row| row.host == exchange.request.host) {
                 Some(row) => row.exchanges += 1,
-                None => rows.push(HostRow {
-                    host: exchange.request.host.clone(),
-                    exchanges: 1,
-                }),
+                None => rows.push(HostRow { host: exchange.request.host.clone(), exchanges: 1 }),
             }
         }
         rows
@@ -271,19 +259,10 @@ impl Survey {
     #[must_use]
     pub fn tunnelled(&self) -> Vec<TunnelRow> {
         let mut rows: Vec<TunnelRow> = Vec::new();
-        for connection in self
-            .connections
-            .iter()
-            .filter(|connection| connection.mode == Mode::Tunnel)
-        {
+        for connection in self.connections.iter().filter(|connection| connection.mode == Mode::Tunnel) {
             let Some(target) = &connection.target else { continue };
             let at = rows.iter().position(|row| row.target == *target).unwrap_or_else(|| {
-                rows.push(TunnelRow {
-                    target: target.clone(),
-                    connections: 0,
-                    bytes_up: 0,
-                    bytes_down: 0,
-                });
+                rows.push(TunnelRow { target: target.clone(), connections: 0, bytes_up: 0, bytes_down: 0 });
                 rows.len() - 1
             });
             if let Some(row) = rows.get_mut(at) {

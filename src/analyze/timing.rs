@@ -40,11 +40,8 @@ pub struct ClockDifference {
 }
 
 pub(super) fn summarise(exchanges: &[Exchange]) -> TimingSummary {
-    let answered = || {
-        exchanges
-            .iter()
-            .filter(|exchange| exchange.origin != Origin::Authtrace && exchange.response.is_some())
-    };
+    let answered =
+        || exchanges.iter().filter(|exchange| exchange.origin != Origin::Authtrace && exchange.response.is_some());
     TimingSummary {
         wait: spread(answered().filter_map(|exchange| exchange.timing.wait_us).collect()),
         total: spread(answered().map(|exchange| exchange.timing.total_us).collect()),
@@ -54,17 +51,8 @@ pub(super) fn summarise(exchanges: &[Exchange]) -> TimingSummary {
 
 fn spread(mut values: Vec<u64>) -> Option<Spread> {
     values.sort_unstable();
-    let rank = |percent: usize| {
-        values
-            .get((values.len() * percent).div_ceil(100).saturating_sub(1))
-            .copied()
-    };
-    Some(Spread {
-        count: values.len() as u64,
-        p50_us: rank(50)?,
-        p99_us: rank(99)?,
-        max_us: *values.last()?,
-    })
+    let rank = |percent: usize| values.get((values.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+    Some(Spread { count: values.len() as u64, p50_us: rank(50)?, p99_us: rank(99)?, max_us: *values.last()? })
 }
 
 pub(super) fn clock_difference(exchanges: &[Exchange]) -> Option<ClockDifference> {
@@ -72,25 +60,17 @@ pub(super) fn clock_difference(exchanges: &[Exchange]) -> Option<ClockDifference
     let mut differences: Vec<i64> = upstream.filter_map(difference).collect();
     differences.sort_unstable();
     let median_ms = *differences.get(differences.len() / 2)?;
-    Some(ClockDifference {
-        median_ms,
-        answers: differences.len() as u64,
-    })
+    Some(ClockDifference { median_ms, answers: differences.len() as u64 })
 }
 
 /// Server minus local in milliseconds at the moment at which the answer began. `Date` is cut to the second, so that the
 /// server's clock was half a second further on the average.
 fn difference(exchange: &Exchange) -> Option<i64> {
     let headers = &exchange.response.as_ref()?.headers;
-    let field = headers
-        .iter()
-        .find(|field| field.name.as_str().eq_ignore_ascii_case("date"))?;
+    let field = headers.iter().find(|field| field.name.as_str().eq_ignore_ascii_case("date"))?;
     let server = http_date(field.value.as_str())?.checked_add(500)?;
     let until_answer = exchange.timing.send_us.checked_add(exchange.timing.wait_us?)?;
-    let local = exchange
-        .at
-        .unix_ms()
-        .checked_add(i64::try_from(until_answer / 1000).ok()?)?;
+    let local = exchange.at.unix_ms().checked_add(i64::try_from(until_answer / 1000).ok()?)?;
     server.checked_sub(local)
 }
 
@@ -110,12 +90,8 @@ mod tests {
     #[test]
     fn reads_the_date_that_rfc_9110_gives_as_its_example() {
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000));
-        for other in [
-            "",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
-            "Sun Nov  6 08:49:37 1994",
-            "Sun, 06 Nov 1994 08:49:37 CET",
-        ] {
+        for other in ["", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06 Nov 1994 08:49:37 CET"]
+        {
             assert_eq!(http_date(other), None, "{other}");
         }
     }
@@ -123,24 +99,8 @@ mod tests {
     #[test]
     fn percentiles_of_few_values() {
         assert_eq!(spread(vec![]), None);
-        assert_eq!(
-            spread(vec![7]),
-            Some(Spread {
-                count: 1,
-                p50_us: 7,
-                p99_us: 7,
-                max_us: 7
-            })
-        );
-        assert_eq!(
-            spread(vec![4, 1, 3, 2]),
-            Some(Spread {
-                count: 4,
-                p50_us: 2,
-                p99_us: 4,
-                max_us: 4
-            })
-        );
+        assert_eq!(spread(vec![7]), Some(Spread { count: 1, p50_us: 7, p99_us: 7, max_us: 7 }));
+        assert_eq!(spread(vec![4, 1, 3, 2]), Some(Spread { count: 4, p50_us: 2, p99_us: 4, max_us: 4 }));
         let hundred = spread((1..=100).collect()).unwrap();
         assert_eq!((hundred.p50_us, hundred.p99_us, hundred.max_us), (50, 99, 100));
     }

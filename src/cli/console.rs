@@ -22,6 +22,12 @@ pub(crate) fn say(text: &str) {
     let _ = writeln!(stderr, "authtrace: {text}");
 }
 
+/// Text as it is.
+pub(crate) fn write(text: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes());
+}
+
 /// An error with its causes, each on the same line.
 pub(crate) fn error(error: &anyhow::Error) {
     say(&format!("{error:#}"));

@@ -1,6 +1,7 @@
 //! Exit codes, and which error gets which.
 
 use authtrace::launch::LaunchError;
+use authtrace::proxy::ProxyError;
 use std::process::ExitCode;
 
 /// Everything went well.
@@ -12,7 +13,9 @@ pub(crate) const FAILED: u8 = 125;
 
 /// The code for an error of a command that starts no other.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
-    let usage = error.is::<authtrace::config::ConfigError>() || error.is::<super::report::InputError>();
+    let usage = error.is::<authtrace::config::ConfigError>()
+        || error.is::<super::report::InputError>()
+        || matches!(error.downcast_ref(), Some(ProxyError::NotLoopback(_) | ProxyError::UpstreamCa { .. }));
     ExitCode::from(if usage { USAGE } else { FAILED })
 }
 

@@ -4,12 +4,14 @@
 //! its own: user and password for the proxy, the certificate, and where things are. Nothing of it is written to disk.
 
 use super::console;
-use super::session::{Login, Session, lane_name, scope_names};
+use super::session::{Login, Session, lane_name};
 use anyhow::{Context, Result, bail};
 use authtrace::ca::Scope;
 use authtrace::launch::{self, Outcome, ParentEnvironment, Plan, TempDir, Trust, TrustFiles, environment};
 use authtrace::proxy::{Access, Lane};
 use authtrace::redact::Redactor;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -22,6 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -90,6 +93,7 @@ impl Host {
                 return None;
             }
         };
+        remove_dead_sockets(&folder);
         let path = folder.join(format!("{lane}-{}.sock", std::process::id()));
         let _ = fs::remove_file(&path);
         let listener = UnixListener::bind(&path).ok()?;
@@ -100,7 +104,7 @@ impl Host {
             asks_password: session.login.is_some(),
             proxy: session.address(),
             root_pem: session.root_pem.clone(),
-            scope: scope_names(scope),
+            scope: scope.to_string().split(", ").map(str::to_owned).collect(),
             trust: trust.to_list(),
             trace: session.trace_path().to_owned(),
             lanes: AtomicUsize::new(2),
@@ -114,7 +118,7 @@ impl Host {
         if self.guests.present.load(Ordering::Acquire) == 0 {
             return;
         }
-        console::say("waiting for the runs that joined this one; Ctrl-C ends their proxy");
+        console::say("the command has ended; waiting for the runs that joined this one (Ctrl-C ends their proxy now)");
         let gone = async {
             loop {
                 let changed = self.guests.changed.notified();
@@ -126,8 +130,23 @@ impl Host {
         };
         tokio::select! {
             () = gone => {}
-            _ = tokio::signal::ctrl_c() => {}
+            () = asked_to_end() => {}
         }
+    }
+}
+
+/// Ready at an interrupt, a terminate or a hang-up; never where none of them can be watched.
+async fn asked_to_end() {
+    let watch = |kind| async move {
+        match signal(kind) {
+            Ok(mut arrivals) => drop(arrivals.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = watch(SignalKind::interrupt()) => {}
+        () = watch(SignalKind::terminate()) => {}
+        () = watch(SignalKind::hangup()) => {}
     }
 }
 
@@ -259,7 +278,23 @@ async fn find_host(parent: &ParentEnvironment, name: &str) -> Result<UnixStream>
 }
 
 fn lane_of(path: &Path) -> Option<&str> {
-    path.file_stem()?.to_str()?.rsplit_once('-').map(|(lane, _)| lane)
+    name_of(path).map(|(lane, _)| lane)
+}
+
+/// Lane and process number that a socket's name carries.
+fn name_of(path: &Path) -> Option<(&str, &str)> {
+    path.file_stem()?.to_str()?.rsplit_once('-')
+}
+
+/// Removes what killed runs have left. A socket whose process is there stays, whether it is that run's or not.
+fn remove_dead_sockets(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let owner = name_of(&path).and_then(|(_, number)| number.parse().ok()).and_then(Pid::from_raw);
+        if owner.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH)) {
+            let _ = fs::remove_file(&path);
+        }
+    }
 }
 
 async fn read_line<T: serde::de::DeserializeOwned>(stream: &mut BufReader<UnixStream>) -> Result<T> {

@@ -45,14 +45,14 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 0,
     };
-    tokio::select! {
-        _ = session.close(None) => {}
+    let closed = tokio::select! {
+        closed = session.close(None) => closed,
         () = async { tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} } } => {
             session.proxy.kill();
-            session.close(None).await;
+            session.close(None).await
         }
-    }
-    session.summarise(&[]);
+    };
+    session.summarise(&[], &closed);
     Ok(ExitCode::from(code))
 }
 

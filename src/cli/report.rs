@@ -53,7 +53,7 @@ fn newest() -> Result<PathBuf> {
     Ok(newest.ok_or(InputError::NoTrace { folder: record::trace_folder()? })?)
 }
 
-fn read(path: &Path) -> Result<Survey> {
+pub(crate) fn read(path: &Path) -> Result<Survey> {
     let file = File::open(path).map_err(|source| InputError::Open { path: path.to_owned(), source })?;
     let survey = Reader::new(BufReader::with_capacity(256 * 1024, file)).map(Survey::read);
     Ok(survey.map_err(|source| InputError::Read { path: path.to_owned(), source })?)

@@ -11,6 +11,7 @@ use authtrace::launch::{
 };
 use authtrace::trace::{NoteKind, Outcome as ConnectionOutcome};
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
@@ -54,13 +55,13 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
         Err(error) => (None, Some(error)),
     };
     let code = outcome.map(Outcome::exit_code);
-    session.close(code.map(i32::from)).await;
+    let closed = session.close(code.map(i32::from)).await;
     drop(files);
     if let Some(error) = failure {
         return Err(error);
     }
     let hints = explain_silence(&session, &environment, &facts);
-    session.summarise(&hints);
+    session.summarise(&hints, &closed);
     Ok(ExitCode::from(code.unwrap_or(super::exit::FAILED)))
 }
 
@@ -87,9 +88,6 @@ fn start_line(config: &Config, base_url: Option<&BaseUrl>) -> String {
     if let Some(url) = base_url.filter(|url| !url.https) {
         hosts.push(format!("{url} (without TLS)"));
     }
-    if config.scope.is_everything() {
-        hosts = vec!["every host; the run's certificate authority is not constrained".to_owned()];
-    }
     format!("reading {}; everything else passes unread", hosts.join(", "))
 }
 
@@ -99,41 +97,57 @@ fn announce(session: &Session, environment: &ChildEnvironment, facts: &SettingsF
         console::say(&notice.to_string());
         session.note(NoteKind::Environment, &notice.to_string());
     }
-    for (path, name) in facts.overrides() {
-        console::say(&format!("{} sets {name}, which Claude Code puts over what authtrace sets", path.display()));
+    for sentence in overrides(facts) {
+        console::say(&format!("{sentence}, which Claude Code puts over what authtrace sets"));
+    }
+    for (_, name) in facts.overrides() {
         session.note(NoteKind::Environment, &format!("a settings file sets {name}"));
     }
 }
 
-/// Why nothing was seen, as far as that can be known.
+/// One per settings file: which of our variables it sets.
+fn overrides(facts: &SettingsFacts) -> Vec<String> {
+    let mut files: Vec<(&Path, Vec<&str>)> = Vec::new();
+    for (path, name) in facts.overrides() {
+        match files.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, names)) => names.push(name),
+            None => files.push((path, vec![name])),
+        }
+    }
+    files.into_iter().map(|(path, names)| format!("{} sets {}", path.display(), names.join(" and "))).collect()
+}
+
+/// Why nothing was seen, or no message, as far as that can be known; and what to do.
 fn explain_silence(session: &Session, environment: &ChildEnvironment, facts: &SettingsFacts) -> Vec<String> {
     let survey = session.survey();
+    let distrusted = survey.connections().iter().any(|one| one.end.outcome == ConnectionOutcome::ClientDistrustsCa);
+    let unseen = survey.connections().is_empty();
+    let no_message = !survey.exchanges().iter().any(|one| one.request.path.as_str().starts_with("/v1/messages"));
+    let overrides = overrides(facts);
     let mut hints = Vec::new();
-    let distrust = survey.connections().iter().filter(|one| one.end.outcome == ConnectionOutcome::ClientDistrustsCa).count();
-    if survey.connections().is_empty() {
+    if unseen {
         hints.push("the command made no connection through authtrace".to_owned());
-    } else if distrust == 0 {
+    } else if no_message && !distrusted && !overrides.is_empty() {
+        hints.push("no message to the model passed through authtrace".to_owned());
+    } else if !distrusted {
         return hints;
     }
-    let overrides: Vec<String> =
-        facts.overrides().map(|(path, name)| format!("{} sets {name}", path.display())).collect();
     if !overrides.is_empty() {
-        hints.push(format!("a settings file wins over the environment: {}", overrides.join("; ")));
-    }
-    if survey.connections().is_empty() && overrides.is_empty() {
+        let files = overrides.join("; ");
+        hints.push(format!("a settings file wins over the environment: {files}. Take that out of it while you trace"));
+    } else if unseen {
         hints.push(
             "it may have needed no network, have ended before, or ignore HTTPS_PROXY; try: authtrace run -- curl -sS https://api.anthropic.com/"
                 .to_owned(),
         );
-    }
-    if distrust > 0 {
+    } else if distrusted {
         let set = environment.set.iter().any(|(name, _)| name == "NODE_EXTRA_CA_CERTS");
         hints.push(if set {
-            "a client did not trust the run's certificate authority although NODE_EXTRA_CA_CERTS was set for it; \
-             a program that starts others with a clean environment, or keeps its own store, has to be told (see certs/README.md)"
+            "NODE_EXTRA_CA_CERTS was set for the command; a program that clears its environment, or keeps certificates of \
+             its own, has to be told in its own way (certs/README.md)"
                 .to_owned()
         } else {
-            "a client did not trust the run's certificate authority; --trust left NODE_EXTRA_CA_CERTS out".to_owned()
+            "--trust left NODE_EXTRA_CA_CERTS out: run it again without --trust, or with --trust node".to_owned()
         });
     }
     hints

@@ -1,9 +1,9 @@
 //! A recorder and a proxy at work: what `run`, `proxy` and `demo` have in common.
 
 use super::console;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use authtrace::analyze::Survey;
-use authtrace::ca::{LeafStore, Root};
+use authtrace::ca::{LeafStore, Root, Scope};
 use authtrace::config::{Config, ProxyAuth};
 use authtrace::export::summary;
 use authtrace::proxy::{Access, Lane, Patience, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -25,8 +25,8 @@ pub(crate) struct Session {
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) login: Option<Login>,
     pub(crate) root_pem: String,
-    survey: Arc<Mutex<Survey>>,
     recorder: Arc<Recorder>,
+    redaction: redact::Options,
 }
 
 /// User and password of a lane.
@@ -50,13 +50,14 @@ pub(crate) struct Surroundings<'a> {
 }
 
 impl Session {
-    /// Binds the proxy and begins the trace. `live` reads along, besides the survey for the summary.
+    /// Binds the proxy and begins the trace. `live` reads along.
     pub(crate) async fn start(
         config: Config,
         surroundings: &Surroundings<'_>,
         live: Option<Observer>,
     ) -> Result<Self> {
-        let redactor = Arc::new(redactor(&config)?);
+        let options = redaction(&config);
+        let redactor = Arc::new(Redactor::new(options.clone())?);
         let login = match &config.proxy_auth {
             ProxyAuth::PerRun => Some(Login::made_up(&config.lane)?),
             ProxyAuth::Given(user, password) => Some(Login { user: user.clone(), password: password.clone() }),
@@ -71,30 +72,30 @@ impl Session {
             }
             None => Access::open(lane_name),
         };
-        let root = Arc::new(root(&config)?);
+        // The first key of a process waits for the system's randomness, the roots for the disk: both at once.
+        let (root, upstream_trust) = std::thread::scope(|scope| {
+            let root = scope.spawn(|| root(&config));
+            let upstream_trust = UpstreamTrust::load(&config.upstream_ca);
+            (root.join(), upstream_trust)
+        });
+        let root = Arc::new(root.map_err(|_| anyhow!("cannot make the certificate authority"))??);
         let root_pem = root.certificate_pem().to_owned();
         let head = trace_head(&config, &redactor, surroundings);
         let path = config.out.clone().map_or_else(record::default_path, Ok)?;
-        let survey = Arc::new(Mutex::new(Survey::default()));
-        let mut observers: Vec<Observer> = vec![Box::new({
-            let survey = Arc::clone(&survey);
-            move |record: &Record| survey.lock().unwrap_or_else(PoisonError::into_inner).take(record)
-        })];
-        observers.extend(live);
         let proxy = ProxyConfig {
             listen: config.listen,
             intercept: config.intercept,
             leaves: Arc::new(LeafStore::new(root)?),
-            upstream_trust: UpstreamTrust::load(&config.upstream_ca)?,
+            upstream_trust: upstream_trust?,
             connect_to: config.connect_to,
             upstream_proxy: config.upstream_proxy,
             access: access.clone(),
             patience: Patience::default(),
         };
-        let recorder = Arc::new(Recorder::start(&path, head, Arc::clone(&redactor), observers)?);
+        let recorder = Arc::new(Recorder::start(&path, head, Arc::clone(&redactor), live.into_iter().collect())?);
         let sink: Arc<dyn EventSink> = Arc::<Recorder>::clone(&recorder);
         let proxy = Proxy::bind(proxy, Arc::clone(&redactor), sink)?.serve();
-        Ok(Self { proxy, access, redactor, login, root_pem, survey, recorder })
+        Ok(Self { proxy, access, redactor, login, root_pem, recorder, redaction: options })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -105,16 +106,21 @@ impl Session {
         self.recorder.path()
     }
 
-    /// What has been recorded so far.
-    pub(crate) fn survey(&self) -> MutexGuard<'_, Survey> {
-        self.survey.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What has been written so far, read from the file: nothing of a long run is kept in memory.
+    pub(crate) fn survey(&self) -> Survey {
+        // What the user allows stays allowed; the options are good, a redactor has been made of them.
+        let _ = redact::reread::configure(self.redaction.clone());
+        super::report::read(self.trace_path()).unwrap_or_else(|error| {
+            console::say(&format!("the trace cannot be read: {error}"));
+            Survey::default()
+        })
     }
 
     /// The lines after the end: what was seen, and where it is.
-    pub(crate) fn summarise(&self, hints: &[String]) {
-        let path = self.trace_path().display().to_string();
-        // Nobody reads standard error any more: there is no other place to say so.
-        let _ = summary::closing(&self.survey(), &path, hints, console::stderr_style(), &mut std::io::stderr().lock());
+    pub(crate) fn summarise(&self, hints: &[String], closed: &Closed) {
+        let degraded = closed.degraded.as_deref();
+        let style = console::stderr_style();
+        console::write(&summary::closing(&self.survey(), self.trace_path(), hints, degraded, style));
     }
 
     /// Writes a note into the trace.
@@ -123,15 +129,10 @@ impl Session {
         self.recorder.emit(Record::Note(Note { at: Timestamp::now(), kind, text }));
     }
 
-    /// Drains the proxy and closes the trace; says so if something could not be recorded.
+    /// Drains the proxy and closes the trace.
     pub(crate) async fn close(&self, exit_code: Option<i32>) -> Closed {
         self.proxy.stop().await;
-        let closed = self.recorder.close(exit_code);
-        if closed.totals.lost > 0 {
-            let cause = closed.degraded.as_deref().unwrap_or("unknown");
-            console::say(&format!("{} records are missing from the trace: {cause}", closed.totals.lost));
-        }
-        closed
+        self.recorder.close(exit_code)
     }
 }
 
@@ -140,13 +141,13 @@ pub(crate) fn lane_name(redactor: &Redactor, lane: &str) -> Redacted {
     redactor.lane(lane)
 }
 
-fn redactor(config: &Config) -> Result<Redactor> {
-    let mut options =
+fn redaction(config: &Config) -> redact::Options {
+    let options =
         redact::Options::default().with_hosts(config.shown_hosts.iter().cloned()).with_keep(config.keep.iter().cloned());
-    if let Some(key) = &config.fingerprint_key {
-        options = options.with_key(**key);
+    match &config.fingerprint_key {
+        Some(key) => options.with_key(**key),
+        None => options,
     }
-    Ok(Redactor::new(options)?)
 }
 
 fn root(config: &Config) -> Result<Root> {
@@ -163,18 +164,18 @@ fn trace_head(config: &Config, redactor: &Redactor, surroundings: &Surroundings<
     TraceHead {
         format: FormatVersion::CURRENT,
         tool: Redacted::literal(concat!("authtrace ", env!("CARGO_PKG_VERSION"))),
-        os: redactor.message(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
+        os: redactor.platform(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         started: Timestamp::now(),
-        intercept: scope_names(&config.scope).iter().map(|name| redactor.host(name)).collect(),
+        intercept: config.scope.patterns().map(|pattern| redactor.host(pattern.name())).collect(),
         variables: surroundings.variables.iter().map(|name| redactor.variable(name)).collect(),
         shared_fingerprints: config.fingerprint_key.is_some(),
     }
 }
 
-/// The names of a scope, for people.
-pub(crate) fn scope_names(scope: &authtrace::ca::Scope) -> Vec<String> {
+/// The names of a scope, for people: each stands for itself, and domains for all below them as well.
+pub(crate) fn scope_names(scope: &Scope) -> Vec<String> {
     if scope.is_everything() {
-        return vec!["*".to_owned()];
+        return vec!["every host (the authority of this run is not constrained)".to_owned()];
     }
-    scope.patterns().map(ToString::to_string).collect()
+    scope.patterns().map(|pattern| pattern.name().to_owned()).collect()
 }

@@ -15,18 +15,12 @@ pub(super) fn target(host: &str, path: &str, width: usize) -> String {
         Some((before, _)) => format!("{before}?…"),
         None => path.clone(),
     };
-    for shorter in [
-        format!("{}{without_query}", clean(host)),
-        format!("…{path}"),
-        format!("…{without_query}"),
-    ] {
+    for shorter in [format!("{}{without_query}", clean(host)), format!("…{path}"), format!("…{without_query}")] {
         if columns(&shorter) <= width {
             return shorter;
         }
     }
-    let last = without_query
-        .rsplit_once('/')
-        .map_or(without_query.as_str(), |(_, last)| last);
+    let last = without_query.rsplit_once('/').map_or(without_query.as_str(), |(_, last)| last);
     fit(&format!("…/{last}"), width).into_owned()
 }
 
@@ -38,10 +32,7 @@ fn brief(path: &str) -> String {
         let Some((inside, after)) = marked.split_once('›') else {
             break;
         };
-        let label = inside
-            .split(' ')
-            .next()
-            .filter(|word| !word.starts_with("fp=") && !word.starts_with("len"));
+        let label = inside.split(' ').next().filter(|word| !word.starts_with("fp=") && !word.starts_with("len"));
         short.push_str(before);
         short.push('‹');
         short.push_str(label.unwrap_or("…"));

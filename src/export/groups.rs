@@ -22,12 +22,7 @@ impl<'a> FailureGroups<'a> {
             exchanges: group(failures.iter().filter_map(Failure::exchange), |exchange| {
                 let error = exchange.error.as_ref();
                 (
-                    (
-                        &exchange.lane,
-                        &exchange.request.method,
-                        &exchange.request.host,
-                        &exchange.request.path,
-                    ),
+                    (&exchange.lane, &exchange.request.method, &exchange.request.host, &exchange.request.path),
                     exchange.status(),
                     error.map(|error| (error.shape, &error.kind, &error.code, &error.message)),
                     fingerprints(exchange),
@@ -37,14 +32,7 @@ impl<'a> FailureGroups<'a> {
             connections: group(failures.iter().filter_map(Failure::connection), |connection| {
                 let target = connection.target.as_ref().map(|target| (&target.host, target.port));
                 let end = &connection.end;
-                (
-                    &connection.lane,
-                    target,
-                    end.outcome,
-                    end.status,
-                    &end.detail,
-                    program(connection),
-                )
+                (&connection.lane, target, end.outcome, end.status, &end.detail, program(connection))
             }),
         }
     }

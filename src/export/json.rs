@@ -115,18 +115,11 @@ impl<'a> Report<'a> {
             exchanges: survey.exchanges(),
             failures: failures.iter().map(|failure| Failed::of(failure, survey)).collect(),
             telemetry_refusals: survey.telemetry_refusals().map(|exchange| exchange.id).collect(),
-            last_accepted_before: first
-                .and_then(|first| survey.accepted_before(first))
-                .map(|exchange| exchange.id),
-            first_accepted_after: last
-                .and_then(|last| survey.accepted_after(last))
-                .map(|exchange| exchange.id),
+            last_accepted_before: first.and_then(|first| survey.accepted_before(first)).map(|exchange| exchange.id),
+            first_accepted_after: last.and_then(|last| survey.accepted_after(last)).map(|exchange| exchange.id),
             credentials: survey.credentials(),
             connections: survey.connections(),
-            timing: Timing {
-                spreads: survey.timing(),
-                clock_difference: survey.clock_difference(),
-            },
+            timing: Timing { spreads: survey.timing(), clock_difference: survey.clock_difference() },
             left_out: LeftOut {
                 unfinished: survey.unfinished().collect(),
                 gaps: survey.gaps(),
@@ -142,10 +135,7 @@ impl<'a> Failed<'a> {
         match failure {
             Failure::Exchange(exchange) => {
                 let error = exchange.error.as_ref();
-                let labels = exchange
-                    .credentials
-                    .iter()
-                    .filter_map(|seen| survey.credential_label(seen.credential.fp));
+                let labels = exchange.credentials.iter().filter_map(|seen| survey.credential_label(seen.credential.fp));
                 Self::Exchange {
                     exchange: exchange.id,
                     connection: exchange.connection,

@@ -2,10 +2,12 @@
 
 use super::cells;
 use super::style::{Ink, Style, clean, columns, counted, duration, left, right};
-use super::text::ink;
+use super::timeline::ink;
 use super::wording;
-use crate::analyze::{Failure, Labels};
+use crate::analyze::Failure;
 use crate::trace::{Connection, Exchange, Record};
+
+pub use crate::analyze::Labels;
 
 /// The name of the only client of a trace that nobody joined.
 const ONLY_LANE: &str = "main";
@@ -23,11 +25,7 @@ pub fn line(record: &Record, labels: &mut Labels, style: Style) -> Option<String
         Record::Gap(gap) => {
             let lost = counted(usize::try_from(gap.lost).unwrap_or(usize::MAX), "record");
             let text = format!("{lost} lost: {}", clean(gap.cause.as_str()));
-            Some(format!(
-                "{}  {}",
-                time(&gap.at.clock(), style),
-                style.paint(Ink::Warning, &text)
-            ))
+            Some(format!("{}  {}", time(&gap.at.clock(), style), style.paint(Ink::Warning, &text)))
         }
         Record::Trace(_) | Record::Request(_) | Record::Note(_) | Record::End(_) => None,
     }
@@ -38,22 +36,17 @@ fn exchange_line(exchange: &Exchange, labels: &Labels, style: Style) -> String {
     let method = left(&clean(exchange.request.method.as_str()), 4);
     let status = left(&cells::status(exchange), 4);
     let took = right(&duration(exchange.timing.total_us), 8);
-    let label = left(&cells::credentials(exchange, labels), 5);
+    let label = format!("{:<5}", cells::credentials(exchange, labels));
     let error = cells::error(exchange);
     // time, lane, method, target, status, duration, label, error
     let tail = columns(&label) + if error.is_empty() { 0 } else { 2 + columns(&error) };
     let taken = 12 + 2 + columns(&lane) + columns(&method) + 1 + 2 + 4 + 1 + 8 + 2 + tail.max(28);
     let room = style.width.saturating_sub(taken).clamp(16, 60);
-    let target = left(
-        &cells::target(exchange.request.host.as_str(), exchange.request.path.as_str(), room),
-        room,
-    );
+    let target = left(&cells::target(exchange.request.host.as_str(), exchange.request.path.as_str(), room), room);
     let ink = ink(exchange);
     let time = time(&exchange.at.clock(), style);
     let (status, error) = (style.paint(ink, &status), style.paint(ink, &error));
-    format!("{time}  {lane}{method} {target}  {status} {took}  {label}  {error}")
-        .trim_end()
-        .to_owned()
+    format!("{time}  {lane}{method} {target}  {status} {took}  {label}  {error}").trim_end().to_owned()
 }
 
 fn connection_line(connection: &Connection, style: Style) -> String {
@@ -64,11 +57,7 @@ fn connection_line(connection: &Connection, style: Style) -> String {
         cells::host_and_port(connection.target.as_ref()),
         wording::what(outcome)
     );
-    format!(
-        "{}  {}{text}",
-        time(&connection.opened.clock(), style),
-        lane(connection.lane.as_str())
-    )
+    format!("{}  {}{text}", time(&connection.opened.clock(), style), lane(connection.lane.as_str()))
 }
 
 fn time(clock: &str, style: Style) -> String {
@@ -76,9 +65,5 @@ fn time(clock: &str, style: Style) -> String {
 }
 
 fn lane(name: &str) -> String {
-    if name == ONLY_LANE {
-        String::new()
-    } else {
-        format!("{}  ", left(&clean(name), 8))
-    }
+    if name == ONLY_LANE { String::new() } else { format!("{}  ", left(&clean(name), 8)) }
 }

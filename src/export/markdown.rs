@@ -4,9 +4,9 @@ mod markup;
 
 use super::cells;
 use super::groups::{FailureGroups, program};
+use super::phrases::{clock, kebab, listed, missing, origin, result, span};
 use super::selection::{Shown, select};
 use super::style::{counted, duration, thousands};
-use super::text::{clock, kebab, listed, missing, origin, result, span};
 use super::wording;
 use crate::analyze::{CredentialRow, Failure, Survey};
 use crate::redact::Redacted;
@@ -54,21 +54,12 @@ fn summary(page: &mut Document, survey: &Survey, groups: &FailureGroups<'_>) {
         let (tool, os) = (code(head.tool.as_str()), code(head.os.as_str()));
         lines.push(format!("captured by {tool} on {os}, {}", span(survey)));
     }
-    let clients: Vec<String> = survey
-        .clients()
-        .iter()
-        .take(6)
-        .map(|client| code(client.as_str()))
-        .collect();
+    let clients: Vec<String> = survey.clients().iter().take(6).map(|client| code(client.as_str())).collect();
     if !clients.is_empty() {
         lines.push(format!("clients: {}", clients.join(", ")));
     }
-    let hosts: Vec<String> = survey
-        .hosts()
-        .iter()
-        .take(12)
-        .map(|row| format!("{} ({})", code(row.host.as_str()), row.exchanges))
-        .collect();
+    let hosts: Vec<String> =
+        survey.hosts().iter().take(12).map(|row| format!("{} ({})", code(row.host.as_str()), row.exchanges)).collect();
     if !hosts.is_empty() {
         lines.push(format!("hosts: {}", hosts.join(", ")));
     }
@@ -116,16 +107,7 @@ fn failures(page: &mut Document, survey: &Survey, groups: &FailureGroups<'_>) {
             ]
         })
     });
-    let columns = [
-        "No.",
-        "UTC",
-        "status",
-        "error",
-        "credential",
-        "request-id",
-        "in the body",
-        "client's id / cf-ray",
-    ];
+    let columns = ["No.", "UTC", "status", "error", "credential", "request-id", "in the body", "client's id / cf-ray"];
     page.table(room::FAILURES, &columns, rows);
     let lines = groups.exchanges.iter().map(|group| message(group, survey));
     page.list(room::MESSAGES, lines);
@@ -153,22 +135,11 @@ fn message(group: &[&Exchange], survey: &Survey) -> String {
         .credentials
         .iter()
         .map(|seen| {
-            let label = survey
-                .credential_label(seen.credential.fp)
-                .map(|label| label.to_string())
-                .unwrap_or_default();
-            format!(
-                "{} in {}",
-                code(&format!("{label} {}", seen.credential)),
-                code(seen.place.as_str())
-            )
+            let label = survey.credential_label(seen.credential.fp).map(|label| label.to_string()).unwrap_or_default();
+            format!("{} in {}", code(&format!("{label} {}", seen.credential)), code(seen.place.as_str()))
         })
         .collect();
-    parts.push(if sent.is_empty() {
-        "no credential was sent".to_owned()
-    } else {
-        sent.join(", ")
-    });
+    parts.push(if sent.is_empty() { "no credential was sent".to_owned() } else { sent.join(", ") });
     format!("{which}: {}", parts.join("; "))
 }
 
@@ -177,10 +148,7 @@ fn connections(page: &mut Document, groups: &FailureGroups<'_>) {
         return;
     }
     page.heading("Connections that failed");
-    page.list(
-        room::CONNECTIONS,
-        groups.connections.iter().map(|group| failed_connection(group)),
-    );
+    page.list(room::CONNECTIONS, groups.connections.iter().map(|group| failed_connection(group)));
 }
 
 fn failed_connection(group: &[&Connection]) -> String {
@@ -212,11 +180,10 @@ fn failed_connection(group: &[&Connection]) -> String {
 }
 
 fn timeline(page: &mut Document, survey: &Survey) {
-    page.heading("Timeline");
     if survey.exchanges().is_empty() {
-        page.paragraph("No request was read.");
         return;
     }
+    page.heading("Timeline");
     let several = survey.lanes().len() > 1;
     let mut columns = vec!["No.", "UTC", "request", "status", "error", "credential", "took"];
     if several {
@@ -241,11 +208,7 @@ fn timeline(page: &mut Document, survey: &Survey) {
         })
     });
     page.table(room::TIMELINE, &columns, rows);
-    if survey
-        .exchanges()
-        .iter()
-        .any(|exchange| exchange.origin != Origin::Upstream)
-    {
+    if survey.exchanges().iter().any(|exchange| exchange.origin != Origin::Upstream) {
         page.paragraph("\\* not answered by the server, but by authtrace or by the proxy that it goes through");
     }
 }
@@ -278,27 +241,14 @@ fn credentials(page: &mut Document, survey: &Survey) {
             ]
         })
     });
-    let columns = [
-        "",
-        "kind, length, fingerprint",
-        "in",
-        "first seen",
-        "issued by No.",
-        "used",
-        "accepted",
-        "refused",
-        "shape",
-    ];
+    let columns =
+        ["", "kind, length, fingerprint", "in", "first seen", "issued by No.", "used", "accepted", "refused", "shape"];
     page.table(room::CREDENTIALS, &columns, rows);
 }
 
 fn times(page: &mut Document, survey: &Survey) {
     let timing = survey.timing();
-    let rows = [
-        ("until an answer", timing.wait),
-        ("in all", timing.total),
-        ("added by authtrace", timing.added),
-    ];
+    let rows = [("until an answer", timing.wait), ("in all", timing.total), ("added by authtrace", timing.added)];
     let rows: Vec<Vec<String>> = rows
         .into_iter()
         .filter_map(|(name, spread)| {
@@ -327,28 +277,15 @@ fn surroundings(page: &mut Document, survey: &Survey) {
     ];
     if let Some(head) = survey.head() {
         let names: Vec<String> = head.variables.iter().map(|name| code(name.as_str())).collect();
-        let set = if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        };
+        let set = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         lines.push(format!("Environment variables that were set (names only): {set}"));
     }
-    let tunnelled: Vec<String> = survey
-        .tunnelled()
-        .iter()
-        .take(12)
-        .map(|row| code(&cells::host_and_port(Some(&row.target))))
-        .collect();
+    let tunnelled: Vec<String> =
+        survey.tunnelled().iter().take(12).map(|row| code(&cells::host_and_port(Some(&row.target)))).collect();
     if !tunnelled.is_empty() {
         lines.push(format!("Passed unread: {}", tunnelled.join(", ")));
     }
-    lines.extend(
-        survey
-            .notes()
-            .iter()
-            .map(|note| format!("{} UTC: {}", note.at.clock(), code(note.text.as_str()))),
-    );
+    lines.extend(survey.notes().iter().map(|note| format!("{} UTC: {}", note.at.clock(), code(note.text.as_str()))));
     page.list(room::VARIABLES, lines);
 }
 
@@ -382,21 +319,12 @@ fn request(exchange: &Exchange) -> String {
 /// An exchange in a sentence. No `#`: on GitHub that would point at another issue.
 fn mention(exchange: &Exchange) -> String {
     let error = cells::error(exchange);
-    let error = if error.is_empty() {
-        error
-    } else {
-        format!(" {}", code(&error))
-    };
-    let id = exchange.request_ids.best().map_or_else(
-        || "no request-id".to_owned(),
-        |id| format!("request-id {}", code(id.as_str())),
-    );
-    format!(
-        "No. {} at {} UTC, {}{error}, {id}",
-        exchange.id,
-        exchange.at.clock(),
-        cells::status(exchange)
-    )
+    let error = if error.is_empty() { error } else { format!(" {}", code(&error)) };
+    let id = exchange
+        .request_ids
+        .best()
+        .map_or_else(|| "no request-id".to_owned(), |id| format!("request-id {}", code(id.as_str())));
+    format!("No. {} at {} UTC, {}{error}, {id}", exchange.id, exchange.at.clock(), cells::status(exchange))
 }
 
 fn none() -> String {

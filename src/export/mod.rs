@@ -9,10 +9,12 @@ mod groups;
 pub mod json;
 pub mod live;
 pub mod markdown;
+mod phrases;
 mod selection;
 mod style;
 pub mod summary;
 pub mod text;
+mod timeline;
 mod wording;
 
 #[cfg(test)]

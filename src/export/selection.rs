@@ -10,12 +10,7 @@ pub(super) enum Shown<T> {
 }
 
 /// The first `first` items, the last `last`, and every one in between that matters.
-pub(super) fn select<T>(
-    items: &[T],
-    first: usize,
-    last: usize,
-    matters: impl Fn(&T) -> bool,
-) -> Vec<Shown<&T>> {
+pub(super) fn select<T>(items: &[T], first: usize, last: usize, matters: impl Fn(&T) -> bool) -> Vec<Shown<&T>> {
     let tail = items.len().saturating_sub(last);
     let mut shown = Vec::new();
     for (at, item) in items.iter().enumerate() {
@@ -41,28 +36,8 @@ mod tests {
     fn the_middle_gives_way_but_for_what_matters() {
         let items: Vec<u32> = (0..10).collect();
         let shown = select(&items, 2, 3, |item| *item == 4);
-        assert_eq!(
-            shown,
-            [
-                Item(&0),
-                Item(&1),
-                LeftOut(2),
-                Item(&4),
-                LeftOut(2),
-                Item(&7),
-                Item(&8),
-                Item(&9)
-            ]
-        );
-        assert!(
-            select(&items, 4, 5, |_| false)
-                .iter()
-                .all(|line| matches!(line, Item(_)))
-        );
-        assert!(
-            select(&items, 20, 40, |_| false)
-                .iter()
-                .all(|line| matches!(line, Item(_)))
-        );
+        assert_eq!(shown, [Item(&0), Item(&1), LeftOut(2), Item(&4), LeftOut(2), Item(&7), Item(&8), Item(&9)]);
+        assert!(select(&items, 4, 5, |_| false).iter().all(|line| matches!(line, Item(_))));
+        assert!(select(&items, 20, 40, |_| false).iter().all(|line| matches!(line, Item(_))));
     }
 }

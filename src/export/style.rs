@@ -17,11 +17,7 @@ pub struct Style {
 impl Default for Style {
     /// Without colours, 100 columns, long traces shortened.
     fn default() -> Self {
-        Self {
-            color: false,
-            width: 100,
-            full: false,
-        }
+        Self { color: false, width: 100, full: false }
     }
 }
 
@@ -46,11 +42,7 @@ impl Style {
             Ink::Dim => anstyle::Style::new().dimmed(),
             Ink::Plain => return text.to_owned(),
         };
-        if self.color {
-            format!("{style}{text}{style:#}")
-        } else {
-            text.to_owned()
-        }
+        if self.color && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }
 
@@ -111,10 +103,10 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Microseconds for people: `0.3 ms`, `312 ms`, `1.2 s`, `3 min 4 s`, `2 h 5 min`.
+/// Microseconds for people: `0.34 ms`, `312 ms`, `1.2 s`, `3 min 4 s`, `2 h 5 min`.
 pub(super) fn duration(us: u64) -> String {
     match us {
-        0..1_000 => format!("0.{} ms", us / 100),
+        0..1_000 => format!("0.{:02} ms", us / 10),
         1_000..10_000 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
         10_000..1_000_000 => format!("{} ms", us / 1_000),
         1_000_000..60_000_000 => format!("{}.{} s", us / 1_000_000, us % 1_000_000 / 100_000),
@@ -160,26 +152,12 @@ mod tests {
     #[test]
     fn durations_read_well() {
         let shown = [0, 340, 1_250, 312_400, 1_234_567, 184_000_000, 7_500_000_000].map(duration);
-        assert_eq!(
-            shown,
-            [
-                "0.0 ms",
-                "0.3 ms",
-                "1.2 ms",
-                "312 ms",
-                "1.2 s",
-                "3 min 4 s",
-                "2 h 5 min"
-            ]
-        );
+        assert_eq!(shown, ["0.00 ms", "0.34 ms", "1.2 ms", "312 ms", "1.2 s", "3 min 4 s", "2 h 5 min"]);
     }
 
     #[test]
     fn numbers_are_grouped() {
-        assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(thousands),
-            ["0", "999", "1,000", "1,234,567"]
-        );
+        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use super::{Style, json, live, markdown, summary, text};
 use crate::analyze::fixture::{self, records, survey};
 use crate::analyze::{Labels, Survey};
+use std::path::Path;
 
 const WIDE: Style = Style { color: false, width: 120, full: false };
 const NARROW: Style = Style { color: false, width: 80, full: false };
@@ -34,9 +35,8 @@ fn json_of(survey: &Survey) -> serde_json::Value {
 }
 
 fn closing_of(survey: &Survey, explain: &[String]) -> String {
-    let mut out = Vec::new();
-    summary::closing(survey, "/home/dev/.local/state/authtrace/run 1.jsonl", explain, WIDE, &mut out).unwrap();
-    String::from_utf8(out).unwrap()
+    let trace = Path::new("/home/dev/.local/state/authtrace/run 1.jsonl");
+    summary::closing(survey, trace, explain, None, WIDE)
 }
 
 fn live_of(lines: &str, style: Style) -> String {
@@ -83,11 +83,113 @@ fn at_the_end_of_a_run() {
         shown.push_str(&closing_of(&survey(&lines), &[]));
         shown.push('\n');
     }
-    shown.push_str(&closing_of(&survey(&fixture::empty()), &["no connection came: NO_PROXY covers the API".to_owned()]));
+    shown
+        .push_str(&closing_of(&survey(&fixture::empty()), &["no connection came: NO_PROXY covers the API".to_owned()]));
     insta::assert_snapshot!(shown);
 }
 
 #[test]
 fn for_programs() {
     insta::assert_snapshot!(format!("{:#}", json_of(&survey(&fixture::refused_after_refresh()))));
+}
+
+#[test]
+fn an_issue_never_takes_more_than_github_allows() {
+    for refused_every in [1, 4, 5_000] {
+        let text = markdown_of(&survey(&fixture::long(3_000, refused_every)));
+        let length = text.chars().count();
+        assert!(length < markdown::MOST_CHARACTERS, "{length}");
+        assert!(text.contains("more exchanges"), "says what it leaves out");
+        assert!(text.contains("How it was captured"), "goes on to its end");
+    }
+}
+
+#[test]
+fn nor_does_it_when_every_value_is_long() {
+    for lines in [1, 30, 400] {
+        let length = markdown_of(&survey(&fixture::fat(lines))).chars().count();
+        assert!(length < markdown::MOST_CHARACTERS, "{lines} lines: {length}");
+    }
+}
+
+#[test]
+fn a_long_timeline_keeps_its_ends_and_its_failures() {
+    let survey = survey(&fixture::long(3_000, 500));
+    let rows = |text: String| {
+        text.lines().filter(|line| line.contains("api.anthropic.com/v1/messages") && line.contains(" oat-")).count()
+    };
+    assert_eq!(rows(text_of(&survey, WIDE)), 20 + 40 + 5);
+    assert_eq!(rows(text_of(&survey, Style { full: true, ..WIDE })), 3_000);
+}
+
+#[test]
+fn live_lines_and_reports_use_the_same_labels() {
+    for (_, lines) in stories() {
+        let whole: Vec<_> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut labels = Labels::default();
+        let shown = whole.iter().filter_map(|record| live::line(record, &mut labels, WIDE)).count();
+        assert!(shown > 0 || lines.lines().count() == 1);
+        for row in survey(&lines).credentials() {
+            assert_eq!(labels.get(row.credential.fp), Some(row.label));
+        }
+    }
+}
+
+#[test]
+fn colours_come_only_when_asked_for_and_change_no_character() {
+    let strip = |text: &str| anstream::adapter::strip_str(text).to_string();
+    for (_, lines) in stories() {
+        let survey = survey(&lines);
+        let plain = text_of(&survey, WIDE);
+        let coloured = text_of(&survey, Style { color: true, ..WIDE });
+        assert!(!plain.contains('\u{1b}'));
+        assert!(coloured.contains('\u{1b}'));
+        assert_eq!(strip(&coloured), plain);
+    }
+}
+
+#[test]
+fn no_line_of_the_screen_is_wider_than_the_screen() {
+    for (name, lines) in stories() {
+        for line in text_of(&survey(&lines), WIDE).lines() {
+            assert!(line.chars().count() <= WIDE.width, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_json_report_names_its_form_and_what_is_missing() {
+    for (_, lines) in stories() {
+        assert_eq!(json_of(&survey(&lines))["format"], json::FORMAT);
+    }
+    let report = json_of(&survey(&fixture::two_lanes()));
+    assert_eq!(report["left_out"]["end_missing"], true);
+    assert_eq!(report["left_out"]["unfinished"][0]["id"], 6);
+    assert_eq!(report["failures"][0]["credentials"][0], "ort-A");
+    assert_eq!((&report["last_accepted_before"], &report["first_accepted_after"]), (&3.into(), &5.into()));
+}
+
+#[test]
+fn markup_and_escapes_in_a_foreign_trace_do_nothing() {
+    let hostile = "a|b `c` <img src=x> @user #1 [x](http://evil.example) \u{1b}[31m \u{202e}\nd";
+    let token = fixture::access("3f9c21ab");
+    let mut exchange = fixture::refuse(fixture::message(1, "02.301", &token, 401, 9), hostile);
+    exchange["lane"] = hostile.into();
+    exchange["request"]["path"] = format!("/v1/{hostile}").into();
+    let survey = survey(&fixture::join([fixture::head(), exchange]));
+    for text in [text_of(&survey, WIDE), markdown_of(&survey), closing_of(&survey, &[hostile.to_owned()])] {
+        let steering = text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}');
+        assert!(!steering, "{text}");
+    }
+    for line in markdown_of(&survey).lines() {
+        let outside: String = line.split('`').step_by(2).collect();
+        assert!(
+            !outside.contains('@') && !outside.contains('<') && !outside.contains("](") && !outside.contains('#')
+                || line.starts_with("### "),
+            "{line}"
+        );
+        if line.starts_with('|') {
+            assert!([8, 9, 10, 11, 5].contains(&line.matches('|').count()), "{line}");
+        }
+    }
 }

@@ -2,10 +2,12 @@
 
 use super::cells;
 use super::groups::{FailureGroups, program};
+use super::phrases::{capitalised, clock, kebab, listed, mention, missing, origin, result, shortened, span};
 use super::selection::{Shown, select};
 use super::style::{Ink, Style, bytes, clean, columns, counted, duration, left, right, thousands, wrap};
+use super::timeline::Layout;
 use super::wording;
-use crate::analyze::{ClockDifference, Failure, Spread, Survey};
+use crate::analyze::{Failure, Spread, Survey};
 use crate::redact::Redacted;
 use crate::trace::{Connection, Exchange, Origin, RequestIds};
 use std::io::{self, Write};
@@ -45,20 +47,12 @@ impl<W: Write> Page<'_, W> {
     fn head(&mut self, groups: &FailureGroups<'_>) -> io::Result<()> {
         let survey = self.survey;
         let title = match survey.head() {
-            Some(head) => format!(
-                "{} on {}, {}",
-                clean(head.tool.as_str()),
-                clean(head.os.as_str()),
-                span(survey)
-            ),
+            Some(head) => format!("{} on {}, {}", clean(head.tool.as_str()), clean(head.os.as_str()), span(survey)),
             None => "a trace without its first line".to_owned(),
         };
         writeln!(self.out, "{}", self.style.paint(Ink::Heading, &title))?;
-        let hosts: Vec<String> = survey
-            .hosts()
-            .iter()
-            .map(|row| format!("{} ({})", clean(row.host.as_str()), row.exchanges))
-            .collect();
+        let hosts: Vec<String> =
+            survey.hosts().iter().map(|row| format!("{} ({})", clean(row.host.as_str()), row.exchanges)).collect();
         match (hosts.is_empty(), survey.head()) {
             (false, _) => self.value("read", &hosts.join(", "))?,
             (true, Some(head)) => self.value("to be read", &listed(head.intercept.iter()))?,
@@ -75,11 +69,7 @@ impl<W: Write> Page<'_, W> {
         if !tunnelled.is_empty() {
             self.value("not read", &shortened(&tunnelled, 6))?;
         }
-        let clients: Vec<String> = survey
-            .clients()
-            .iter()
-            .map(|client| clean(client.as_str()).into_owned())
-            .collect();
+        let clients: Vec<String> = survey.clients().iter().map(|client| clean(client.as_str()).into_owned()).collect();
         if !clients.is_empty() {
             self.value("clients", &shortened(&clients, 4))?;
         }
@@ -92,36 +82,21 @@ impl<W: Write> Page<'_, W> {
     fn timeline(&mut self) -> io::Result<()> {
         let exchanges = self.survey.exchanges();
         if exchanges.is_empty() {
-            return self.heading("No request was read.");
+            return Ok(());
         }
         self.heading("Timeline (UTC)")?;
-        let (first, last) = if self.style.full {
-            (usize::MAX, 0)
-        } else {
-            (FIRST, LAST)
-        };
-        let shown = select(exchanges, first, last, |exchange| {
-            Failure::of_exchange(exchange).is_some()
-        });
+        let (first, last) = if self.style.full { (usize::MAX, 0) } else { (FIRST, LAST) };
+        let shown = select(exchanges, first, last, |exchange| Failure::of_exchange(exchange).is_some());
         let rows: Vec<&Exchange> = shown
             .iter()
-            .filter_map(|line| {
-                if let Shown::Item(exchange) = line {
-                    Some(*exchange)
-                } else {
-                    None
-                }
-            })
+            .filter_map(|line| if let Shown::Item(exchange) = line { Some(*exchange) } else { None })
             .collect();
         let layout = Layout::of(&rows, self.survey, self.style);
         for line in &shown {
             match line {
                 Shown::Item(exchange) => writeln!(self.out, "{}", layout.line(exchange))?,
                 Shown::LeftOut(count) => {
-                    let text = format!(
-                        "  … {} without a failure, shown with --full",
-                        counted(*count, "more exchange")
-                    );
+                    let text = format!("  … {} without a failure, shown with --full", counted(*count, "more exchange"));
                     writeln!(self.out, "{}", self.style.paint(Ink::Dim, &text))?;
                 }
             }
@@ -140,17 +115,13 @@ impl<W: Write> Page<'_, W> {
         self.heading(&capitalised(&refused))?;
         for group in &groups.exchanges {
             self.failure(group)?;
+            writeln!(self.out)?;
         }
         let all = || groups.exchanges.iter().flatten();
-        if let Some(good) = all()
-            .min_by_key(|e| (e.at, e.id))
-            .and_then(|first| self.survey.accepted_before(first))
-        {
+        if let Some(good) = all().min_by_key(|e| (e.at, e.id)).and_then(|first| self.survey.accepted_before(first)) {
             self.value("last good", &format!("{} before the first failure", mention(good)))?;
         }
-        let after = all()
-            .max_by_key(|e| (e.at, e.id))
-            .and_then(|last| self.survey.accepted_after(last));
+        let after = all().max_by_key(|e| (e.at, e.id)).and_then(|last| self.survey.accepted_after(last));
         let text = match after {
             Some(good) => format!("{} after the last failure", mention(good)),
             None => "nothing with a credential was accepted after the last failure".to_owned(),
@@ -169,20 +140,10 @@ impl<W: Write> Page<'_, W> {
             clean(first.request.method.as_str()),
             cells::target(first.request.host.as_str(), first.request.path.as_str(), usize::MAX)
         );
-        writeln!(
-            self.out,
-            "  {}  {request}",
-            self.style.paint(Ink::Bad, title.trim_end())
-        )?;
+        writeln!(self.out, "{}  {request}", self.style.paint(Ink::Bad, &format!("✗ {}", title.trim_end())))?;
         let seen = match group.len() {
             1 => format!("#{} at {}", first.id, first.at.clock()),
-            2 => format!(
-                "#{} at {} and #{} at {}",
-                first.id,
-                first.at.clock(),
-                last.id,
-                last.at.clock()
-            ),
+            2 => format!("#{} at {} and #{} at {}", first.id, first.at.clock(), last.id, last.at.clock()),
             n => format!(
                 "{} times, #{} at {} to #{} at {}",
                 thousands(n),
@@ -203,27 +164,14 @@ impl<W: Write> Page<'_, W> {
             self.value("credential", "none was sent")?;
         }
         for sent in &first.credentials {
-            let label = self
-                .survey
-                .credential_label(sent.credential.fp)
-                .map(|label| label.to_string())
-                .unwrap_or_default();
+            let label =
+                self.survey.credential_label(sent.credential.fp).map(|label| label.to_string()).unwrap_or_default();
             let flags: Vec<String> = sent.credential.flags.iter().map(kebab).collect();
-            let flags = if flags.is_empty() {
-                String::new()
-            } else {
-                format!("  ({})", flags.join(", "))
-            };
-            self.value(
-                "credential",
-                &format!("{label} {} in {}{flags}", sent.credential, clean(sent.place.as_str())),
-            )?;
+            let flags = if flags.is_empty() { String::new() } else { format!("  ({})", flags.join(", ")) };
+            self.value("credential", &format!("{label} {} in {}{flags}", sent.credential, clean(sent.place.as_str())))?;
         }
         self.ids("request-id", group, |ids| ids.header.as_ref())?;
-        if group
-            .iter()
-            .any(|e| e.request_ids.body.is_some() && e.request_ids.body != e.request_ids.header)
-        {
+        if group.iter().any(|e| e.request_ids.body.is_some() && e.request_ids.body != e.request_ids.header) {
             self.ids("in the body", group, |ids| ids.body.as_ref())?;
         }
         if group.iter().all(|exchange| exchange.request_ids.best().is_none()) {
@@ -243,11 +191,7 @@ impl<W: Write> Page<'_, W> {
             .iter()
             .filter_map(|exchange| {
                 let text = clean(id(&exchange.request_ids)?.as_str()).into_owned();
-                Some(if group.len() > 1 {
-                    format!("{text} (#{})", exchange.id)
-                } else {
-                    text
-                })
+                Some(if group.len() > 1 { format!("{text} (#{})", exchange.id) } else { text })
             })
             .collect();
         if all.is_empty() {
@@ -265,11 +209,8 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn telemetry(&mut self) -> io::Result<()> {
-        let refusals: Vec<String> = self
-            .survey
-            .telemetry_refusals()
-            .map(|exchange| format!("#{}", exchange.id))
-            .collect();
+        let refusals: Vec<String> =
+            self.survey.telemetry_refusals().map(|exchange| format!("#{}", exchange.id)).collect();
         if refusals.is_empty() {
             return Ok(());
         }
@@ -287,7 +228,10 @@ impl<W: Write> Page<'_, W> {
             return Ok(());
         };
         self.heading(&capitalised(&unconnected))?;
-        for group in &groups.connections {
+        for (at, group) in groups.connections.iter().enumerate() {
+            if at > 0 {
+                writeln!(self.out)?;
+            }
             self.failed_connection(group)?;
         }
         Ok(())
@@ -298,25 +242,15 @@ impl<W: Write> Page<'_, W> {
             return Ok(());
         };
         let outcome = first.end.outcome;
-        let title = self.style.paint(Ink::Bad, outcome.as_str());
-        writeln!(
-            self.out,
-            "  {title}  {}: {}",
-            cells::host_and_port(first.target.as_ref()),
-            wording::what(outcome)
-        )?;
+        let title = self.style.paint(Ink::Bad, &format!("✗ {}", outcome.as_str()));
+        writeln!(self.out, "{title}  {}: {}", cells::host_and_port(first.target.as_ref()), wording::what(outcome))?;
         let by = match (program(first), &first.peer) {
             (Some(program), Some(peer)) => format!(", by {program} (pid {})", peer.pid),
             _ => String::new(),
         };
         let seen = match group.len() {
             1 => format!("at {}{by}", first.opened.clock()),
-            n => format!(
-                "{} times, {} to {}{by}",
-                thousands(n),
-                first.opened.clock(),
-                last.opened.clock()
-            ),
+            n => format!("{} times, {} to {}{by}", thousands(n), first.opened.clock(), last.opened.clock()),
         };
         self.value("seen", &seen)?;
         if let Some(status) = first.end.status {
@@ -337,11 +271,8 @@ impl<W: Write> Page<'_, W> {
             return Ok(());
         }
         self.heading("Credentials")?;
-        let width = rows
-            .iter()
-            .map(|row| columns(&row.label.to_string()))
-            .max()
-            .unwrap_or_default();
+        let width = rows.iter().map(|row| columns(&row.label.to_string())).max().unwrap_or_default();
+        let marker = rows.iter().map(|row| columns(&row.credential.to_string())).max().unwrap_or_default().min(40);
         let shown = if self.style.full {
             select(&rows, usize::MAX, 0, |_| false)
         } else {
@@ -380,24 +311,19 @@ impl<W: Write> Page<'_, W> {
             }
             let label = left(&row.label.to_string(), width);
             let ink = if row.refused > 0 { Ink::Bad } else { Ink::Plain };
-            writeln!(
-                self.out,
-                "  {}  {}  {}",
-                self.style.paint(ink, &label),
-                left(&row.credential.to_string(), 29),
-                facts.join(", ")
-            )?;
+            let start = format!("  {}  {}  ", self.style.paint(ink, &label), left(&row.credential.to_string(), marker));
+            let indent = width + marker + 6;
+            for (at, facts) in wrap(&facts.join(", "), self.room(indent)).iter().enumerate() {
+                let start = if at == 0 { start.clone() } else { " ".repeat(indent) };
+                writeln!(self.out, "{start}{facts}")?;
+            }
         }
         Ok(())
     }
 
     fn times(&mut self) -> io::Result<()> {
         let timing = self.survey.timing();
-        let rows = [
-            ("until an answer", timing.wait),
-            ("in all", timing.total),
-            ("added by authtrace", timing.added),
-        ];
+        let rows = [("until an answer", timing.wait), ("in all", timing.total), ("added by authtrace", timing.added)];
         if rows.iter().all(|(_, spread)| spread.is_none()) {
             return Ok(());
         }
@@ -407,10 +333,7 @@ impl<W: Write> Page<'_, W> {
             ["median", "99 of 100", "longest"].map(|name| right(name, 11)).concat()
         ))?;
         for (name, spread) in rows {
-            let Some(Spread {
-                p50_us, p99_us, max_us, ..
-            }) = spread
-            else {
+            let Some(Spread { p50_us, p99_us, max_us, .. }) = spread else {
                 continue;
             };
             let values = [p50_us, p99_us, max_us].map(|us| right(&duration(us), 11)).concat();
@@ -418,11 +341,7 @@ impl<W: Write> Page<'_, W> {
         }
         match self.survey.clock_difference() {
             Some(difference) => {
-                let ink = if difference.median_ms.abs() >= 5_000 {
-                    Ink::Warning
-                } else {
-                    Ink::Plain
-                };
+                let ink = if difference.median_ms.abs() >= 5_000 { Ink::Warning } else { Ink::Plain };
                 writeln!(self.out, "  {}", self.style.paint(ink, &clock(difference)))
             }
             None => Ok(()),
@@ -477,230 +396,4 @@ impl<W: Write> Page<'_, W> {
     fn room(&self, taken: usize) -> usize {
         self.style.width.saturating_sub(taken).max(30)
     }
-}
-
-/// The widths of the columns of a timeline.
-struct Layout<'a> {
-    survey: &'a Survey,
-    style: Style,
-    lane: usize,
-    number: usize,
-    method: usize,
-    target: usize,
-    status: usize,
-    label: usize,
-}
-
-const TIME: usize = 12;
-const DURATION: usize = 9;
-
-impl<'a> Layout<'a> {
-    fn of(rows: &[&Exchange], survey: &'a Survey, style: Style) -> Self {
-        let widest = |cell: &dyn Fn(&Exchange) -> usize| rows.iter().map(|exchange| cell(exchange)).max().unwrap_or(0);
-        let lanes = survey.lanes();
-        let several = lanes.len() > 1;
-        let lane = if several {
-            lanes
-                .iter()
-                .map(|lane| columns(lane.as_str()) + 2)
-                .max()
-                .unwrap_or(0)
-                .min(14)
-        } else {
-            0
-        };
-        let number = widest(&|exchange| exchange.id.to_string().len() + 1);
-        let method = widest(&|exchange| columns(exchange.request.method.as_str())).min(8);
-        let status = widest(&|exchange| columns(&cells::status(exchange)));
-        let label = widest(&|exchange| columns(&cells::credentials(exchange, survey.labels()))).min(24);
-        let error = widest(&|exchange| columns(&cells::error(exchange))).min(28);
-        let taken = 2 + TIME + 2 + lane + number + 2 + method + 1 + 2 + status + DURATION + 2 + label + 2 + error;
-        let target = widest(&|exchange| {
-            columns(&cells::target(
-                exchange.request.host.as_str(),
-                exchange.request.path.as_str(),
-                usize::MAX,
-            ))
-        });
-        let target = target.min(style.width.saturating_sub(taken).max(16));
-        Self {
-            survey,
-            style,
-            lane,
-            number,
-            method,
-            target,
-            status,
-            label,
-        }
-    }
-
-    fn line(&self, exchange: &Exchange) -> String {
-        let style = self.style;
-        let request = &exchange.request;
-        let lane = if self.lane == 0 {
-            String::new()
-        } else {
-            left(&clean(exchange.lane.as_str()), self.lane)
-        };
-        let number = right(&format!("#{}", exchange.id), self.number);
-        let method = left(&clean(request.method.as_str()), self.method);
-        let target = left(
-            &cells::target(request.host.as_str(), request.path.as_str(), self.target),
-            self.target,
-        );
-        let status = style.paint(ink(exchange), &left(&cells::status(exchange), self.status));
-        let took = right(&duration(exchange.timing.total_us), DURATION);
-        let label = left(&cells::credentials(exchange, self.survey.labels()), self.label);
-        let error = style.paint(ink(exchange), &cells::error(exchange));
-        let time = style.paint(Ink::Dim, &exchange.at.clock());
-        format!("  {time}  {lane}{number}  {method} {target}  {status}{took}  {label}  {error}")
-            .trim_end()
-            .to_owned()
-    }
-}
-
-/// How a line about an exchange is coloured.
-pub(super) fn ink(exchange: &Exchange) -> Ink {
-    match exchange.status() {
-        _ if Failure::of_exchange(exchange).is_some() => Ink::Bad,
-        Some(200..300) if exchange.error.is_none() => Ink::Good,
-        Some(100..400) if exchange.error.is_none() => Ink::Plain,
-        _ => Ink::Warning,
-    }
-}
-
-/// Exchanges and failures in numbers.
-pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
-    let mut parts = vec![counted(survey.exchanges().len(), "exchange")];
-    parts.push(groups.refused().unwrap_or_else(|| "no auth failure".to_owned()));
-    parts.extend(groups.unconnected());
-    parts.push(counted(survey.credentials().len(), "credential"));
-    if let Some(code) = survey.end().and_then(|end| end.exit_code) {
-        parts.push(format!("exit code {code}"));
-    }
-    parts.join(" · ")
-}
-
-/// When the trace was made and how long it went on.
-pub(super) fn span(survey: &Survey) -> String {
-    let Some(head) = survey.head() else {
-        return String::new();
-    };
-    let started = head.started.to_string().replace('T', " ");
-    let started = started.get(..19).unwrap_or(&started).to_owned();
-    match survey.end().and_then(|end| end.at) {
-        Some(end) => {
-            let ms = end.unix_ms().saturating_sub(head.started.unix_ms());
-            format!(
-                "{started} UTC, {}",
-                duration(u64::try_from(ms).unwrap_or(0).saturating_mul(1_000))
-            )
-        }
-        None => format!("{started} UTC"),
-    }
-}
-
-/// What is not in the trace although it happened, one sentence each.
-pub(super) fn missing(survey: &Survey) -> Vec<String> {
-    let mut lines = Vec::new();
-    for start in survey.unfinished() {
-        let target = cells::target(start.host.as_str(), start.path.as_str(), usize::MAX);
-        lines.push(format!(
-            "#{} {} {target}, begun at {}: no end recorded",
-            start.id,
-            clean(start.method.as_str()),
-            start.at.clock()
-        ));
-    }
-    for gap in survey.gaps() {
-        let lost = counted(usize::try_from(gap.lost).unwrap_or(usize::MAX), "record");
-        lines.push(format!(
-            "{lost} lost at {}: {}",
-            gap.at.clock(),
-            clean(gap.cause.as_str())
-        ));
-    }
-    for unread in survey.unread() {
-        lines.push(format!("line {}: {}", unread.line, clean(&unread.why)));
-    }
-    if lines.len() > 12 {
-        let more = lines.len() - 10;
-        lines.truncate(10);
-        lines.push(format!("and {} more of the kind", thousands(more)));
-    }
-    match survey.end() {
-        Some(end) if end.masked > 0 => lines.push(format!(
-            "{} in which a value that was used as a credential was masked at the last moment; please report that as a defect",
-            counted(usize::try_from(end.masked).unwrap_or(usize::MAX), "record")
-        )),
-        Some(_) => {}
-        None => lines.push("the last line: authtrace is still running, or was killed".to_owned()),
-    }
-    lines
-}
-
-/// The difference of the clocks in a sentence.
-pub(super) fn clock(difference: ClockDifference) -> String {
-    let ms = difference.median_ms;
-    let of = counted(usize::try_from(difference.answers).unwrap_or(usize::MAX), "answer");
-    if ms.abs() < 1_500 {
-        return format!("the clock agrees with the server's ({of})");
-    }
-    let by = duration(ms.unsigned_abs().saturating_mul(1_000));
-    let way = if ms > 0 { "behind" } else { "ahead of" };
-    format!("this machine's clock is {by} {way} the server's (median of {of})")
-}
-
-fn mention(exchange: &Exchange) -> String {
-    let id = exchange
-        .request_ids
-        .best()
-        .map(|id| format!(", request-id {}", clean(id.as_str())))
-        .unwrap_or_default();
-    format!(
-        "#{} at {} ({}{id})",
-        exchange.id,
-        exchange.at.clock(),
-        cells::status(exchange)
-    )
-}
-
-pub(super) fn origin(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Upstream => "the server",
-        Origin::Authtrace => "authtrace, not the server",
-        Origin::UpstreamProxy => "the proxy that authtrace goes through, not the server",
-    }
-}
-
-/// The name that serde gives to a closed word.
-pub(super) fn kebab(word: &impl serde::Serialize) -> String {
-    match serde_json::to_value(word) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => String::new(),
-    }
-}
-
-/// Names in a row.
-pub(super) fn listed<'a>(items: impl Iterator<Item = &'a Redacted>) -> String {
-    items
-        .map(|item| clean(item.as_str()).into_owned())
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-/// The first `room` items and how many are left.
-fn shortened(items: &[String], room: usize) -> String {
-    match items.get(..room) {
-        Some(first) if items.len() > room => format!("{} and {} more", first.join(", "), thousands(items.len() - room)),
-        _ => items.join(", "),
-    }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -1,5 +1,6 @@
 //! Dialling the upstream: `--connect-to`, names, TCP, and the proxy that we go through.
 
+use super::bypass::Bypass;
 use super::{Patience, ProxyError, reply};
 use crate::trace::Outcome;
 use crate::wire::{self, Authority, Host};
@@ -88,6 +89,7 @@ fn parse_port(text: &str) -> Result<Option<u16>, ()> {
 pub struct UpstreamProxy {
     address: Authority,
     authorization: Option<Zeroizing<String>>,
+    bypass: Bypass,
 }
 
 impl UpstreamProxy {
@@ -119,7 +121,13 @@ impl UpstreamProxy {
             plain.extend(percent_encoding::percent_decode_str(password));
             Zeroizing::new(format!("Basic {}", STANDARD.encode(plain.as_slice())))
         });
-        Ok(Self { address, authorization })
+        Ok(Self { address, authorization, bypass: Bypass::default() })
+    }
+
+    /// Lets these targets go directly.
+    #[must_use]
+    pub fn with_bypass(self, bypass: Bypass) -> Self {
+        Self { bypass, ..self }
     }
 
     /// Host and port, without credentials.
@@ -212,7 +220,7 @@ impl Dialer {
         let exempt = moved.is_some();
         let target = moved.as_ref().unwrap_or(target);
         match (&self.proxy, exempt) {
-            (Some(proxy), false) => self.dial_through(proxy, target, purpose).await,
+            (Some(proxy), false) if !proxy.bypass.covers(target) => self.dial_through(proxy, target, purpose).await,
             _ => self.dial_directly(target, exempt).await,
         }
     }

@@ -6,6 +6,7 @@
 //! between clients, an answer of our own where a server should have answered.
 
 mod access;
+mod bypass;
 mod connect;
 mod dial;
 mod forward;
@@ -24,6 +25,7 @@ mod tunnel;
 mod watched;
 
 pub use access::{Access, Lane};
+pub use bypass::Bypass;
 pub use dial::{ConnectTo, UpstreamProxy};
 pub use listener::{Proxy, ProxyHandle};
 pub use scope::Intercept;

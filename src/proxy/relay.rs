@@ -1,7 +1,7 @@
 //! The relay for HTTP/1.x: messages pass as the bytes they came in, while their framing is followed.
 //!
 //! Per direction: read → look at the next message part ([`crate::wire`]) → hand its bytes to the other leg → only then
-//! make facts of it. One message part at a time, so that every part belongs to one exchange. No message is rebuilt; an
+//! make facts of it. The parts of one message at a time, so that every part belongs to one exchange. No message is rebuilt; an
 //! ambiguous one is refused before a byte of it has passed.
 
 use super::Shared;
@@ -95,6 +95,8 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
         head_due: None,
         patience: shared.patience.head,
         pending_up: Deferred::default(),
+        broken_up: None,
+        broken_down: None,
         pending_down: Deferred::default(),
         other_authority: false,
         refused: None,
@@ -138,6 +140,9 @@ struct Relay<'a, C: Leg, U: Leg> {
     head_due: Option<Pin<Box<Sleep>>>,
     patience: Duration,
     pending_up: Deferred,
+    /// What is wrong behind the parts that were approved last.
+    broken_up: Option<Refusal>,
+    broken_down: Option<Refusal>,
     pending_down: Deferred,
     other_authority: bool,
     /// A request that is refused once the answers before it have passed.
@@ -179,7 +184,7 @@ struct InFlight {
 struct Deferred {
     head: Option<Head>,
     interim: Option<u16>,
-    data: Option<Range<usize>>,
+    data: Vec<Range<usize>>,
     trailers: Option<Range<usize>>,
     ended: bool,
 }
@@ -250,7 +255,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 if !drained {
                     return;
                 }
-                match self.look_at_request() {
+                match self.look_at_request_parts() {
                     Ok(Looked::Again) => continue,
                     Ok(Looked::NeedMore) => {}
                     Err(refusal) => return self.refuse_request(refusal),
@@ -374,6 +379,51 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         Poll::Pending
     }
 
+    /// Looks at the parts of one message that have arrived, so that they go on in one write; those before a fault
+    /// still do. A part of the next message waits until facts have been made of this one.
+    fn look_at_request_parts(&mut self) -> Result<Looked, Refusal> {
+        if let Some(refusal) = self.broken_up.take() {
+            return Err(refusal);
+        }
+        let looked = self.look_at_request()?;
+        while matches!((&looked, &self.asking), (Looked::Again, Asking::Body(_)))
+            && !self.pending_up.ended
+            && !self.up.unread().is_empty()
+        {
+            match self.look_at_request() {
+                Ok(Looked::Again) => {}
+                Ok(Looked::NeedMore) => break,
+                Err(refusal) => {
+                    self.broken_up = Some(refusal);
+                    break;
+                }
+            }
+        }
+        Ok(looked)
+    }
+
+    /// As [`Self::look_at_request_parts`], of an answer.
+    fn look_at_response_parts(&mut self) -> Result<Looked, Refusal> {
+        if let Some(refusal) = self.broken_down.take() {
+            return Err(refusal);
+        }
+        let looked = self.look_at_response()?;
+        while matches!((&looked, &self.answering), (Looked::Again, Answering::Body(_)))
+            && !self.pending_down.ended
+            && !self.down.unread().is_empty()
+        {
+            match self.look_at_response() {
+                Ok(Looked::Again) => {}
+                Ok(Looked::NeedMore) => break,
+                Err(refusal) => {
+                    self.broken_down = Some(refusal);
+                    break;
+                }
+            }
+        }
+        Ok(looked)
+    }
+
     fn rewrite(&self, raw: &[u8], head: &wire::RequestHead) -> Result<Rewritten, Refusal> {
         let (Form::Absolute(current) | Form::ThroughProxy(current, _)) = &self.form else {
             return Ok(Rewritten::AsItCame);
@@ -429,8 +479,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     fn note_request_data(&mut self, range: Range<usize>, payload: Range<usize>) {
         let Some(current) = self.exchanges.back_mut() else { return };
         current.tap.count_request(payload.len());
-        if current.tap.reads_request() {
-            self.pending_up.data = Some(shift(&range, payload));
+        // Whether a body is read is known once its head has become facts.
+        if self.pending_up.head.is_some() || current.tap.reads_request() {
+            self.pending_up.data.push(shift(&range, payload));
         }
     }
 
@@ -442,10 +493,14 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             current.tap.add_held(self.read_up, Instant::now());
             let version = version_of(head.minor_version);
             let target = origin_form_of(head.target.of(&raw));
-            let fields = raw_fields(&raw, &head.fields);
+            let mut fields = raw_fields(&raw, &head.fields);
+            if self.form != Form::Origin {
+                // The password of the proxy itself: no credential of the exchange.
+                fields.retain(|(name, _)| !name.eq_ignore_ascii_case(b"proxy-authorization"));
+            }
             current.tap.request_head(&mut self.extractor, head.method.of(&raw), target, version, &fields);
         }
-        if let Some(range) = data {
+        for range in data {
             current.tap.request_data(self.up.bytes_at(range));
         }
         if let Some(range) = trailers {
@@ -497,7 +552,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 if !drained {
                     return Poll::Pending;
                 }
-                match self.look_at_response() {
+                match self.look_at_response_parts() {
                     Ok(Looked::Again) => continue,
                     Ok(Looked::NeedMore) => {}
                     Err(refusal) => {
@@ -590,8 +645,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 let range = self.down.approve(take);
                 if let Some(current) = current_of(&mut self.exchanges) {
                     current.tap.count_response(payload.len());
-                    if current.tap.reads_response() {
-                        self.pending_down.data = Some(shift(&range, payload));
+                    if self.pending_down.head.is_some() || current.tap.reads_response() {
+                        self.pending_down.data.push(shift(&range, payload));
                     }
                 }
                 if over {
@@ -626,7 +681,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             let fields = raw_fields(&raw, &head.fields);
             current.tap.response_head(&mut self.extractor, head.status, version_of(head.minor_version), &fields);
         }
-        if let Some(range) = data {
+        for range in data {
             current.tap.response_data(self.down.bytes_at(range));
         }
         if let Some(range) = trailers {
@@ -776,6 +831,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 Some(Redacted::literal("the client finished the handshake and then refused our certificate with a TLS alert")),
             ),
             Stop::ClientGone | Stop::UpstreamGone if idle && self.carried > 0 => (Outcome::Ok, None),
+            // The command has ended, and with it its connections: that is no doing of ours.
+            Stop::Drained if idle && client_stopped && self.carried > 0 => (Outcome::Ok, None),
             Stop::Finished if self.carried == 0 && !client_stopped => {
                 (Outcome::UnusedTunnel, Some(Redacted::literal("the upstream closed before the client had sent a request")))
             }

@@ -69,13 +69,13 @@ pub(super) struct TlsConfigs {
     roots: Arc<RootCertStore>,
     no_certificate: Arc<dyn ResolvesClientCert>,
     clients: Mutex<HashMap<Protocols, Arc<ClientConfig>>>,
-    servers: Mutex<HashMap<ServerKey, ServerEntry>>,
+    servers: Mutex<HashMap<ServerFor, ServerEntry>>,
     sessions: Arc<dyn StoresServerSessions>,
     tickets: Arc<dyn ProducesTickets>,
 }
 
-/// The host, and the protocol that its upstream chose.
-type ServerKey = (String, Option<Vec<u8>>);
+/// A host, and the protocol that its upstream chose.
+type ServerFor = (String, Option<Vec<u8>>);
 
 struct ServerEntry {
     leaf: Arc<CertifiedKey>,

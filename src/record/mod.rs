@@ -125,3 +125,65 @@ impl Drop for Recorder {
         self.close(None);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::Redacted;
+    use crate::trace::{FormatVersion, Gap, Timestamp};
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::mpsc;
+
+    fn head() -> TraceHead {
+        TraceHead {
+            format: FormatVersion::CURRENT,
+            tool: Redacted::literal("authtrace"),
+            os: Redacted::literal("authtrace"),
+            started: Timestamp::now(),
+            intercept: Vec::new(),
+            variables: Vec::new(),
+            shared_fingerprints: false,
+        }
+    }
+
+    fn start(path: &Path, observers: Vec<Observer>) -> Result<Recorder, RecordError> {
+        Recorder::start(path, head(), Arc::new(Redactor::plain()), observers)
+    }
+
+    #[test]
+    fn the_file_is_private_and_has_one_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new").join("trace.jsonl");
+        let recorder = start(&path, Vec::new()).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert!(matches!(start(&path, Vec::new()), Err(RecordError::Locked { .. })));
+        recorder.close(None);
+        assert!(matches!(start(&path, Vec::new()), Err(RecordError::Locked { .. } | RecordError::NotEmpty { .. })));
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, "").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(matches!(start(&link, Vec::new()), Err(RecordError::Create { .. })));
+    }
+
+    #[test]
+    fn observers_see_the_records_in_the_order_of_the_file_and_the_end_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace.jsonl");
+        let (sender, seen) = mpsc::channel();
+        let recorder = start(&path, vec![Box::new(move |record: &Record| drop(sender.send(record.clone())))]).unwrap();
+        recorder.emit(Record::Gap(Gap { at: Timestamp::now(), lost: 1, cause: Redacted::literal("test") }));
+        let closed = recorder.close(Some(3));
+        drop(recorder);
+        let seen: Vec<Record> = seen.iter().collect();
+        assert!(matches!(seen.as_slice(), [Record::Trace(_), Record::Gap(_), Record::End(_)]), "{seen:?}");
+        assert_eq!(closed.totals.exit_code, Some(3));
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+        assert_eq!(lines, 3);
+    }
+}

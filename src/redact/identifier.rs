@@ -317,6 +317,12 @@ impl Redactor {
         self.verbatim_if(value, syntax::request_id(value.as_bytes()))
     }
 
+    /// The id that an edge gave a request (`cf-ray`).
+    #[must_use]
+    pub fn edge_id(&self, value: &str) -> Redacted {
+        self.verbatim_if(value, syntax::cf_ray(value.as_bytes()))
+    }
+
     /// An OAuth client id: the public ones stand, others are fingerprinted.
     #[must_use]
     pub fn client_id(&self, value: &str) -> Redacted {

@@ -25,7 +25,25 @@ const WORDS: &[&str] = &[
     "http", "https", "Bearer", "bearer", "Basic", "access_token", "refresh_token", "id_token", "mac", "N_A",
 ];
 
+/// Operating systems and architectures, as the standard library names them.
+const SYSTEMS: &[&str] = &[
+    "linux", "macos", "ios", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos", "android", "windows",
+];
+const MACHINES: &[&str] = &[
+    "x86_64", "x86", "aarch64", "arm", "riscv64", "loongarch64", "powerpc64", "powerpc", "s390x", "mips", "mips64",
+    "sparc64",
+];
+
 impl Redactor {
+    /// An operating system and its architecture, such as `linux x86_64`.
+    #[must_use]
+    pub fn platform(&self, value: &str) -> Redacted {
+        let known = value
+            .split_once(' ')
+            .is_some_and(|(system, machine)| SYSTEMS.contains(&system) && MACHINES.contains(&machine));
+        if known { Redacted::vouched(value) } else { Redacted::vouched(&self.opaque(value.as_bytes())) }
+    }
+
     /// A request method.
     #[must_use]
     pub fn method(&self, method: &[u8]) -> Redacted {
@@ -94,6 +112,14 @@ mod tests {
         let redactor = Redactor::plain();
         for known in ["POST", "body.refresh_token", "invalid_grant", "ANTHROPIC_API_KEY", "https_proxy", "ping"] {
             assert_eq!(redactor.word(known).as_str(), known);
+        }
+        for known in ["linux x86_64", "macos aarch64"] {
+            assert_eq!(redactor.platform(known).as_str(), known);
+        }
+        for unknown in ["linux FAKE", "FAKE x86_64", "linux  x86_64"] {
+            let shown = redactor.platform(unknown);
+            assert!(!shown.as_str().contains("linux") && !shown.as_str().contains("FAKE"), "{shown}");
+            assert_eq!(redactor.platform(shown.as_str()), shown);
         }
         for unknown in ["FAKEsecret", "sk_FAKE_1234", "A_FAKESECRETFAKESECRETFAKE"] {
             let shown = redactor.word(unknown);

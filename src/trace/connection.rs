@@ -100,11 +100,11 @@ pub enum Mode {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HandshakeLeg {
     /// `TLSv1.2` or `TLSv1.3`.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_protocol")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub version: Option<Redacted>,
     /// The protocol that was agreed on (ALPN, RFC 7301); absent if none was.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_protocol")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub alpn: Option<Redacted>,
     /// Whether an earlier session was resumed.

@@ -91,7 +91,7 @@ pub struct RequestIds {
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub client: Option<Redacted>,
     /// The edge's id (`cf-ray`).
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_request_id")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_edge_id")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub edge: Option<Redacted>,
 }
@@ -123,11 +123,11 @@ pub struct OAuthFacts {
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub client_id: Option<Redacted>,
     /// Scopes asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_scope")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub scope_requested: Option<Redacted>,
     /// Scopes granted.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_scope")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub scope_granted: Option<Redacted>,
     /// Lifetime of the issued access token in seconds.

@@ -12,6 +12,8 @@ mod format;
 mod read;
 mod record;
 mod reread;
+#[cfg(test)]
+mod schema;
 mod time;
 
 pub use connection::{Connection, ConnectionEnd, HandshakeLeg, Mode, Outcome, Peer, Target};

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "record", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a connection is rarer than the exchanges, which are boxed")]
 pub enum Record {
     /// The first line.
     Trace(TraceHead),
@@ -35,8 +36,8 @@ impl Record {
     pub fn is_urgent(&self) -> bool {
         match self {
             Self::Exchange(exchange) => exchange.is_auth_failure(),
-            Self::Gap(_) | Self::End(_) => true,
-            Self::Trace(_) | Self::Connection(_) | Self::Request(_) | Self::Note(_) => false,
+            Self::Trace(_) | Self::Gap(_) | Self::End(_) => true,
+            Self::Connection(_) | Self::Request(_) | Self::Note(_) => false,
         }
     }
 }
@@ -59,7 +60,7 @@ pub struct TraceHead {
     #[cfg_attr(test, schemars(with = "String"))]
     pub tool: Redacted,
     /// Operating system and architecture.
-    #[serde(deserialize_with = "reread::text")]
+    #[serde(deserialize_with = "reread::platform")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub os: Redacted,
     /// When it was begun.

@@ -27,12 +27,23 @@ read! {
     identifier => word;
     host => reread::host;
     path => reread::path;
+    platform => platform_name;
 }
 
 read_if_there! {
     maybe_text => reread::text;
     maybe_identifier => word;
+    maybe_protocol => protocol;
     maybe_request_id => request_id;
+    maybe_edge_id => edge_id;
+    maybe_scope => scope;
+}
+
+/// Versions of TLS, and ALPN names of HTTP.
+const PROTOCOLS: [&str; 6] = ["TLSv1.2", "TLSv1.3", "h2", "http/1.1", "http/1.0", "h3"];
+
+fn protocol(text: &str) -> Redacted {
+    reread::identifier(text, &PROTOCOLS)
 }
 
 fn lane_name(text: &str) -> Redacted {
@@ -45,6 +56,18 @@ fn word(text: &str) -> Redacted {
 
 fn request_id(text: &str) -> Redacted {
     reread::redactor().request_id(text)
+}
+
+fn edge_id(text: &str) -> Redacted {
+    reread::redactor().edge_id(text)
+}
+
+fn scope(text: &str) -> Redacted {
+    reread::redactor().scope(text)
+}
+
+fn platform_name(text: &str) -> Redacted {
+    reread::redactor().platform(text)
 }
 
 pub(super) fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Redacted>, D::Error> {

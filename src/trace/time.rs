@@ -4,11 +4,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
-
-const MILLIS: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// A point in UTC with millisecond resolution, written as RFC 3339 (`2026-11-20T11:14:02.123Z`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,10 +55,23 @@ impl From<SystemTime> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.date_time().format(MILLIS) {
-            Ok(text) => f.write_str(&text),
-            Err(_) => f.write_str("1970-01-01T00:00:00.000Z"),
-        }
+        // Every line of a trace holds several: written digit by digit.
+        let at = self.date_time();
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |from: usize, to: usize, mut number: u32| {
+            for digit in text.get_mut(from..to).into_iter().flatten().rev() {
+                *digit = b'0' + u8::try_from(number % 10).unwrap_or(0);
+                number /= 10;
+            }
+        };
+        put(0, 4, at.year().unsigned_abs());
+        put(5, 7, u32::from(u8::from(at.month())));
+        put(8, 10, u32::from(at.day()));
+        put(11, 13, u32::from(at.hour()));
+        put(14, 16, u32::from(at.minute()));
+        put(17, 19, u32::from(at.second()));
+        put(20, 23, u32::from(at.millisecond()));
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

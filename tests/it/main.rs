@@ -1,21 +1,36 @@
 //! Tests that need more than one room: real sockets, foreign programs, the binary itself.
+//!
+//! Every module is under `cfg(test)`: clippy takes functions beside a test for test code only so.
 
 #[cfg(test)]
 mod bytes;
-#[cfg(test)] // clippy takes functions beside a test for test code only so
+#[cfg(test)]
 mod ca;
 #[cfg(test)]
+mod canary;
+#[cfg(test)]
 mod clients;
+#[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
 mod handshake;
+#[cfg(test)]
+mod house;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod real_client;
+#[cfg(test)]
 mod refusal;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod transport;

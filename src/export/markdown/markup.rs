@@ -17,7 +17,7 @@ impl Document {
     }
 
     pub(super) fn heading(&mut self, text: &str) {
-        let before = if self.text.is_empty() { "" } else { "\n" };
+        let before = if self.text.is_empty() || self.text.ends_with("\n\n") { "" } else { "\n" };
         self.text.push_str(&format!("{before}### {text}\n\n"));
     }
 
@@ -29,25 +29,17 @@ impl Document {
     pub(super) fn list(&mut self, room: usize, lines: impl IntoIterator<Item = String>) {
         let left_out = self.lines(room, lines.into_iter().map(|line| format!("- {line}\n")));
         if left_out > 0 {
-            self.text
-                .push_str(&format!("- … and {}\n", counted(left_out, "more line")));
+            self.text.push_str(&format!("- … and {}\n", counted(left_out, "more line")));
         }
     }
 
     /// A table in at most about `room` characters; says how many rows it leaves out.
     pub(super) fn table(&mut self, room: usize, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) {
-        self.text.push_str(&format!(
-            "| {} |\n|{}\n",
-            columns.join(" | "),
-            "---|".repeat(columns.len())
-        ));
+        self.text.push_str(&format!("| {} |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len())));
         let left_out = self.lines(room, rows.map(|cells| format!("| {} |\n", cells.join(" | "))));
         self.text.push('\n');
         if left_out > 0 {
-            self.paragraph(&format!(
-                "… and {} for which there is no room here",
-                counted(left_out, "more row")
-            ));
+            self.paragraph(&format!("… and {} for which there is no room here", counted(left_out, "more row")));
         }
     }
 
@@ -70,11 +62,7 @@ impl Document {
 /// end the code or the cell, are replaced by their likes; `–` stands for nothing.
 pub(super) fn code(value: &str) -> String {
     let value = one_line(value);
-    if value.is_empty() {
-        "–".to_owned()
-    } else {
-        format!("`{value}`")
-    }
+    if value.is_empty() { "–".to_owned() } else { format!("`{value}`") }
 }
 
 /// A sentence of our own in which values may occur.
@@ -98,10 +86,7 @@ pub(super) fn prose(text: &str) -> String {
 }
 
 fn one_line(value: &str) -> String {
-    let spaced: String = value
-        .chars()
-        .map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c })
-        .collect();
+    let spaced: String = value.chars().map(|c| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c }).collect();
     let likes: String = clean(spaced.trim())
         .chars()
         .map(|c| match c {

@@ -5,6 +5,7 @@
 
 mod collector;
 mod pki;
+pub(crate) mod program;
 mod proxy;
 mod seed;
 mod tools;

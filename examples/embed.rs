@@ -1,0 +1,72 @@
+//! A proxy and a fake Anthropic in one process: `cargo run --example embed`.
+//!
+//! Shows what a test of your own would do: start both on free ports, let a client go through, look at what was recorded.
+
+use authtrace::ca::{LeafStore, Root, Scope};
+use authtrace::fake::{self, ClientConfig, Fake, FakeConfig, Model, Seed};
+use authtrace::proxy::{Access, ConnectTo, Intercept, Lane, Patience, Proxy, ProxyConfig, UpstreamTrust};
+use authtrace::redact::{Redacted, Redactor};
+use authtrace::trace::{EventSink, Record, Timestamp};
+use std::error::Error;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+/// Keeps the records in memory.
+#[derive(Default)]
+struct Collected(Mutex<Vec<Record>>);
+
+impl EventSink for Collected {
+    fn emit(&self, record: Record) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let seed = Seed::fixed(1);
+    let mut model = Model::new(seed);
+    let login = model.log_in(Timestamp::now(), 3_600);
+    let fake = Fake::start(FakeConfig::new(model).with_script(fake::motivating_bug())).await?;
+    let folder = tempfile::tempdir()?;
+    let fake_root = folder.path().join("fake.pem");
+    std::fs::write(&fake_root, fake.ca_pem())?;
+
+    let scope = Scope::claude()?;
+    let root = Arc::new(Root::generate(&scope, OffsetDateTime::now_utc())?);
+    let password = Zeroizing::new("FAKE-proxy-password".to_owned());
+    let config = ProxyConfig {
+        listen: "127.0.0.1:0".parse()?,
+        intercept: Intercept::new(scope, Vec::new(), Vec::new()),
+        leaves: Arc::new(LeafStore::new(Arc::clone(&root))?),
+        upstream_trust: UpstreamTrust::load(&[fake_root])?,
+        connect_to: vec![ConnectTo::parse(&format!("::127.0.0.1:{}", fake.addr().port()))?],
+        upstream_proxy: None,
+        access: Access::with_lane(Lane::new(Redacted::literal("main"), "main".to_owned(), password.clone())),
+        patience: Patience::default(),
+    };
+    let sink = Arc::new(Collected::default());
+    let proxy = Proxy::bind(config, Arc::new(Redactor::plain()), Arc::<Collected>::clone(&sink))?.serve();
+
+    fake::play(ClientConfig {
+        proxy_addr: proxy.address(),
+        proxy_user: "main".to_owned(),
+        proxy_password: password.to_string(),
+        ca_pem: root.certificate_pem().to_owned(),
+        login,
+        seed,
+        patience: std::time::Duration::from_secs(10),
+    })
+    .await?;
+    proxy.stop().await;
+    fake.shutdown().await;
+
+    for record in sink.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        if let Record::Exchange(exchange) = record {
+            let status = exchange.status().map_or_else(|| "none".to_owned(), |status| status.to_string());
+            writeln!(std::io::stdout(), "{} {} {status}", exchange.request.method, exchange.request.path)?;
+        }
+    }
+    Ok(())
+}
