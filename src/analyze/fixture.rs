@@ -156,7 +156,7 @@ pub(crate) fn join(lines: impl IntoIterator<Item = Value>) -> String {
 
 pub(crate) fn head() -> Value {
     json!({
-        "record": "trace", "format": "authtrace/1.0", "tool": "authtrace 0.1.0", "os": "an operating system", "started": at("02.000"),
+        "record": "trace", "format": "authtrace/1.0", "tool": "authtrace 0.1.0", "os": "linux x86_64", "started": at("02.000"),
         "intercept": [API, LOGIN, "claude.ai"], "variables": ["CLAUDE_CODE_OAUTH_TOKEN", "HTTPS_PROXY", "NODE_EXTRA_CA_CERTS"],
     })
 }

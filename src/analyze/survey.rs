@@ -196,7 +196,7 @@ impl Survey {
     }
 
     /// The first exchange after `failure` that asked the same, carried a credential and was answered with 2xx. Other
-    /// endpoints may well accept what this one refuses.
+    /// endpoints may well accept what this one refuses. After a refused token request, whatever was accepted.
     #[must_use]
     pub fn accepted_after(&self, failure: &Exchange) -> Option<&Exchange> {
         let asked = |exchange: &Exchange| {
@@ -207,7 +207,8 @@ impl Survey {
         let mut after = self
             .exchanges
             .iter()
-            .filter(|other| (other.at, other.id) > (failure.at, failure.id) && asked(other) == wanted);
+            .filter(|other| (other.at, other.id) > (failure.at, failure.id))
+            .filter(|other| failure.oauth.is_some() || asked(other) == wanted);
         after.find(|other| failures::is_accepted(other))
     }
 

@@ -21,6 +21,8 @@ mod http2;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod programs;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod real_client;
