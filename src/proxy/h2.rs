@@ -21,7 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -63,6 +63,7 @@ pub(super) async fn serve(
         carried: AtomicU64::new(0),
         open: AtomicU64::new(0),
         stream_ended: Notify::new(),
+        broken: AtomicBool::new(false),
         up: AtomicU64::new(0),
         down: AtomicU64::new(0),
     });
@@ -97,7 +98,7 @@ pub(super) async fn serve(
                 let end = upstream_watch.end();
                 if certificate_asked && end.is_some_and(|end| end.alert.is_some()) {
                     outcome = (Outcome::UpstreamMtls, Some(Redacted::literal(tls::MTLS_HINT)));
-                } else if carrier.has_open_streams() && (ended.is_err() || end.is_some()) {
+                } else if carrier.was_broken() && (ended.is_err() || end.is_some()) {
                     outcome = (Outcome::UpstreamReset, Some(Redacted::literal("the upstream broke the connection off")));
                 }
                 if upstream_watch.is_reset() {
@@ -159,6 +160,8 @@ struct Carrier {
     /// Streams that have not ended.
     open: AtomicU64,
     stream_ended: Notify,
+    /// Whether a stream ended by the upstream's reset.
+    broken: AtomicBool,
     up: AtomicU64,
     down: AtomicU64,
 }
@@ -166,6 +169,17 @@ struct Carrier {
 impl Carrier {
     fn has_open_streams(&self) -> bool {
         self.open.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether the end of the upstream's connection took a stream with it, now or a moment ago.
+    fn was_broken(&self) -> bool {
+        self.has_open_streams() || self.broken.load(Ordering::Acquire)
+    }
+
+    fn upstream_reset(&self, tap: &Mutex<Tap>) {
+        self.broken.store(true, Ordering::Release);
+        let detail = Redacted::literal("the upstream reset the stream");
+        lock(tap).break_off(EndKind::UpstreamReset, Some(detail));
     }
 
     /// Until no stream is open.
@@ -227,7 +241,7 @@ async fn pass(
     let answer = match sent.await {
         Ok(answer) => answer,
         Err(error) => {
-            lock(&tap).break_off(EndKind::UpstreamReset, Some(Redacted::literal("the upstream reset the stream")));
+            carrier.upstream_reset(&tap);
             return Err(error);
         }
     };
@@ -338,7 +352,7 @@ impl Body for Passing {
                 }
             }
             Some(Err(_)) if self.direction == Direction::Down => {
-                lock(&self.tap).break_off(EndKind::UpstreamReset, Some(Redacted::literal("the upstream reset the stream")));
+                self.carrier.upstream_reset(&self.tap);
             }
             Some(Err(_)) => lock(&self.tap).abandon(),
             None => self.end(),

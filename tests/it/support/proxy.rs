@@ -140,13 +140,6 @@ impl TestProxy {
         (client.unwrap(), upstream)
     }
 
-    /// Both ends of a connection that carries plain HTTP in a tunnel.
-    pub(crate) async fn plain_tunnel(&self, origin: &Origin) -> (Wire, Wire) {
-        let target = format!("{HOST}:80");
-        let (client, upstream) = tokio::join!(self.tunnel(&target), origin.accept());
-        (Wire::Plain(client), upstream)
-    }
-
     /// Until every connection has ended.
     pub(crate) async fn until_idle(&self) {
         let idle = async {

@@ -117,14 +117,6 @@ impl Wire {
         bytes
     }
 
-    /// Some bytes, or nothing if the end has come in whatever manner.
-    pub(crate) async fn receive_some(&mut self) -> Option<Vec<u8>> {
-        let mut buffer = vec![0; 16 * 1024];
-        let read = soon("bytes or the end", self.stream().read(&mut buffer)).await.ok()?;
-        buffer.truncate(read);
-        (read > 0).then_some(buffer)
-    }
-
     /// Everything up to the end, and the end.
     pub(crate) async fn receive_end(&mut self) -> (Vec<u8>, Ending) {
         let plain = matches!(self, Self::Plain(_));
