@@ -210,6 +210,12 @@ impl Options {
         }
     }
 
+    /// Header fields whose values may be shown.
+    #[must_use]
+    pub fn kept_fields(&self) -> Vec<Keep> {
+        self.keep.iter().map(|field| Keep { name: field.header.clone(), grammar: field.grammar.clone() }).collect()
+    }
+
     fn or(self, file: Self) -> Self {
         let list = |flags: Vec<String>, file: Vec<String>| if flags.is_empty() { file } else { flags };
         Self {
@@ -245,7 +251,9 @@ impl Options {
         let connect_to = self.connect_to.iter().map(|text| ConnectTo::parse(text)).collect::<Result<_, _>>()?;
         let mut shown_hosts: Vec<String> = self.intercept.iter().filter(|host| *host != "*").cloned().collect();
         shown_hosts.extend(base_url.map(|url| url.host.clone()));
+        let keep = self.kept_fields();
         Ok(Config {
+            keep,
             listen: self.listen.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)),
             proxy_auth: parse_proxy_auth(self.proxy_auth.as_deref())?,
             lane: parse_lane(self.lane)?,
@@ -258,7 +266,6 @@ impl Options {
             ca_dir: self.ca_dir,
             trust,
             fingerprint_key: self.fingerprint_key.as_deref().map(fingerprint_key).transpose()?,
-            keep: self.keep.into_iter().map(|field| Keep { name: field.header, grammar: field.grammar }).collect(),
             out: self.out,
         })
     }

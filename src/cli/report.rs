@@ -5,7 +5,9 @@ use super::console;
 use anyhow::{Context, Result};
 use authtrace::analyze::Survey;
 use authtrace::export::{json, markdown, text};
+use authtrace::config::Options;
 use authtrace::record;
+use authtrace::redact::{self, reread};
 use authtrace::trace::{ReadError, Reader};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -25,6 +27,7 @@ pub(crate) enum InputError {
 }
 
 pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
+    allow_kept_fields()?;
     let path = match args.file {
         Some(path) => path,
         None => newest()?,
@@ -46,6 +49,13 @@ pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the user's `[[keep]]` let into the trace may be shown from it, too.
+fn allow_kept_fields() -> Result<()> {
+    let keep = Options::default().with_file(&std::env::vars_os().collect())?.kept_fields();
+    reread::configure(redact::Options::default().with_keep(keep))?;
+    Ok(())
 }
 
 fn newest() -> Result<PathBuf> {

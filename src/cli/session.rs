@@ -166,10 +166,22 @@ fn trace_head(config: &Config, redactor: &Redactor, surroundings: &Surroundings<
         tool: Redacted::literal(concat!("authtrace ", env!("CARGO_PKG_VERSION"))),
         os: redactor.platform(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         started: Timestamp::now(),
-        intercept: config.scope.patterns().map(|pattern| redactor.host(pattern.name())).collect(),
+        intercept: read_hosts(config).iter().map(|host| redactor.host(host)).collect(),
         variables: surroundings.variables.iter().map(|name| redactor.variable(name)).collect(),
         shared_fingerprints: config.fingerprint_key.is_some(),
     }
+}
+
+/// The hosts that are read, also those without TLS.
+fn read_hosts(config: &Config) -> Vec<String> {
+    let mut hosts: Vec<String> = config.scope.patterns().map(|pattern| pattern.name().to_owned()).collect();
+    for host in &config.shown_hosts {
+        let host = host.trim_start_matches('.');
+        if !hosts.iter().any(|known| known == host) {
+            hosts.push(host.to_owned());
+        }
+    }
+    hosts
 }
 
 /// The names of a scope, for people: each stands for itself, and domains for all below them as well.

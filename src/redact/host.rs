@@ -146,7 +146,7 @@ impl Redactor {
         if let Ok(address) = bare.parse::<IpAddr>() {
             return address.is_loopback()
                 || address.is_unspecified()
-                || self.hosts.iter().any(|host| host == bare);
+                || self.is_named_host(bare);
         }
         if lower == "localhost"
             || lower.ends_with(".localhost")
@@ -155,7 +155,7 @@ impl Redactor {
         {
             return true;
         }
-        if self.hosts.contains(&lower) {
+        if self.is_named_host(&lower) {
             return true;
         }
         DOMAINS

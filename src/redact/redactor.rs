@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{PoisonError, RwLock};
 
 use regex::bytes::{Regex, RegexBuilder};
 use zeroize::Zeroizing;
@@ -83,7 +84,7 @@ pub enum RedactError {
 /// Turns raw bytes into text that may be written anywhere. One per trace, shared by all connections.
 pub struct Redactor {
     fingerprinter: Fingerprinter,
-    pub(super) hosts: Vec<String>,
+    hosts: RwLock<Vec<String>>,
     pub(super) keep: Vec<(String, Regex)>,
     pub(super) taint: Taint,
 }
@@ -116,12 +117,25 @@ impl Redactor {
         Self::build(random_key(), Vec::new(), Vec::new())
     }
 
+    /// Shows one more host verbatim, as [`Options::with_hosts`] does.
+    pub(super) fn show_host(&self, host: &str) {
+        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        if hosts.iter().all(|known| known != host) {
+            hosts.push(host.to_owned());
+        }
+    }
+
+    /// Whether the user named this host (in lower case).
+    pub(super) fn is_named_host(&self, host: &str) -> bool {
+        self.hosts.read().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == host)
+    }
+
     fn build(key: Zeroizing<[u8; 32]>, hosts: Vec<String>, keep: Vec<(String, Regex)>) -> Self {
         let fingerprinter = Fingerprinter::new(&key);
         let taint = Taint::new(fingerprinter.digest(b"taint net").identity);
         Self {
             fingerprinter,
-            hosts,
+            hosts: RwLock::new(hosts),
             keep,
             taint,
         }

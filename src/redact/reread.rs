@@ -26,6 +26,20 @@ pub fn configure(options: Options) -> Result<bool, RedactError> {
     Ok(SHARED.set(Redactor::new(options)?).is_ok())
 }
 
+/// Shows the hosts that a trace itself names as read: the user named them when it was made. Only names of at most
+/// 40 characters a label, of letters, digits and hyphens, are taken.
+pub fn show_hosts<'a>(hosts: impl IntoIterator<Item = &'a str>) {
+    let plain = |label: &str| {
+        (1..=40).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    for host in hosts {
+        if host.len() <= 253 && host.contains('.') && host.split('.').all(plain) {
+            shared().show_host(host);
+        }
+    }
+}
+
 /// One header field.
 #[must_use]
 pub fn header(name: &str, value: &str) -> (Redacted, Redacted) {

@@ -2,6 +2,7 @@
 
 use super::format::FormatError;
 use super::record::{Record, TraceHead};
+use crate::redact::reread;
 use std::io::{self, BufRead};
 
 /// Longest line that is read; a longer one is not one of ours.
@@ -69,6 +70,8 @@ impl<R: BufRead> Reader<R> {
         }
         let probe: serde_json::Value = serde_json::from_slice(&buffer).map_err(|_| ReadError::NotATrace)?;
         check_version(&probe)?;
+        let named = probe.get("intercept").and_then(serde_json::Value::as_array);
+        reread::show_hosts(named.into_iter().flatten().filter_map(serde_json::Value::as_str));
         match serde_json::from_slice(&buffer) {
             Ok(Record::Trace(head)) => Ok(Self { input, line: 1, head, buffer }),
             _ => Err(ReadError::NotATrace),
@@ -149,4 +152,42 @@ fn describe(error: &serde_json::Error) -> String {
         serde_json::error::Category::Io => "cannot be read",
     };
     format!("{class} (column {})", error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = r#"{"record":"trace","format":"authtrace/1.0","tool":"authtrace 0.1.0","os":"linux x86_64","started":"2026-01-01T00:00:00.000Z","intercept":["gateway.corp.example"]}"#;
+
+    fn lines(text: &str) -> Vec<Line> {
+        let mut reader = Reader::new(text.as_bytes()).unwrap();
+        std::iter::from_fn(|| reader.next_line().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_host_that_the_user_had_read_is_shown() {
+        let reader = Reader::new(HEAD.as_bytes()).unwrap();
+        assert_eq!(reader.head().intercept[0].as_str(), "gateway.corp.example");
+    }
+
+    #[test]
+    fn what_is_not_a_trace_is_told_apart() {
+        assert!(matches!(Reader::new(b"".as_slice()), Err(ReadError::Empty)));
+        assert!(matches!(Reader::new(b"GIF89a".as_slice()), Err(ReadError::NotATrace)));
+        assert!(matches!(Reader::new(b"{\"record\":\"end\"}".as_slice()), Err(ReadError::NotATrace)));
+        let newer = HEAD.replace("authtrace/1.0", "authtrace/2.0");
+        assert!(matches!(Reader::new(newer.as_bytes()), Err(ReadError::Format(_))));
+    }
+
+    #[test]
+    fn a_broken_line_costs_itself_and_a_torn_one_is_the_last() {
+        let gap = r#"{"record":"gap","at":"2026-01-01T00:00:00.000Z","lost":1,"cause":"test"}"#;
+        let text = format!("{HEAD}\n{{\"FAKE-secret\":\n\n{gap}\n{}", &gap[..20]);
+        let lines = lines(&text);
+        let [Line::Broken { line: 2, why }, Line::Record(Record::Gap(_)), Line::Torn { line: 5 }] = lines.as_slice() else {
+            panic!("{lines:?}")
+        };
+        assert!(!why.contains("FAKE"), "{why}");
+    }
 }
