@@ -178,6 +178,8 @@ struct InFlight {
     asked: bool,
     answered: bool,
     upgraded: bool,
+    /// Whether the client waits for a 100 before it sends the body, and has sent nothing of it.
+    withheld: bool,
 }
 
 /// What becomes facts once the bytes have been handed over.

@@ -92,6 +92,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         let raw = unread.get(..head.len).unwrap_or_default().to_vec();
         self.down.approve(head.len);
         if head.kind == ResponseKind::Informational {
+            current.withheld &= head.status != 100;
             self.pending_down.interim = Some(head.status);
             return Ok(Looked::Again);
         }

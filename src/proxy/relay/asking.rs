@@ -79,6 +79,14 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     }
 
     fn look_at_request(&mut self) -> Result<Looked, Refusal> {
+        if self.may_leave_body_out() {
+            match wire::request_head(self.up.unread(), &self.limits) {
+                Ok(Some(_)) => return Ok(self.leave_body_out()),
+                Ok(None) => return Ok(Looked::NeedMore),
+                // Not a request, so it is the body after all.
+                Err(_) => {}
+            }
+        }
         match &mut self.asking {
             Asking::Head => self.look_at_request_head(),
             Asking::Body(reader) => {
@@ -96,6 +104,23 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             }
             Asking::Upgrading => Ok(Looked::NeedMore),
         }
+    }
+
+    /// RFC 9110 §10.1.1: a client that got a final answer instead of the 100 that it waited for may leave the body out,
+    /// and go on with its next request.
+    fn may_leave_body_out(&self) -> bool {
+        matches!(self.asking, Asking::Body(_))
+            && self.exchanges.back().is_some_and(|current| current.withheld && current.answered)
+            && self.up.unread().iter().take_while(|byte| **byte != b' ').all(u8::is_ascii_uppercase)
+    }
+
+    fn leave_body_out(&mut self) -> Looked {
+        self.asking = Asking::Head;
+        if let Some(current) = self.exchanges.back_mut() {
+            current.asked = true;
+        }
+        self.retire();
+        Looked::Again
     }
 
     fn look_at_request_head(&mut self) -> Result<Looked, Refusal> {
@@ -129,7 +154,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             framing => Asking::Body(BodyReader::new(*framing, &self.limits)),
         };
         self.carried += 1;
-        self.exchanges.push_back(InFlight { tap, context, asked: false, answered: false, upgraded: false });
+        let withheld = head.expects_continue;
+        self.exchanges.push_back(InFlight { tap, context, asked: false, answered: false, upgraded: false, withheld });
         self.pending_up = Deferred { head: Some(Head::Request { raw, head }), ended: !has_body, ..Deferred::default() };
         Ok(Looked::Again)
     }
@@ -226,6 +252,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
 
     fn note_request_data(&mut self, range: Range<usize>, payload: Range<usize>) {
         let Some(current) = self.exchanges.back_mut() else { return };
+        current.withheld = false;
         current.tap.count_request(payload.len());
         // Whether a body is read is known once its head has become facts.
         if self.pending_up.head.is_some() || current.tap.reads_request() {
