@@ -190,8 +190,16 @@ struct Deferred {
 }
 
 enum Head {
-    Request { raw: Vec<u8>, head: wire::RequestHead },
-    Response { raw: Vec<u8>, head: wire::ResponseHead },
+    Request { raw: RawHead, head: wire::RequestHead },
+    Response { raw: Range<usize>, head: wire::ResponseHead },
+}
+
+/// Where the head stands as it came.
+enum RawHead {
+    /// In the buffer, which stays as it is until facts have been made.
+    Buffered(Range<usize>),
+    /// By itself: the buffer has what it was rewritten to.
+    Replaced(Vec<u8>),
 }
 
 /// Why the relay stops.
@@ -251,6 +259,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             let drained = self.drain_up(cx);
             self.settle_up();
             self.up.compact();
+            if self.exchanges.is_empty() {
+                self.up.rest();
+            }
             if self.has_unread_request() {
                 if !drained {
                     return;
@@ -335,8 +346,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             return Ok(Looked::NeedMore);
         };
         self.head_due = None;
-        let raw = unread.get(..head.len).unwrap_or_default().to_vec();
-        let replaced = match self.rewrite(&raw, &head)? {
+        let raw = unread.get(..head.len).unwrap_or_default();
+        let context = head.context(raw);
+        let replaced = match self.rewrite(raw, &head)? {
             Rewritten::AsItCame => None,
             Rewritten::To(bytes) => Some(bytes),
             Rewritten::ForAnother => {
@@ -344,14 +356,15 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 return Ok(Looked::NeedMore);
             }
         };
-        match replaced {
-            None => {
-                self.up.approve(head.len);
+        let raw = match replaced {
+            None => RawHead::Buffered(self.up.approve(head.len)),
+            Some(bytes) => {
+                let raw = raw.to_vec();
+                self.up.replace(head.len, &bytes);
+                RawHead::Replaced(raw)
             }
-            Some(bytes) => self.up.replace(head.len, &bytes),
-        }
+        };
         let tap = Tap::begin(&self.channel, self.read_up, self.carried == 0);
-        let context = head.context(&raw);
         let has_body = head.framing != Framing::None;
         self.asking = match &head.framing {
             Framing::None if head.upgrade => Asking::Upgrading,
@@ -492,13 +505,18 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         if let Some(Head::Request { raw, head }) = head {
             current.tap.add_held(self.read_up, Instant::now());
             let version = version_of(head.minor_version);
-            let target = origin_form_of(head.target.of(&raw));
-            let mut fields = raw_fields(&raw, &head.fields);
+            let raw = match &raw {
+                RawHead::Buffered(range) => self.up.bytes_at(range.clone()),
+                RawHead::Replaced(raw) => raw,
+            };
+            let target = origin_form_of(head.target.of(raw));
+            let mut fields = raw_fields(raw, &head.fields);
             if self.form != Form::Origin {
                 // The password of the proxy itself: no credential of the exchange.
                 fields.retain(|(name, _)| !name.eq_ignore_ascii_case(b"proxy-authorization"));
             }
-            current.tap.request_head(&mut self.extractor, head.method.of(&raw), target, version, &fields);
+            current.tap.request_head(&mut self.extractor, head.method.of(raw), target, version, &fields);
+            self.heads_up.recycle(head.fields);
         }
         for range in data {
             current.tap.request_data(self.up.bytes_at(range));
@@ -548,6 +566,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             };
             progressed |= self.settle_down();
             self.down.compact();
+            if self.exchanges.is_empty() {
+                self.down.rest();
+            }
             if !self.down.unread().is_empty() {
                 if !drained {
                     return Poll::Pending;
@@ -612,8 +633,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         let Some(head) = self.heads_down.response(unread, current.context, &self.limits)? else {
             return Ok(Looked::NeedMore);
         };
-        let raw = unread.get(..head.len).unwrap_or_default().to_vec();
-        self.down.approve(head.len);
+        let raw = self.down.approve(head.len);
         if head.kind == ResponseKind::Informational {
             self.pending_down.interim = Some(head.status);
             return Ok(Looked::Again);
@@ -678,8 +698,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         let unblocked = head.is_some();
         if let Some(Head::Response { raw, head }) = head {
             current.tap.add_held(self.read_down, Instant::now());
-            let fields = raw_fields(&raw, &head.fields);
+            let fields = raw_fields(self.down.bytes_at(raw), &head.fields);
             current.tap.response_head(&mut self.extractor, head.status, version_of(head.minor_version), &fields);
+            self.heads_down.recycle(head.fields);
         }
         for range in data {
             current.tap.response_data(self.down.bytes_at(range));
