@@ -110,7 +110,7 @@ impl Survey {
                 self.unfinished.remove(&exchange.id);
                 self.exchanges.push((**exchange).clone());
             }
-            Record::Connection(connection) => self.connections.push(connection.clone()),
+            Record::Connection(connection) => self.connections.push((**connection).clone()),
             Record::Gap(gap) => self.gaps.push(gap.clone()),
             Record::Note(note) => self.notes.push(note.clone()),
             Record::End(end) => self.end = Some(end.clone()),

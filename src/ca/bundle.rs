@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,7 +24,7 @@ pub fn system_roots(
     cert_dirs: &[PathBuf],
 ) -> Vec<CertificateDer<'static>> {
     if cert_file.is_none() && cert_dirs.is_empty() {
-        return load_native_certs().certs;
+        return native_roots().certs.clone();
     }
     let mut roots = cert_file
         .map(|file| load_certs_from_paths(Some(file), None).certs)
@@ -32,6 +33,14 @@ pub fn system_roots(
         roots.extend(load_certs_from_paths(None, Some(dir)).certs);
     }
     roots
+}
+
+/// The system's roots as the process's own environment and the system's conventions place them, with what could not be read of them.
+/// They are read once: on some systems that is hundreds of files. Whoever asks while they are being read waits for the one reading.
+#[must_use]
+pub fn native_roots() -> &'static CertificateResult {
+    static NATIVE: OnceLock<CertificateResult> = OnceLock::new();
+    NATIVE.get_or_init(load_native_certs)
 }
 
 /// The certificates in a file that the user named, or in a folder of such files.

@@ -59,11 +59,16 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
 fn live_lines() -> Observer {
     let style = console::stdout_style(false);
     let mut labels = Labels::default();
-    Box::new(move |record: &Record| {
-        if let Some(line) = live::line(record, &mut labels, style) {
-            // Nobody reads along any more: the trace goes on.
-            let _ = writeln!(std::io::stdout(), "{line}");
+    let mut lines = String::new();
+    Box::new(move |records: &[Record]| {
+        lines.clear();
+        for line in records.iter().filter_map(|record| live::line(record, &mut labels, style)) {
+            lines.push_str(&line);
+            lines.push('\n');
         }
+        // Nobody reads along any more: the trace goes on.
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
     })
 }
 

@@ -6,7 +6,7 @@ use authtrace::analyze::Survey;
 use authtrace::ca::{LeafStore, Root, Scope};
 use authtrace::config::{Config, ProxyAuth};
 use authtrace::export::summary;
-use authtrace::proxy::{Access, Lane, Patience, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
+use authtrace::proxy::{Access, Lane, Listening, Patience, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
 use authtrace::record::{self, Closed, Observer, Recorder};
 use authtrace::redact::{self, Redacted, Redactor};
 use authtrace::trace::{EventSink, FormatVersion, Note, NoteKind, Record, Timestamp, TraceHead};
@@ -56,6 +56,8 @@ impl Session {
         surroundings: &Surroundings<'_>,
         live: Option<Observer>,
     ) -> Result<Self> {
+        // First of all: who connects while the rest is made ready waits for some milliseconds instead of being refused.
+        let listening = Listening::bind(config.listen)?;
         let options = redaction(&config);
         let redactor = Arc::new(Redactor::new(options.clone())?);
         let login = match &config.proxy_auth {
@@ -72,7 +74,7 @@ impl Session {
             }
             None => Access::open(lane_name),
         };
-        // The first key of a process waits for the system's randomness, the roots for the disk: both at once.
+        // The roots wait for the disk: at once with the key.
         let (root, upstream_trust) = std::thread::scope(|scope| {
             let root = scope.spawn(|| root(&config));
             let upstream_trust = UpstreamTrust::load(&config.upstream_ca);
@@ -94,7 +96,7 @@ impl Session {
         };
         let recorder = Arc::new(Recorder::start(&path, head, Arc::clone(&redactor), live.into_iter().collect())?);
         let sink: Arc<dyn EventSink> = Arc::<Recorder>::clone(&recorder);
-        let proxy = Proxy::bind(proxy, Arc::clone(&redactor), sink)?.serve();
+        let proxy = Proxy::on(listening, proxy, Arc::clone(&redactor), sink)?.serve();
         Ok(Self { proxy, access, redactor, login, root_pem, recorder, redaction: options })
     }
 

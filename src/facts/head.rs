@@ -68,14 +68,14 @@ impl Extractor {
         let mut client_request_id = None;
         self.requests.rewind();
         for (name, value) in source.headers {
-            let line = self.requests.line(name, value, |name, value| {
-                redact(redactor, name, value, Direction::Request)
+            let redact = |name: &[u8], value: &[u8]| redact(redactor, name, value, Direction::Request);
+            self.requests.line(name, value, redact, |line| {
+                if name.eq_ignore_ascii_case(b"x-client-request-id") {
+                    client_request_id = Some(line.field.value.clone());
+                }
+                credentials.extend_from_slice(&line.credentials);
+                headers.push(line.field.clone());
             });
-            if name.eq_ignore_ascii_case(b"x-client-request-id") {
-                client_request_id = Some(line.field.value.clone());
-            }
-            credentials.extend_from_slice(&line.credentials);
-            headers.push(line.field);
         }
         let request = trace::Request {
             method: redactor.method(source.method),
@@ -105,17 +105,17 @@ impl Extractor {
         let mut ids = RequestIds::default();
         self.responses.rewind();
         for (name, value) in source.headers {
-            let line = self.responses.line(name, value, |name, value| {
-                redact(redactor, name, value, Direction::Response)
+            let redact = |name: &[u8], value: &[u8]| redact(redactor, name, value, Direction::Response);
+            self.responses.line(name, value, redact, |line| {
+                if name.eq_ignore_ascii_case(b"request-id") {
+                    ids.header = Some(line.field.value.clone());
+                } else if name.eq_ignore_ascii_case(b"x-request-id") {
+                    ids.header.get_or_insert_with(|| line.field.value.clone());
+                } else if name.eq_ignore_ascii_case(b"cf-ray") {
+                    ids.edge = Some(line.field.value.clone());
+                }
+                headers.push(line.field.clone());
             });
-            if name.eq_ignore_ascii_case(b"request-id") {
-                ids.header = Some(line.field.value.clone());
-            } else if name.eq_ignore_ascii_case(b"x-request-id") {
-                ids.header.get_or_insert_with(|| line.field.value.clone());
-            } else if name.eq_ignore_ascii_case(b"cf-ray") {
-                ids.edge = Some(line.field.value.clone());
-            }
-            headers.push(line.field);
         }
         let response = trace::Response {
             status: source.status,
@@ -166,7 +166,7 @@ fn redact(redactor: &Redactor, name: &[u8], value: &[u8], direction: Direction) 
     let found = redactor.credentials(name, value);
     let (shown, value) = redactor.header(name, value, direction);
     let credentials = if found.is_empty() {
-        Arc::default()
+        Vec::new()
     } else {
         let place = place(name).unwrap_or_else(|| shown.clone());
         found

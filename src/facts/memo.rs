@@ -1,7 +1,6 @@
 //! Header lines of earlier heads on the same connection, raw and redacted.
 
 use crate::trace::{Credential, HeaderField};
-use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Lines remembered, and bytes of one of them.
@@ -13,10 +12,9 @@ const LONGEST: usize = 1024;
 const TRUST: u32 = 64;
 
 /// What a header line became.
-#[derive(Clone)]
 pub(super) struct Line {
     pub(super) field: HeaderField,
-    pub(super) credentials: Arc<[Credential]>,
+    pub(super) credentials: Vec<Credential>,
 }
 
 struct Slot {
@@ -39,8 +37,14 @@ impl Memo {
         self.next = 0;
     }
 
-    /// The line of `name` and `value`: remembered, or made by `redact`.
-    pub(super) fn line(&mut self, name: &[u8], value: &[u8], redact: impl FnOnce(&[u8], &[u8]) -> Line) -> Line {
+    /// Has `read` look at the line of `name` and `value`: remembered, or made by `redact`.
+    pub(super) fn line(
+        &mut self,
+        name: &[u8],
+        value: &[u8],
+        redact: impl FnOnce(&[u8], &[u8]) -> Line,
+        read: impl FnOnce(&Line),
+    ) {
         let same = |slot: &Slot| **slot.value == *value && *slot.name == *name;
         let ahead = self.slots.get(self.next).is_some_and(same);
         let found = if ahead {
@@ -57,13 +61,13 @@ impl Memo {
                 slot.uses = 0;
                 slot.line = redact(name, value);
             }
-            return slot.line.clone();
+            return read(&slot.line);
         }
         let line = redact(name, value);
+        read(&line);
         if name.len() + value.len() <= LONGEST {
-            self.remember(name, value, line.clone());
+            self.remember(name, value, line);
         }
-        line
     }
 
     fn remember(&mut self, name: &[u8], value: &[u8], line: Line) {

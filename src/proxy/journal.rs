@@ -122,7 +122,7 @@ impl ConnectionLog {
             return;
         }
         self.ended = true;
-        let mut record = self.record.clone();
+        let mut record = Box::new(self.record.clone());
         record.duration_us = micros(self.begun.elapsed());
         record.end.outcome = outcome;
         record.end.detail = detail;

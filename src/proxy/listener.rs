@@ -24,6 +24,28 @@ const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
+/// A socket that listens: who connects waits in its queue until a [`Proxy`] serves it.
+pub struct Listening {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listening {
+    /// Binds the socket, inside a runtime.
+    ///
+    /// # Errors
+    /// When the address is not loopback or not free.
+    pub fn bind(address: SocketAddr) -> Result<Self, ProxyError> {
+        if !address.ip().is_loopback() {
+            return Err(ProxyError::NotLoopback(address));
+        }
+        let failed = |source| ProxyError::Listen { address, source };
+        let listener = bind_socket(address).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
+}
+
 /// A bound proxy that does not serve yet.
 pub struct Proxy {
     listener: TcpListener,
@@ -53,13 +75,19 @@ impl Proxy {
         redactor: Arc<Redactor>,
         sink: Arc<dyn EventSink>,
     ) -> Result<Self, ProxyError> {
-        let listen = config.listen;
-        if !listen.ip().is_loopback() {
-            return Err(ProxyError::NotLoopback(listen));
-        }
-        let failed = |source| ProxyError::Listen { address: listen, source };
-        let listener = bind_socket(listen).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        Self::on(Listening::bind(config.listen)?, config, redactor, sink)
+    }
+
+    /// On a socket that listens already; the configuration's address is not used.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn on(
+        Listening { listener, address }: Listening,
+        config: ProxyConfig,
+        redactor: Arc<Redactor>,
+        sink: Arc<dyn EventSink>,
+    ) -> Result<Self, ProxyError> {
         let guard_local = !config.access.is_required();
         let dialer = Dialer::new(config.connect_to, config.upstream_proxy, config.patience, guard_local);
         dialer.set_own_address(address);

@@ -27,7 +27,7 @@ mod watched;
 pub use access::{Access, Lane};
 pub use bypass::Bypass;
 pub use dial::{ConnectTo, UpstreamProxy};
-pub use listener::{Proxy, ProxyHandle};
+pub use listener::{Listening, Proxy, ProxyHandle};
 pub use scope::Intercept;
 pub use tls::UpstreamTrust;
 

@@ -12,8 +12,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::ReadBuf;
 
-/// Enough for a usual head with its body, and for one TLS record.
-const SMALL: usize = 16 * 1024;
+/// Enough for a usual head with the beginning of its body.
+const SMALL: usize = 8 * 1024;
 /// Where bodies flow, larger reads cost fewer system calls.
 const LARGE: usize = 64 * 1024;
 
@@ -143,6 +143,13 @@ impl Pump {
             self.approved -= self.written;
             self.filled -= self.written;
             self.written = 0;
+        }
+    }
+
+    /// Nothing is under way: keeps no more room than the next head needs.
+    pub(super) fn rest(&mut self) {
+        if self.filled == 0 && self.buffer.len() > SMALL {
+            self.buffer = vec![0; SMALL];
         }
     }
 

@@ -193,8 +193,16 @@ struct Deferred {
 }
 
 enum Head {
-    Request { raw: Vec<u8>, head: wire::RequestHead },
-    Response { raw: Vec<u8>, head: wire::ResponseHead },
+    Request { raw: RawHead, head: wire::RequestHead },
+    Response { raw: Range<usize>, head: wire::ResponseHead },
+}
+
+/// Where the head stands as it came.
+enum RawHead {
+    /// In the buffer, which stays as it is until facts have been made.
+    Buffered(Range<usize>),
+    /// By itself: the buffer has what it was rewritten to.
+    Replaced(Vec<u8>),
 }
 
 /// Why the relay stops.

@@ -1,7 +1,7 @@
 //! TLS towards both sides: configurations that live as long as the proxy, so that sessions can be resumed.
 
 use super::ProxyError;
-use crate::ca::{CaError, LeafStore};
+use crate::ca::{CaError, LeafStore, bundle};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -32,8 +32,8 @@ impl UpstreamTrust {
     /// When a file cannot be used, or no root is left.
     pub fn load(extra: &[impl AsRef<Path>]) -> Result<Self, ProxyError> {
         let mut roots = RootCertStore::empty();
-        let native = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(native.certs);
+        let native = bundle::native_roots();
+        roots.add_parsable_certificates(native.certs.iter().cloned());
         for path in extra {
             add_file(&mut roots, path.as_ref())?;
         }

@@ -25,8 +25,8 @@ use std::time::Duration;
 /// Longest time between a record and its line on disk.
 pub const BATCH_DELAY: Duration = Duration::from_millis(100);
 
-/// Reads along: called on the writer's thread with every record, in the order of the file.
-pub type Observer = Box<dyn FnMut(&Record) + Send>;
+/// Reads along: called on the writer's thread with the records of every write, in the order of the file.
+pub type Observer = Box<dyn FnMut(&[Record]) + Send>;
 
 /// Why a trace cannot be begun.
 #[derive(Debug, thiserror::Error)]
@@ -176,7 +176,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trace.jsonl");
         let (sender, seen) = mpsc::channel();
-        let recorder = start(&path, vec![Box::new(move |record: &Record| drop(sender.send(record.clone())))]).unwrap();
+        let recorder = start(&path, vec![Box::new(move |records: &[Record]| records.iter().for_each(|record| drop(sender.send(record.clone()))))]).unwrap();
         recorder.emit(Record::Gap(Gap { at: Timestamp::now(), lost: 1, cause: Redacted::literal("test") }));
         let closed = recorder.close(Some(3));
         drop(recorder);

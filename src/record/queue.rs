@@ -66,7 +66,8 @@ impl Queue {
     }
 
     /// Waits for the first record, then for more until the delay is over or one is urgent.
-    pub(super) fn take(&self) -> Batch {
+    /// `room` is what the next batch is collected in.
+    pub(super) fn take(&self, room: Vec<Record>) -> Batch {
         let mut state = self.lock();
         while state.records.is_empty() && !state.closed {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -78,7 +79,7 @@ impl Queue {
         }
         state.urgent = false;
         Batch {
-            records: std::mem::take(&mut state.records),
+            records: std::mem::replace(&mut state.records, room),
             overflowed: std::mem::take(&mut state.overflowed),
             closing: state.closed.then_some(state.exit_code),
         }

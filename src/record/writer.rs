@@ -13,8 +13,8 @@ const AT_ONCE: usize = 128;
 /// How much the traffic goes first (`setpriority`), where a thread can be told so by itself.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
-/// Room for the line of a usual exchange.
-const LINE: usize = 4 * 1024;
+/// Records that there is always room for; what a burst took beyond is given back.
+const KEPT: usize = 1_024;
 
 /// Where lines go.
 pub(super) trait Store: Send {
@@ -59,37 +59,40 @@ impl<S: Store> Writer<S> {
         // The traffic goes before its record. On Linux this is for the calling thread alone.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, NICE);
+        let mut room = Vec::new();
         loop {
-            let batch = queue.take();
+            let mut batch = queue.take(room);
             let closing = batch.closing;
-            self.write_batch(batch);
+            self.write_batch(&mut batch);
+            room = batch.records;
+            room.clear();
+            room.shrink_to(KEPT);
             if let Some(exit_code) = closing {
                 return self.finish(exit_code);
             }
         }
     }
 
-    fn write_batch(&mut self, batch: Batch) {
+    fn write_batch(&mut self, batch: &mut Batch) {
         if batch.overflowed > 0 {
             self.lose(batch.overflowed, "the queue was full");
         }
         if batch.records.is_empty() {
-            self.write_records(&[]);
+            self.write_records(&mut []);
         }
-        for records in batch.records.chunks(AT_ONCE) {
+        for records in batch.records.chunks_mut(AT_ONCE) {
             self.write_records(records);
         }
     }
 
-    fn write_records(&mut self, records: &[Record]) {
+    fn write_records(&mut self, records: &mut [Record]) {
         let mut lines = std::mem::take(&mut self.lines);
         lines.clear();
         self.push_gap(&mut lines);
-        let mut masked = Vec::new();
-        for (index, record) in records.iter().enumerate() {
+        for record in records.iter_mut() {
             self.count(record);
             if let Some(shown) = self.push_line(&mut lines, record) {
-                masked.push((index, shown));
+                *record = shown;
             }
         }
         if !lines.is_empty() {
@@ -99,14 +102,7 @@ impl<S: Store> Writer<S> {
             }
         }
         self.lines = lines;
-        let mut masked = masked.into_iter().peekable();
-        for (index, record) in records.iter().enumerate() {
-            if let Some((_, shown)) = masked.next_if(|(at, _)| *at == index) {
-                self.show(&shown);
-                continue;
-            }
-            self.show(record);
-        }
+        self.show(records);
     }
 
     fn push_gap(&self, lines: &mut Vec<u8>) {
@@ -124,16 +120,19 @@ impl<S: Store> Writer<S> {
     /// Adds the line of `record`. Where something had to be masked in it, gives what is left of the record: what the
     /// file does not say, those who read along are not told either.
     fn push_line(&mut self, lines: &mut Vec<u8>, record: &Record) -> Option<Record> {
-        let mut line = Vec::with_capacity(LINE);
-        let written = serde_json::to_writer(&mut line, record).is_ok();
-        let Some(line) = String::from_utf8(line).ok().filter(|_| written) else {
+        let begin = lines.len();
+        let written = serde_json::to_writer(&mut *lines, record).is_ok();
+        let line = lines.get(begin..).and_then(|line| std::str::from_utf8(line).ok()).filter(|_| written);
+        let Some(line) = line else {
+            lines.truncate(begin);
             self.lose(1, "a record could not be written as JSON");
             return None;
         };
-        let sealed = self.redactor.seal(line);
-        lines.extend_from_slice(sealed.text().as_bytes());
-        lines.push(b'\n');
-        if sealed.hits() > 0 {
+        let sealed = (!self.redactor.is_clean(line)).then(|| self.redactor.seal(line.to_owned()));
+        if let Some(sealed) = sealed.filter(|sealed| sealed.hits() > 0) {
+            lines.truncate(begin);
+            lines.extend_from_slice(sealed.text().as_bytes());
+            lines.push(b'\n');
             self.totals.masked += 1;
             let note = Record::Note(Note {
                 at: Timestamp::now(),
@@ -146,6 +145,7 @@ impl<S: Store> Writer<S> {
             }
             return serde_json::from_str(sealed.text()).ok();
         }
+        lines.push(b'\n');
         None
     }
 
@@ -177,9 +177,12 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    fn show(&mut self, record: &Record) {
+    fn show(&mut self, records: &[Record]) {
+        if records.is_empty() {
+            return;
+        }
         for observer in &mut self.observers {
-            observer(record);
+            observer(records);
         }
     }
 
@@ -193,7 +196,7 @@ impl<S: Store> Writer<S> {
         if let Err(error) = self.append(&lines) {
             self.cause = Some(describe(&error));
         }
-        self.show(&shown);
+        self.show(&[shown]);
         Closed { totals: self.totals, degraded: self.cause }
     }
 }
@@ -271,13 +274,13 @@ mod tests {
     fn a_full_disk_leaves_whole_lines_and_an_exact_gap() {
         let disk = Disk::with_room(usize::MAX);
         let mut writer = Writer::new(disk.clone(), Arc::new(Redactor::plain()), Vec::new());
-        writer.write_batch(batch(vec![head(), note("before")]));
+        writer.write_batch(&mut batch(vec![head(), note("before")]));
         let used = disk.0.lock().unwrap().0.len();
         disk.set_room(used + 10);
-        writer.write_batch(batch(vec![note("one"), note("two")]));
-        writer.write_batch(batch(vec![note("three")]));
+        writer.write_batch(&mut batch(vec![note("one"), note("two")]));
+        writer.write_batch(&mut batch(vec![note("three")]));
         disk.set_room(usize::MAX);
-        writer.write_batch(batch(vec![note("after")]));
+        writer.write_batch(&mut batch(vec![note("after")]));
         let closed = writer.finish(Some(0));
         let records = disk.records();
         let gaps: Vec<u64> = records.iter().filter_map(|record| match record {
@@ -293,8 +296,8 @@ mod tests {
     fn records_that_found_the_queue_full_are_counted() {
         let disk = Disk::with_room(usize::MAX);
         let mut writer = Writer::new(disk.clone(), Arc::new(Redactor::plain()), Vec::new());
-        writer.write_batch(batch(vec![head()]));
-        writer.write_batch(Batch { records: vec![note("next")], overflowed: 7, closing: None });
+        writer.write_batch(&mut batch(vec![head()]));
+        writer.write_batch(&mut Batch { records: vec![note("next")], overflowed: 7, closing: None });
         assert!(disk.records().iter().any(|record| matches!(record, Record::Gap(gap) if gap.lost == 7)));
     }
 
@@ -304,7 +307,7 @@ mod tests {
         let redactor = Arc::new(Redactor::plain());
         redactor.learn(b"FAKE-credential-0123456789");
         let mut writer = Writer::new(disk.clone(), redactor, Vec::new());
-        writer.write_batch(batch(vec![head(), note("said FAKE-credential-0123456789 aloud")]));
+        writer.write_batch(&mut batch(vec![head(), note("said FAKE-credential-0123456789 aloud")]));
         let closed = writer.finish(None);
         let content = String::from_utf8(disk.0.lock().unwrap().0.clone()).unwrap();
         assert!(!content.contains("FAKE-credential"), "{content}");

@@ -1,8 +1,9 @@
 //! The second layer: secrets seen in this run are masked wherever they turn up in a finished line.
 //!
 //! Every run of twelve bytes of a secret is kept as a keyed 64-bit hash, along with some runs of its hex and base64
-//! forms. A line is read once with a rolling hash (cyclic polynomial) behind a bit set; JSON escapes and percent
-//! encoding are undone only where a string has them. What is common knowledge (this room's own lists) and runs with
+//! forms. Whatever twelve bytes a line has in common with them, eight of these begin at a multiple of five: only there
+//! a line is looked at, through bit sets of all eights of the kept runs (Bloom filters, keyed as well), and only where
+//! these say yes, the runs around are hashed. JSON escapes and percent encoding are undone only where a string has them. What is common knowledge (this room's own lists) and runs with
 //! few different bytes are not kept, or every line would hit.
 
 use std::collections::{HashMap, HashSet};
@@ -21,6 +22,10 @@ use super::{grammar, identifier, message, routes};
 
 /// Bytes in a run.
 const GRAM: usize = 12;
+
+/// Bytes of a run that are looked at first, and how far apart: every run holds one whole such piece.
+const PROBE: usize = 8;
+const PROBES: usize = GRAM - PROBE + 1;
 
 /// The shortest secret that is looked for, in bytes; below [`GRAM`] it must stand alone.
 const SHORTEST: usize = 8;
@@ -72,6 +77,12 @@ impl Redactor {
         self.taint.seal(line)
     }
 
+    /// Whether [`seal`](Self::seal) would leave a line as it is.
+    #[must_use]
+    pub fn is_clean(&self, line: &str) -> bool {
+        self.taint.tainted_spans(&self.taint.read(), line).is_empty()
+    }
+
     /// How many strings [`seal`](Self::seal) has masked so far.
     #[must_use]
     pub fn masked(&self) -> u64 {
@@ -81,10 +92,12 @@ impl Redactor {
 
 /// What the secrets of this run look like, as hashes.
 pub(super) struct Taint {
-    /// Random words by byte, and the same rotated by the width of a run.
+    /// Random words by byte.
     enter: Box<[u64; 256]>,
-    leave: Box<[u64; 256]>,
+    /// The same, rotated by the length of a short secret's head.
     leave_short: Box<[u64; 256]>,
+    /// What keys the filters.
+    probe_key: u64,
     common: OnceLock<HashSet<u64, PlainState>>,
     known: RwLock<Known>,
     masked: AtomicU64,
@@ -94,49 +107,78 @@ pub(super) struct Taint {
 struct Known {
     current: Generation,
     previous: Generation,
-    filter: Filter,
 }
 
 #[derive(Default)]
 struct Generation {
     identities: HashSet<u64, PlainState>,
     grams: HashSet<u64, PlainState>,
+    /// Each larger than the one before, the last one not full.
+    filters: Vec<Filter>,
     /// Short secrets: by the hash of their first eight bytes, length and hash of the whole.
     shorts: HashMap<u64, Vec<(usize, u64)>, PlainState>,
 }
 
-/// A bit set that says no for nearly everything that is not known.
+/// A run to keep: its hash, and those of the pieces in it that a line may be looked at.
+struct Gram {
+    hash: u64,
+    probes: [u64; PROBES],
+}
+
+/// A bit set that says no for nearly everything that is not known: two bits of one word for every entry.
 struct Filter {
     words: Vec<u64>,
     entries: usize,
 }
 
-impl Default for Filter {
-    fn default() -> Self {
-        Self {
-            words: vec![0; 1 << 10],
-            entries: 0,
-        }
-    }
-}
+/// Words of the first filter: the forms of a few tokens, within a first-level cache.
+const FIRST_WORDS: usize = 1 << 11;
+
+/// Bits for each entry.
+const SPARSE: usize = 16;
 
 impl Filter {
-    fn position(&self, hash: u64) -> (usize, u64) {
-        let word = (hash >> 20) as usize & (self.words.len() - 1);
-        (word, 1 << (hash & 63))
+    fn with_words(words: usize) -> Self {
+        Self { words: vec![0; words], entries: 0 }
+    }
+
+    fn place(&self, hash: u64) -> (usize, u64) {
+        let word = (hash >> 12) as usize & (self.words.len() - 1);
+        (word, 1 << (hash & 63) | 1 << (hash >> 6 & 63))
     }
 
     fn may_hold(&self, hash: u64) -> bool {
-        let (word, bit) = self.position(hash);
-        self.words.get(word).is_some_and(|bits| bits & bit != 0)
+        let (word, bits) = self.place(hash);
+        self.words.get(word).is_some_and(|word| word & bits == bits)
     }
 
     fn insert(&mut self, hash: u64) {
-        let (word, bit) = self.position(hash);
-        if let Some(bits) = self.words.get_mut(word) {
-            *bits |= bit;
+        let (word, bits) = self.place(hash);
+        if let Some(word) = self.words.get_mut(word)
+            && *word & bits != bits
+        {
+            *word |= bits;
+            self.entries += 1;
         }
-        self.entries += 1;
+    }
+
+    fn is_full(&self) -> bool {
+        self.entries * SPARSE >= self.words.len() * 64
+    }
+}
+
+impl Generation {
+    fn insert(&mut self, gram: &Gram) {
+        if !self.grams.insert(gram.hash) {
+            return;
+        }
+        if self.filters.last().is_none_or(Filter::is_full) {
+            let words = self.filters.last().map_or(FIRST_WORDS, |last| last.words.len() * 4);
+            self.filters.push(Filter::with_words(words));
+        }
+        if let Some(filter) = self.filters.last_mut() {
+            gram.probes.iter().for_each(|probe| filter.insert(*probe));
+        }
     }
 }
 
@@ -144,11 +186,10 @@ impl Taint {
     pub(super) fn new(seed: u64) -> Self {
         let mut state = seed;
         let enter: Box<[u64; 256]> = Box::new(std::array::from_fn(|_| split_mix(&mut state)));
-        let leave = Box::new(enter.map(|word| word.rotate_left(GRAM as u32)));
         let leave_short = Box::new(enter.map(|word| word.rotate_left(SHORTEST as u32)));
         Self {
+            probe_key: split_mix(&mut state),
             enter,
-            leave,
             leave_short,
             common: OnceLock::new(),
             known: RwLock::default(),
@@ -167,7 +208,6 @@ impl Taint {
             || known.current.grams.len() + grams.len() > GRAMS
         {
             known.previous = std::mem::take(&mut known.current);
-            known.rebuild(0);
         }
         known.current.identities.insert(identity);
         if core.len() < GRAM {
@@ -181,13 +221,8 @@ impl Taint {
                     .push((core.len(), self.hash(core)));
             }
         }
-        if (known.filter.entries + grams.len()) * 32 > known.filter.words.len() * 64 {
-            known.rebuild(grams.len());
-        }
-        for gram in grams {
-            if known.current.grams.insert(gram) {
-                known.filter.insert(gram);
-            }
+        for gram in &grams {
+            known.current.insert(gram);
         }
     }
 
@@ -203,24 +238,28 @@ impl Taint {
     }
 
     fn scan(&self, known: &Known, bytes: &[u8], hit: &mut dyn FnMut(Range<usize>)) {
-        if known.filter.entries > 0 && bytes.len() >= GRAM {
-            let mut hash = self.hash(&bytes[..GRAM]);
-            let mut check = |hash: u64, end: usize| {
-                if known.filter.may_hold(hash) && known.holds(hash) {
-                    hit(end - GRAM..end);
+        for filter in known.current.filters.iter().chain(&known.previous.filters) {
+            for (index, step) in bytes.windows(PROBE).step_by(PROBES).enumerate() {
+                if filter.may_hold(self.probe(step)) {
+                    self.look_around(known, bytes, index * PROBES, hit);
                 }
-            };
-            check(hash, GRAM);
-            for (at, (new, old)) in bytes[GRAM..].iter().zip(bytes).enumerate() {
-                hash = hash.rotate_left(1)
-                    ^ (self.enter[usize::from(*new)] ^ self.leave[usize::from(*old)]);
-                check(hash, at + GRAM + 1);
             }
         }
         if (!known.current.shorts.is_empty() || !known.previous.shorts.is_empty())
             && bytes.len() >= SHORTEST
         {
             self.scan_short(known, bytes, hit);
+        }
+    }
+
+    /// The runs that hold the piece at `at`.
+    #[cold]
+    fn look_around(&self, known: &Known, bytes: &[u8], at: usize, hit: &mut dyn FnMut(Range<usize>)) {
+        for start in at.saturating_sub(PROBES - 1)..=at {
+            let gram = start..start + GRAM;
+            if bytes.get(gram.clone()).is_some_and(|run| known.holds(self.hash(run))) {
+                hit(gram);
+            }
         }
     }
 
@@ -257,8 +296,23 @@ impl Taint {
         })
     }
 
-    /// The hashes to keep for one secret: of itself, and of its encoded forms.
-    fn grams(&self, core: &[u8], prefix: usize) -> Vec<u64> {
+    /// The hash of the first eight bytes.
+    fn probe(&self, bytes: &[u8]) -> u64 {
+        let word = bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+        let product = u128::from(word ^ self.probe_key) * 0x9e37_79b9_7f4a_7c15;
+        product as u64 ^ (product >> 64) as u64
+    }
+
+    fn gram(&self, run: &[u8]) -> Gram {
+        let mut probes = [0; PROBES];
+        for (probe, piece) in probes.iter_mut().zip(run.windows(PROBE)) {
+            *probe = self.probe(piece);
+        }
+        Gram { hash: self.hash(run), probes }
+    }
+
+    /// What to keep of one secret: of itself, and of its encoded forms.
+    fn grams(&self, core: &[u8], prefix: usize) -> Vec<Gram> {
         if core.len() < GRAM {
             return Vec::new();
         }
@@ -272,11 +326,11 @@ impl Taint {
         let keep = |gram: &&[u8]| is_telling(gram, numeric);
         // What redaction has made is no secret, even where it stands inside one.
         let pieces = marker::between(own);
-        let mut grams: Vec<u64> = pieces
+        let mut grams: Vec<Gram> = pieces
             .iter()
             .flat_map(|piece| piece.windows(GRAM))
             .filter(keep)
-            .map(|gram| self.hash(gram))
+            .map(|gram| self.gram(gram))
             .collect();
         for form in pieces
             .iter()
@@ -287,11 +341,11 @@ impl Taint {
                 form.windows(GRAM)
                     .step_by(STRIDE)
                     .filter(keep)
-                    .map(|gram| self.hash(gram)),
+                    .map(|gram| self.gram(gram)),
             );
         }
         let common = self.common();
-        grams.retain(|gram| !common.contains(gram));
+        grams.retain(|gram| !common.contains(&gram.hash));
         grams
     }
 
@@ -368,7 +422,7 @@ impl Taint {
         let bytes = line.as_bytes();
         let mut hits = Vec::new();
         self.scan(known, bytes, &mut |hit| hits.push(hit));
-        let encoded = known.filter.entries > 0 && memchr::memchr2(b'\\', b'%', bytes).is_some();
+        let encoded = known.holds_any() && memchr::memchr2(b'\\', b'%', bytes).is_some();
         if hits.is_empty() && !encoded {
             return Vec::new();
         }
@@ -422,16 +476,9 @@ impl Known {
         self.current.grams.contains(&hash) || self.previous.grams.contains(&hash)
     }
 
-    /// Makes the filter anew, large enough for what is kept and `coming` more.
-    fn rebuild(&mut self, coming: usize) {
-        let entries = self.current.grams.len() + self.previous.grams.len() + coming;
-        self.filter = Filter {
-            words: vec![0; entries.next_power_of_two().max(1 << 10)],
-            entries: 0,
-        };
-        for gram in self.current.grams.iter().chain(&self.previous.grams) {
-            self.filter.insert(*gram);
-        }
+    /// Whether there is anything to look for behind escapes.
+    fn holds_any(&self) -> bool {
+        !self.current.grams.is_empty() || !self.previous.grams.is_empty()
     }
 }
 
@@ -702,6 +749,20 @@ mod tests {
                 .text(),
             r#"{"a":"‹masked›","b":"hunter2FKx","n":0}"#
         );
+    }
+
+    #[test]
+    fn twelve_bytes_of_a_secret_are_found_wherever_they_stand() {
+        let r = learned();
+        let own = &TOKEN[14..];
+        for start in 0..=own.len() - GRAM {
+            let run = &own[start..start + GRAM];
+            for pad in 0..2 * GRAM {
+                let line = format!("{}{run}{}", ".".repeat(pad), ".".repeat(2 * GRAM - pad));
+                assert_eq!(r.taint.find(line.as_bytes()), vec![pad..pad + GRAM], "{line}");
+                assert!(r.taint.find(&line.as_bytes()[..pad + GRAM - 1]).is_empty());
+            }
+        }
     }
 
     #[test]

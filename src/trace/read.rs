@@ -18,7 +18,6 @@ pub struct Reader<R> {
 
 /// What stands on the next line.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every line is a record, and none is kept")]
 pub enum Line {
     /// A record.
     Record(Record),

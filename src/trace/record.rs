@@ -12,12 +12,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "record", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a connection is rarer than the exchanges, which are boxed")]
 pub enum Record {
     /// The first line.
     Trace(TraceHead),
     /// A connection that has ended.
-    Connection(Connection),
+    Connection(Box<Connection>),
     /// A request that was forwarded.
     Request(RequestStart),
     /// An exchange that has ended.

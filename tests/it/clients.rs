@@ -111,7 +111,7 @@ fn asks_twice(mut authtrace: Command, client: &[&str], alpn: Option<&str>) {
     for line in text.lines() {
         match serde_json::from_str(line).unwrap() {
             Record::Exchange(exchange) => exchanges.push(*exchange),
-            Record::Connection(connection) => connections.push(connection),
+            Record::Connection(connection) => connections.push(*connection),
             _ => {}
         }
     }

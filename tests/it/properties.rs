@@ -213,7 +213,7 @@ fn every_kind_of_record_reads_back_as_it_was_written() {
     let note = |kind, text: &str| Record::Note(Note { at, kind, text: redactor.message(text) });
     for record in [
         Record::Trace(head),
-        Record::Connection(connection),
+        Record::Connection(Box::new(connection)),
         Record::Request(start),
         Record::Exchange(Box::new(exchange)),
         Record::Exchange(Box::new(plain)),

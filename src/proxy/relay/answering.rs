@@ -25,6 +25,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             };
             progressed |= self.settle_down();
             self.down.compact();
+            if self.exchanges.is_empty() {
+                self.down.rest();
+            }
             if !self.down.unread().is_empty() {
                 if !drained {
                     return Poll::Pending;
@@ -89,8 +92,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         let Some(head) = self.heads_down.response(unread, current.context, &self.limits)? else {
             return Ok(Looked::NeedMore);
         };
-        let raw = unread.get(..head.len).unwrap_or_default().to_vec();
-        self.down.approve(head.len);
+        let raw = self.down.approve(head.len);
         if head.kind == ResponseKind::Informational {
             current.withheld &= head.status != 100;
             self.pending_down.interim = Some(head.status);
@@ -178,8 +180,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         let unblocked = head.is_some();
         if let Some(Head::Response { raw, head }) = head {
             current.tap.add_held(self.read_down, Instant::now());
-            let fields = raw_fields(&raw, &head.fields);
+            let fields = raw_fields(self.down.bytes_at(raw), &head.fields);
             current.tap.response_head(&mut self.extractor, head.status, version_of(head.minor_version), &fields);
+            self.heads_down.recycle(head.fields);
         }
         for range in data {
             current.tap.response_data(self.down.bytes_at(range));

@@ -1,7 +1,7 @@
 //! The client's direction: requests are looked at, passed on, and become facts.
 
 use super::{
-    Asking, Deferred, Form, Head, InFlight, Looked, PIPELINE, Relay, Stop, current_of, origin_form_of, raw_fields, shift,
+    Asking, Deferred, Form, Head, InFlight, Looked, PIPELINE, RawHead, Relay, Stop, current_of, origin_form_of, raw_fields, shift,
     version_of,
 };
 use crate::proxy::leg::{Eof, Leg};
@@ -21,6 +21,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             let drained = self.drain_up(cx);
             self.settle_up();
             self.up.compact();
+            if self.exchanges.is_empty() {
+                self.up.rest();
+            }
             if self.has_unread_request() {
                 if !drained {
                     return;
@@ -130,8 +133,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             return Ok(Looked::NeedMore);
         };
         self.head_due = None;
-        let raw = unread.get(..head.len).unwrap_or_default().to_vec();
-        let replaced = match self.rewrite(&raw, &head)? {
+        let raw = unread.get(..head.len).unwrap_or_default();
+        let context = head.context(raw);
+        let replaced = match self.rewrite(raw, &head)? {
             Rewritten::AsItCame => None,
             Rewritten::To(bytes) => Some(bytes),
             Rewritten::ForAnother => {
@@ -139,14 +143,15 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 return Ok(Looked::NeedMore);
             }
         };
-        match replaced {
-            None => {
-                self.up.approve(head.len);
+        let raw = match replaced {
+            None => RawHead::Buffered(self.up.approve(head.len)),
+            Some(bytes) => {
+                let raw = raw.to_vec();
+                self.up.replace(head.len, &bytes);
+                RawHead::Replaced(raw)
             }
-            Some(bytes) => self.up.replace(head.len, &bytes),
-        }
+        };
         let tap = Tap::begin(&self.channel, self.read_up, self.carried == 0);
-        let context = head.context(&raw);
         let has_body = head.framing != Framing::None;
         self.asking = match &head.framing {
             Framing::None if head.upgrade => Asking::Upgrading,
@@ -267,13 +272,18 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         if let Some(Head::Request { raw, head }) = head {
             current.tap.add_held(self.read_up, Instant::now());
             let version = version_of(head.minor_version);
-            let target = origin_form_of(head.target.of(&raw));
-            let mut fields = raw_fields(&raw, &head.fields);
+            let raw = match &raw {
+                RawHead::Buffered(range) => self.up.bytes_at(range.clone()),
+                RawHead::Replaced(raw) => raw,
+            };
+            let target = origin_form_of(head.target.of(raw));
+            let mut fields = raw_fields(raw, &head.fields);
             if self.form != Form::Origin {
                 // The password of the proxy itself: no credential of the exchange.
                 fields.retain(|(name, _)| !name.eq_ignore_ascii_case(b"proxy-authorization"));
             }
-            current.tap.request_head(&mut self.extractor, head.method.of(&raw), target, version, &fields);
+            current.tap.request_head(&mut self.extractor, head.method.of(raw), target, version, &fields);
+            self.heads_up.recycle(head.fields);
         }
         for range in data {
             current.tap.request_data(self.up.bytes_at(range));

@@ -80,7 +80,7 @@ impl Collector {
             let connections: Vec<Connection> = records
                 .iter()
                 .filter_map(|record| match record {
-                    Record::Connection(connection) => Some(connection.clone()),
+                    Record::Connection(connection) => Some((**connection).clone()),
                     _ => None,
                 })
                 .collect();

@@ -245,7 +245,7 @@ impl Trace {
                 assert_eq!(serde_json::to_value(record).ok(), written.next());
             }
             match line {
-                Line::Record(Record::Connection(one)) => trace.connections.push(one),
+                Line::Record(Record::Connection(one)) => trace.connections.push(*one),
                 Line::Record(Record::Exchange(one)) => trace.exchanges.push(*one),
                 Line::Record(Record::Note(note)) => trace.notes.push(note),
                 Line::Record(Record::End(end)) => trace.end = Some(end),
