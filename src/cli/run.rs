@@ -58,6 +58,10 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
     let closed = session.close(code.map(i32::from)).await;
     drop(files);
     if let Some(error) = failure {
+        if closed.totals.connections == 0 {
+            // Nothing ran, so the trace says nothing, and `report` should not take it for the newest.
+            let _ = std::fs::remove_file(session.trace_path());
+        }
         return Err(error);
     }
     let hints = explain_silence(&session, &environment, &facts);

@@ -4,11 +4,11 @@ use super::dial::Dialer;
 use super::journal::Numbers;
 use super::tls::TlsConfigs;
 use super::{ProxyConfig, ProxyError, Shared, connect};
-use crate::redact::Redactor;
-use crate::trace::EventSink;
+use crate::redact::{Redacted, Redactor};
+use crate::trace::{EventSink, Note, NoteKind, Record, Timestamp};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,11 @@ use tokio_util::task::TaskTracker;
 
 /// Pause after an accept that failed, so that a full table of descriptors does not make the loop spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The least time between two words about that.
+const TELL_AGAIN: Duration = Duration::from_secs(1);
+/// Too many open files, in the process and in the system.
+const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
+const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
@@ -121,6 +126,7 @@ impl Proxy {
     }
 
     async fn accept(self, tracker: TaskTracker, killed: CancellationToken) {
+        let mut told: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -141,11 +147,29 @@ impl Proxy {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(kind = %error.kind(), "cannot accept a connection; trying again");
+                    if told.is_none_or(|at| at.elapsed() >= TELL_AGAIN) {
+                        told = Some(Instant::now());
+                        self.tell(&error);
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
+    }
+}
+
+impl Proxy {
+    /// A connection could not be accepted: in the log and in the trace, since a client may be waiting in vain.
+    fn tell(&self, error: &std::io::Error) {
+        tracing::warn!(kind = %error.kind(), "cannot accept connections; trying again");
+        let out_of_files = matches!(error.raw_os_error(), Some(code) if code == EMFILE || code == ENFILE);
+        let text = if out_of_files {
+            "connections wait to be accepted: no file descriptor is left"
+        } else {
+            "connections wait to be accepted: the system refuses them"
+        };
+        let note = Note { at: Timestamp::now(), kind: NoteKind::Other, text: Redacted::literal(text) };
+        self.shared.sink.emit(Record::Note(note));
     }
 }
 

@@ -1,8 +1,8 @@
 //! The proxy: clients connect, upstreams are dialled, bytes pass, and what passed is told to an [`EventSink`].
 //!
 //! Comes in: TCP connections on loopback. Goes out: the same bytes on connections to the upstream, and one record per
-//! connection and per exchange. HTTP/1.x passes verbatim through [`relay`]; HTTP/2 through hyper ([`h2`]); hosts out of
-//! scope pass unread ([`tunnel`]). Never here: a raw byte in a log line or a channel, a retry, a connection shared
+//! connection and per exchange. HTTP/1.x passes verbatim through `relay`; HTTP/2 through hyper (`h2`); hosts out of
+//! scope pass unread (`tunnel`). Never here: a raw byte in a log line or a channel, a retry, a connection shared
 //! between clients, an answer of our own where a server should have answered.
 
 mod access;

@@ -40,7 +40,7 @@ read_if_there! {
 }
 
 /// Versions of TLS, and ALPN names of HTTP.
-const PROTOCOLS: [&str; 6] = ["TLSv1.2", "TLSv1.3", "h2", "http/1.1", "http/1.0", "h3"];
+const PROTOCOLS: [&str; 7] = ["TLSv1.2", "TLSv1.3", "TLS", "h2", "http/1.1", "http/1.0", "other"];
 
 fn protocol(text: &str) -> Redacted {
     reread::identifier(text, &PROTOCOLS)

@@ -1,6 +1,6 @@
 //! Foreign HTTP clients under `authtrace run`: axios and undici's fetch on Node, requests and httpx on Python.
 //!
-//! `ci/install-node-clients` and `ci/install-python-clients` put them into `target/clients`. What is not there is skipped
+//! `.ci/install-node-clients` and `.ci/install-python-clients` put them into `target/clients`. What is not there is skipped
 //! with a line that says so; `AUTHTRACE_REQUIRE_TOOLS=1` makes that a failure.
 
 use authtrace::fake::{Fake, FakeConfig, Model, Seed};

@@ -1,11 +1,5 @@
 //! Misuse of the redaction types must not compile, and for the right reason.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a failed set-up fails the test"
-)]
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -41,8 +41,6 @@ const LONGER: &[(&str, usize, &str)] = &[
     ("redact/grammar.rs", 1_200, "the table of header fields: data"),
     ("redact/taint.rs", 800, "one algorithm over private state"),
     ("redact/kind.rs", 700, "the kinds of credentials: mostly a table"),
-    ("export/text.rs", 750, "one report, section by section"),
-    ("proxy/relay.rs", 800, "one state machine"),
 ];
 
 /// Everything that a log line may be given besides literals: our own address, the class of an error, errors of our own files.

@@ -1,6 +1,6 @@
 //! The real Claude Code behind `authtrace run`, against the fake Anthropic on loopback.
 //!
-//! `ci/install-claude` installs the two versions looked at and prints where; `AUTHTRACE_CLAUDE_NEW` and `AUTHTRACE_CLAUDE_OLD` name
+//! `.ci/install-claude` installs the two versions looked at and prints where; `AUTHTRACE_CLAUDE_NEW` and `AUTHTRACE_CLAUDE_OLD` name
 //! the executables. A version that is not there is skipped with a line that says so; `AUTHTRACE_REQUIRE_TOOLS=1` makes that a failure.
 //! Every credential is made up, and whatever host the client asks for is the fake.
 
@@ -42,7 +42,7 @@ impl Version {
         let named = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
         if named.is_none() {
             let required = std::env::var_os("AUTHTRACE_REQUIRE_TOOLS").is_some_and(|value| value == "1");
-            assert!(!required, "{variable} does not name a Claude Code; ci/install-claude installs one");
+            assert!(!required, "{variable} does not name a Claude Code; .ci/install-claude installs one");
             println!("skipped: {variable} is not set");
         }
         named

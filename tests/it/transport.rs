@@ -428,3 +428,32 @@ async fn stopping_ends_what_does_not_end_by_itself() {
     let connection = proxy.records.await_outcome(Outcome::Shutdown).await;
     assert_eq!((connection.requests, connection.bytes_up), (1, GET.len() as u64));
 }
+
+/// RFC 9110 §10.1.1: the client leaves the body out after a final answer, and goes on; or it sends it after all.
+#[tokio::test]
+async fn a_body_that_waited_for_a_100_may_be_left_out() {
+    let asking = b"POST /v1/messages HTTP/1.1\r\nHost: api.example.test\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n";
+    let refusing = b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n";
+    for sent_after_all in [false, true] {
+        let (_pki, origin, proxy) = start().await;
+        let (mut client, mut upstream) = proxy.intercepted(&origin).await;
+        client.send(asking).await;
+        upstream.expect(asking).await;
+        upstream.send(refusing).await;
+        client.expect(refusing).await;
+        if sent_after_all {
+            client.send(b"0123456789").await;
+            upstream.expect(b"0123456789").await;
+        }
+        for part in [&GET[..9], &GET[9..]] {
+            client.send(part).await;
+        }
+        upstream.expect(GET).await;
+        upstream.send(OK).await;
+        client.expect(OK).await;
+        let records = proxy.records.await_exchanges(2).await;
+        let read: Vec<_> = records.iter().map(|one| (one.status(), one.request.body_bytes, one.end.outcome)).collect();
+        let body = if sent_after_all { 10 } else { 0 };
+        assert_eq!(read, [(Some(417), body, EndKind::Complete), (Some(200), 0, EndKind::Complete)]);
+    }
+}
