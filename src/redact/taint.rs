@@ -138,10 +138,6 @@ const FIRST_WORDS: usize = 1 << 11;
 const SPARSE: usize = 16;
 
 impl Filter {
-    fn with_words(words: usize) -> Self {
-        Self { words: vec![0; words], entries: 0 }
-    }
-
     fn place(&self, hash: u64) -> (usize, u64) {
         let word = (hash >> 12) as usize & (self.words.len() - 1);
         (word, 1 << (hash & 63) | 1 << (hash >> 6 & 63))
@@ -174,7 +170,7 @@ impl Generation {
         }
         if self.filters.last().is_none_or(Filter::is_full) {
             let words = self.filters.last().map_or(FIRST_WORDS, |last| last.words.len() * 4);
-            self.filters.push(Filter::with_words(words));
+            self.filters.push(Filter { words: vec![0; words], entries: 0 });
         }
         if let Some(filter) = self.filters.last_mut() {
             gram.probes.iter().for_each(|probe| filter.insert(*probe));
