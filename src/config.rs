@@ -31,7 +31,14 @@ pub struct Options {
     pub fingerprint_key: Option<PathBuf>,
 
     /// Form of authtrace's own log on standard error; RUST_LOG sets its level
-    #[arg(long, value_name = "FORM", value_enum, env = "AUTHTRACE_LOG_FORMAT", hide_env = true, help_heading = "Trace")]
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_enum,
+        env = "AUTHTRACE_LOG_FORMAT",
+        hide_env = true,
+        help_heading = "Trace"
+    )]
     pub log_format: Option<LogFormat>,
 
     /// Name of this client in a trace that several share [default: main]
@@ -39,11 +46,25 @@ pub struct Options {
     pub lane: Option<String>,
 
     /// Read the traffic of this host, too (.example.com: and of all below it; '*': of every host, with an authority that is not constrained)
-    #[arg(long, value_name = "HOST", env = "AUTHTRACE_INTERCEPT", hide_env = true, value_delimiter = ',', help_heading = "What is read")]
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "AUTHTRACE_INTERCEPT",
+        hide_env = true,
+        value_delimiter = ',',
+        help_heading = "What is read"
+    )]
     pub intercept: Vec<String>,
 
     /// Never read the traffic of this host and of those below it (client certificates, pinning)
-    #[arg(long, value_name = "HOST", env = "AUTHTRACE_TUNNEL", hide_env = true, value_delimiter = ',', help_heading = "What is read")]
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "AUTHTRACE_TUNNEL",
+        hide_env = true,
+        value_delimiter = ',',
+        help_heading = "What is read"
+    )]
     pub tunnel: Vec<String>,
 
     /// Loopback address to listen on [default: 127.0.0.1 and a free port]
@@ -59,11 +80,25 @@ pub struct Options {
     pub ca_dir: Option<PathBuf>,
 
     /// Connect to HOST2:PORT2 instead of HOST:PORT, as curl's option; an empty HOST or PORT matches any
-    #[arg(long, value_name = "HOST:PORT:HOST2:PORT2", env = "AUTHTRACE_CONNECT_TO", hide_env = true, value_delimiter = ',', help_heading = "Upstream")]
+    #[arg(
+        long,
+        value_name = "HOST:PORT:HOST2:PORT2",
+        env = "AUTHTRACE_CONNECT_TO",
+        hide_env = true,
+        value_delimiter = ',',
+        help_heading = "Upstream"
+    )]
     pub connect_to: Vec<String>,
 
     /// Accept upstream certificates of the authorities in this PEM file, besides the system's
-    #[arg(long, value_name = "PEM", env = "AUTHTRACE_UPSTREAM_CA", hide_env = true, value_delimiter = ',', help_heading = "Upstream")]
+    #[arg(
+        long,
+        value_name = "PEM",
+        env = "AUTHTRACE_UPSTREAM_CA",
+        hide_env = true,
+        value_delimiter = ',',
+        help_heading = "Upstream"
+    )]
     pub upstream_ca: Vec<PathBuf>,
 
     /// Go through this proxy, or `none` [default: HTTPS_PROXY as authtrace was started with]
@@ -356,7 +391,8 @@ fn upstream_proxy(given: Option<&str>, parent: &ParentEnvironment) -> Result<Opt
         let value = names.iter().find_map(|name| parent.get(OsStr::new(name)).filter(|value| !value.is_empty()))?;
         value.to_str().map(str::to_owned)
     };
-    let url = given.map(str::to_owned).or_else(|| inherited(&["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"]));
+    let url =
+        given.map(str::to_owned).or_else(|| inherited(&["https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY"]));
     match url.as_deref() {
         None | Some("none") => Ok(None),
         Some(url) => {
@@ -377,7 +413,8 @@ fn fingerprint_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
                 return Err(fail("others may read it; it must be yours, with mode 0600".to_owned()));
             }
             let mut key = Zeroizing::new(Vec::new());
-            io::Read::read_to_end(&mut io::Read::take(&mut file, 64), &mut key).map_err(|error| fail(error.to_string()))?;
+            io::Read::read_to_end(&mut io::Read::take(&mut file, 64), &mut key)
+                .map_err(|error| fail(error.to_string()))?;
             let key: [u8; 32] =
                 key.as_slice().try_into().map_err(|_| fail("it has to hold exactly 32 bytes".to_owned()))?;
             Ok(Zeroizing::new(key))
@@ -432,9 +469,10 @@ mod tests {
 
     #[test]
     fn the_upstream_proxy_is_the_one_we_were_started_behind() {
-        let parent: ParentEnvironment = [("HTTPS_PROXY", "http://upper.example:1"), ("https_proxy", "http://lower.example:2")]
-            .map(|(name, value)| (name.into(), value.into()))
-            .into();
+        let parent: ParentEnvironment =
+            [("HTTPS_PROXY", "http://upper.example:1"), ("https_proxy", "http://lower.example:2")]
+                .map(|(name, value)| (name.into(), value.into()))
+                .into();
         let config = Options::default().resolve(&parent, None).unwrap();
         assert_eq!(config.upstream_proxy.unwrap().address().to_string(), "lower.example:2");
         let none = Options { upstream_proxy: Some("none".into()), ..Options::default() };

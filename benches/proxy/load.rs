@@ -50,7 +50,9 @@ impl Client {
         stream.set_nodelay(true)?;
         if way.connect {
             // Basic authentication of the user `bench` with the password `FAKE`.
-            let head = format!("CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\nProxy-Authorization: Basic YmVuY2g6RkFLRQ==\r\n\r\n");
+            let head = format!(
+                "CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\nProxy-Authorization: Basic YmVuY2g6RkFLRQ==\r\n\r\n"
+            );
             stream.write_all(head.as_bytes()).await?;
             let mut answer = Vec::with_capacity(256);
             while message::head_end(&answer).is_none() {

@@ -44,7 +44,8 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 fn run(arguments: &[String]) -> Result<()> {
     let short = arguments.iter().any(|argument| argument == "--short");
-    let value = |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
+    let value =
+        |name: &str| arguments.iter().position(|argument| argument == name).and_then(|at| arguments.get(at + 1));
     let rounds = match value("--rounds") {
         Some(text) => text.parse().context("--rounds takes a number")?,
         None if short => 1,

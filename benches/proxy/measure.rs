@@ -76,9 +76,13 @@ impl Measure {
         let value = match self {
             Self::MessageP50 => quantile(runtime.block_on(messages_one_by_one(way, messages))?, 50),
             Self::MessageP99 => quantile(runtime.block_on(messages_one_by_one(way, messages))?, 99),
-            Self::Throughput => (2 * messages) as f64 / runtime.block_on(messages_at_once(way, 2 * messages))?.as_secs_f64(),
+            Self::Throughput => {
+                (2 * messages) as f64 / runtime.block_on(messages_at_once(way, 2 * messages))?.as_secs_f64()
+            }
             Self::Cpu => return cpu(runtime, party, 2 * messages),
-            Self::Connections => (messages / 6) as f64 / runtime.block_on(connections(way, messages / 6))?.as_secs_f64(),
+            Self::Connections => {
+                (messages / 6) as f64 / runtime.block_on(connections(way, messages / 6))?.as_secs_f64()
+            }
             Self::EventP50 => quantile(runtime.block_on(events(way, 60 / scale.divisor))?, 50),
             Self::EventP99 => quantile(runtime.block_on(events(way, 60 / scale.divisor))?, 99),
             Self::Down => mebibytes_per_second(runtime.block_on(async { Client::connect(way).await?.down().await })?),

@@ -9,7 +9,8 @@ pub(crate) const LARGE: usize = 64 * 1024 * 1024;
 /// Time between two events of one stream, in milliseconds.
 pub(crate) const EVENT_PAUSE: u64 = 50;
 
-const TOKEN: &str = "sk-ant-oat01-FAKE0bench0token0made0up0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-FAKEAAA";
+const TOKEN: &str =
+    "sk-ant-oat01-FAKE0bench0token0made0up0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-FAKEAAA";
 
 /// What a request asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,10 @@ pub(crate) fn request(ask: Ask) -> Vec<u8> {
     );
     let mut bytes = head.into_bytes();
     if matches!(ask, Ask::Message | Ask::Stream(_)) {
-        bytes.extend_from_slice(&json_body(r#"{"model":"claude-sonnet-4-5","max_tokens":512,"messages":[{"role":"user","content":""#, r#""}]}"#));
+        bytes.extend_from_slice(&json_body(
+            r#"{"model":"claude-sonnet-4-5","max_tokens":512,"messages":[{"role":"user","content":""#,
+            r#""}]}"#,
+        ));
     }
     bytes
 }

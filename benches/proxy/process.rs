@@ -86,7 +86,12 @@ pub(crate) struct Party {
 
 impl Party {
     pub(crate) fn start_all(folder: &Path, origin: &Origin) -> Result<Vec<Self>> {
-        let all = [("direct", Kind::Direct), ("tunnel", Kind::Tunnel), ("splice", Kind::Splice), ("authtrace", Kind::Authtrace)];
+        let all = [
+            ("direct", Kind::Direct),
+            ("tunnel", Kind::Tunnel),
+            ("splice", Kind::Splice),
+            ("authtrace", Kind::Authtrace),
+        ];
         all.into_iter().map(|(name, kind)| Self::start(name, kind, folder, origin)).collect()
     }
 

@@ -42,7 +42,11 @@ impl fmt::Display for Table {
         for (measure, values) in &self.rows {
             write!(f, "| {} |", measure.name())?;
             for party in &self.parties {
-                write!(f, " {} |", values.get(party).map_or_else(|| "–".to_owned(), |values| figure(quartiles(values)[1])))?;
+                write!(
+                    f,
+                    " {} |",
+                    values.get(party).map_or_else(|| "–".to_owned(), |values| figure(quartiles(values)[1]))
+                )?;
             }
             for party in self.parties.iter().filter(|party| **party != BASE) {
                 let ratios: Vec<f64> = match (values.get(party), values.get(BASE)) {

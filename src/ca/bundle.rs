@@ -19,16 +19,11 @@ use super::CaError;
 /// The caller passes what its environment says. With nothing passed, the library looks at the process's own environment again,
 /// where it finds the same.
 #[must_use]
-pub fn system_roots(
-    cert_file: Option<&Path>,
-    cert_dirs: &[PathBuf],
-) -> Vec<CertificateDer<'static>> {
+pub fn system_roots(cert_file: Option<&Path>, cert_dirs: &[PathBuf]) -> Vec<CertificateDer<'static>> {
     if cert_file.is_none() && cert_dirs.is_empty() {
         return native_roots().certs.clone();
     }
-    let mut roots = cert_file
-        .map(|file| load_certs_from_paths(Some(file), None).certs)
-        .unwrap_or_default();
+    let mut roots = cert_file.map(|file| load_certs_from_paths(Some(file), None).certs).unwrap_or_default();
     for dir in cert_dirs {
         roots.extend(load_certs_from_paths(None, Some(dir)).certs);
     }
@@ -48,17 +43,12 @@ pub fn native_roots() -> &'static CertificateResult {
 /// # Errors
 /// [`CaError::Io`] if it cannot be read; a readable file without certificates is an empty list.
 pub fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, CaError> {
-    let is_dir = std::fs::metadata(path)
-        .map_err(|error| CaError::io(path, error))?
-        .is_dir();
+    let is_dir = std::fs::metadata(path).map_err(|error| CaError::io(path, error))?.is_dir();
     if !is_dir {
         std::fs::File::open(path).map_err(|error| CaError::io(path, error))?;
     }
-    let CertificateResult { certs, .. } = if is_dir {
-        load_certs_from_paths(None, Some(path))
-    } else {
-        load_certs_from_paths(Some(path), None)
-    };
+    let CertificateResult { certs, .. } =
+        if is_dir { load_certs_from_paths(None, Some(path)) } else { load_certs_from_paths(Some(path), None) };
     Ok(certs)
 }
 
@@ -96,34 +86,19 @@ mod tests {
     use crate::ca::{Root, Scope};
 
     fn root(host: &str) -> Root {
-        Root::generate(
-            &Scope::from_patterns([host]).unwrap(),
-            OffsetDateTime::now_utc(),
-        )
-        .unwrap()
+        Root::generate(&Scope::from_patterns([host]).unwrap(), OffsetDateTime::now_utc()).unwrap()
     }
 
     fn read(text: &str) -> Vec<CertificateDer<'static>> {
-        CertificateDer::pem_slice_iter(text.as_bytes())
-            .collect::<Result<_, _>>()
-            .unwrap()
+        CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<_, _>>().unwrap()
     }
 
     #[test]
     fn a_merged_bundle_has_ours_and_every_other_root_once() {
         let (ours, other) = (root("a.example"), root("b.example"));
-        let others = [
-            other.certificate_der().clone(),
-            other.certificate_der().clone(),
-        ];
+        let others = [other.certificate_der().clone(), other.certificate_der().clone()];
         let merged = merge(ours.certificate_pem(), &others);
-        assert_eq!(
-            read(&merged),
-            [
-                ours.certificate_der().clone(),
-                other.certificate_der().clone()
-            ]
-        );
+        assert_eq!(read(&merged), [ours.certificate_der().clone(), other.certificate_der().clone()]);
         assert!(merged.lines().all(|line| line.len() <= 64));
     }
 
@@ -134,14 +109,8 @@ mod tests {
         let file = dir.path().join("corporate.pem");
         let noise = "notes\n-----BEGIN PRIVATE KEY-----\nRkFLRQ==\n-----END PRIVATE KEY-----\n";
         std::fs::write(&file, format!("{noise}{}", a.certificate_pem())).unwrap();
-        assert_eq!(
-            system_roots(Some(&file), &[]),
-            [a.certificate_der().clone()]
-        );
-        assert_eq!(
-            certificates_in(&file).unwrap(),
-            [a.certificate_der().clone()]
-        );
+        assert_eq!(system_roots(Some(&file), &[]), [a.certificate_der().clone()]);
+        assert_eq!(certificates_in(&file).unwrap(), [a.certificate_der().clone()]);
         std::fs::write(dir.path().join("second.pem"), b.certificate_pem()).unwrap();
         assert_eq!(certificates_in(dir.path()).unwrap().len(), 2);
         assert_eq!(system_roots(None, &[dir.path().to_owned()]).len(), 2);
@@ -151,10 +120,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_is_an_error_and_one_without_certificates_is_empty() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(matches!(
-            certificates_in(&dir.path().join("none.pem")),
-            Err(CaError::Io { .. })
-        ));
+        assert!(matches!(certificates_in(&dir.path().join("none.pem")), Err(CaError::Io { .. })));
         let empty = dir.path().join("empty.pem");
         std::fs::write(&empty, "not PEM at all\n").unwrap();
         assert!(certificates_in(&empty).unwrap().is_empty());

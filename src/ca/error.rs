@@ -69,9 +69,6 @@ pub enum CaError {
 
 impl CaError {
     pub(super) fn io(path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
-        Self::Io {
-            path: path.into(),
-            source: source.into(),
-        }
+        Self::Io { path: path.into(), source: source.into() }
     }
 }

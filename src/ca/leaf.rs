@@ -2,9 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rcgen::{
-    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
-};
+use rcgen::{CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType};
 use rustls::crypto::aws_lc_rs::sign::any_ecdsa_type;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
@@ -54,12 +52,7 @@ impl LeafStore {
         let key = Key::generate()?;
         let pkcs8 = PrivatePkcs8KeyDer::from(key.0.serialized_der());
         let signer = any_ecdsa_type(&PrivateKeyDer::Pkcs8(pkcs8))?;
-        Ok(Self {
-            root,
-            key,
-            signer,
-            cache: Mutex::default(),
-        })
+        Ok(Self { root, key, signer, cache: Mutex::default() })
     }
 
     /// The root that signs.
@@ -73,11 +66,7 @@ impl LeafStore {
     /// # Errors
     /// [`CaError::OutOfScope`], [`CaError::Address`] or [`CaError::Host`] if this host is never signed;
     /// [`CaError::Expired`] once the root has ended; [`CaError::Certificate`] or [`CaError::Random`] if making one failed.
-    pub fn certified_key(
-        &self,
-        host: &str,
-        now: OffsetDateTime,
-    ) -> Result<Arc<CertifiedKey>, CaError> {
+    pub fn certified_key(&self, host: &str, now: OffsetDateTime) -> Result<Arc<CertifiedKey>, CaError> {
         let host = self.root.scope().admit(host)?;
         if !self.root.is_valid_at(now) {
             return Err(CaError::Expired);
@@ -95,23 +84,11 @@ impl LeafStore {
         }
         let certified = self.mint(&host, now, wanted_end)?;
         cache.make_room(&host);
-        cache.leaves.insert(
-            host,
-            Leaf {
-                certified: Arc::clone(&certified),
-                not_after: wanted_end,
-                last_used: clock,
-            },
-        );
+        cache.leaves.insert(host, Leaf { certified: Arc::clone(&certified), not_after: wanted_end, last_used: clock });
         Ok(certified)
     }
 
-    fn mint(
-        &self,
-        host: &str,
-        now: OffsetDateTime,
-        not_after: OffsetDateTime,
-    ) -> Result<Arc<CertifiedKey>, CaError> {
+    fn mint(&self, host: &str, now: OffsetDateTime, not_after: OffsetDateTime) -> Result<Arc<CertifiedKey>, CaError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.subject_alt_names = vec![SanType::DnsName(host.try_into()?)];
@@ -123,10 +100,7 @@ impl LeafStore {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&self.key.0, &self.root.issuer())?;
-        Ok(Arc::new(CertifiedKey::new(
-            vec![certificate.into()],
-            Arc::clone(&self.signer),
-        )))
+        Ok(Arc::new(CertifiedKey::new(vec![certificate.into()], Arc::clone(&self.signer))))
     }
 }
 
@@ -135,12 +109,7 @@ impl Cache {
         if self.leaves.len() < CAPACITY || self.leaves.contains_key(host) {
             return;
         }
-        if let Some(oldest) = self
-            .leaves
-            .iter()
-            .min_by_key(|(_, leaf)| leaf.last_used)
-            .map(|(host, _)| host.clone())
-        {
+        if let Some(oldest) = self.leaves.iter().min_by_key(|(_, leaf)| leaf.last_used).map(|(host, _)| host.clone()) {
             self.leaves.remove(&oldest);
         }
     }
@@ -148,9 +117,7 @@ impl Cache {
 
 impl fmt::Debug for LeafStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeafStore")
-            .field("root", &self.root)
-            .finish_non_exhaustive()
+        f.debug_struct("LeafStore").field("root", &self.root).finish_non_exhaustive()
     }
 }
 
@@ -181,34 +148,19 @@ mod tests {
         let cert = leaf(&key);
         let names = cert.subject_alternative_name().unwrap().unwrap();
         assert!(names.critical);
-        assert_eq!(
-            names.value.general_names,
-            [GeneralName::DNSName("api.example.com")]
-        );
+        assert_eq!(names.value.general_names, [GeneralName::DNSName("api.example.com")]);
         assert_eq!(cert.subject().iter().count(), 0);
         let usage = cert.key_usage().unwrap().unwrap();
         assert!(usage.value.digital_signature() && usage.value.flags.count_ones() == 1);
         let extended = cert.extended_key_usage().unwrap().unwrap().value;
+        assert!(extended.server_auth && !extended.client_auth && !extended.any && extended.other.is_empty());
+        assert!(!cert.basic_constraints().unwrap().is_none_or(|basic| basic.value.ca));
         assert!(
-            extended.server_auth
-                && !extended.client_auth
-                && !extended.any
-                && extended.other.is_empty()
+            cert.extensions()
+                .iter()
+                .any(|ext| matches!(ext.parsed_extension(), ParsedExtension::AuthorityKeyIdentifier(_)))
         );
-        assert!(
-            !cert
-                .basic_constraints()
-                .unwrap()
-                .is_none_or(|basic| basic.value.ca)
-        );
-        assert!(cert.extensions().iter().any(|ext| matches!(
-            ext.parsed_extension(),
-            ParsedExtension::AuthorityKeyIdentifier(_)
-        )));
-        assert_eq!(
-            cert.validity().not_before.timestamp(),
-            (now - Duration::hours(24)).unix_timestamp()
-        );
+        assert_eq!(cert.validity().not_before.timestamp(), (now - Duration::hours(24)).unix_timestamp());
         assert_eq!(
             cert.validity().not_after.timestamp(),
             store.root().not_after().unix_timestamp(),
@@ -221,10 +173,7 @@ mod tests {
         let now = OffsetDateTime::now_utc();
         let store = store(now);
         let first = store.certified_key("a.example.com", now).unwrap();
-        assert!(Arc::ptr_eq(
-            &first,
-            &store.certified_key("A.EXAMPLE.com", now).unwrap()
-        ));
+        assert!(Arc::ptr_eq(&first, &store.certified_key("A.EXAMPLE.com", now).unwrap()));
         let other = store.certified_key("b.example.com", now).unwrap();
         assert_ne!(leaf(&first).raw_serial(), leaf(&other).raw_serial());
         assert!(leaf(&first).raw_serial().len() >= 16);
@@ -234,26 +183,11 @@ mod tests {
     fn what_is_outside_the_scope_is_never_signed() {
         let now = OffsetDateTime::now_utc();
         let store = store(now);
-        assert!(matches!(
-            store.certified_key("example.org", now),
-            Err(CaError::OutOfScope)
-        ));
-        assert!(matches!(
-            store.certified_key("example.com.evil.test", now),
-            Err(CaError::OutOfScope)
-        ));
-        assert!(matches!(
-            store.certified_key("127.0.0.1", now),
-            Err(CaError::Address)
-        ));
-        assert!(matches!(
-            store.certified_key("[::1]", now),
-            Err(CaError::Address)
-        ));
-        assert!(matches!(
-            store.certified_key("*.example.com", now),
-            Err(CaError::Host(_))
-        ));
+        assert!(matches!(store.certified_key("example.org", now), Err(CaError::OutOfScope)));
+        assert!(matches!(store.certified_key("example.com.evil.test", now), Err(CaError::OutOfScope)));
+        assert!(matches!(store.certified_key("127.0.0.1", now), Err(CaError::Address)));
+        assert!(matches!(store.certified_key("[::1]", now), Err(CaError::Address)));
+        assert!(matches!(store.certified_key("*.example.com", now), Err(CaError::Host(_))));
         assert!(store.cache.lock().unwrap().leaves.is_empty());
     }
 
@@ -262,51 +196,25 @@ mod tests {
         let now = OffsetDateTime::now_utc();
         let store = store(now);
         store.certified_key("localhost", now).unwrap();
-        assert!(matches!(
-            store.certified_key("localhost", now + Duration::days(3)),
-            Err(CaError::Expired)
-        ));
-        assert!(matches!(
-            store.certified_key("localhost", now - Duration::days(2)),
-            Err(CaError::Expired)
-        ));
+        assert!(matches!(store.certified_key("localhost", now + Duration::days(3)), Err(CaError::Expired)));
+        assert!(matches!(store.certified_key("localhost", now - Duration::days(2)), Err(CaError::Expired)));
     }
 
     #[test]
     fn a_leaf_is_made_anew_before_it_ends_if_the_root_lasts_longer() {
         let now = OffsetDateTime::now_utc();
         let scope = Scope::from_patterns(["localhost"]).unwrap();
-        let root = Root::self_signed(
-            &scope,
-            Key::generate().unwrap(),
-            "long".into(),
-            now,
-            now + Duration::days(30),
-        )
-        .unwrap();
+        let root =
+            Root::self_signed(&scope, Key::generate().unwrap(), "long".into(), now, now + Duration::days(30)).unwrap();
         let store = LeafStore::new(Arc::new(root)).unwrap();
         let first = store.certified_key("localhost", now).unwrap();
-        assert!(Arc::ptr_eq(
-            &first,
-            &store
-                .certified_key("localhost", now + Duration::days(5))
-                .unwrap()
-        ));
-        let second = store
-            .certified_key("localhost", now + Duration::days(6) + Duration::hours(1))
-            .unwrap();
-        assert!(
-            leaf(&second).validity().not_after.timestamp()
-                > leaf(&first).validity().not_after.timestamp()
-        );
-        let last = store
-            .certified_key("localhost", now + Duration::days(29) + Duration::hours(23))
-            .unwrap();
+        assert!(Arc::ptr_eq(&first, &store.certified_key("localhost", now + Duration::days(5)).unwrap()));
+        let second = store.certified_key("localhost", now + Duration::days(6) + Duration::hours(1)).unwrap();
+        assert!(leaf(&second).validity().not_after.timestamp() > leaf(&first).validity().not_after.timestamp());
+        let last = store.certified_key("localhost", now + Duration::days(29) + Duration::hours(23)).unwrap();
         assert!(Arc::ptr_eq(
             &last,
-            &store
-                .certified_key("localhost", now + Duration::days(29) + Duration::hours(23))
-                .unwrap()
+            &store.certified_key("localhost", now + Duration::days(29) + Duration::hours(23)).unwrap()
         ));
     }
 
@@ -317,26 +225,11 @@ mod tests {
         let kept = store.certified_key("localhost", now).unwrap();
         let started = Instant::now();
         for number in 0..CAPACITY + 10 {
-            store
-                .certified_key(&format!("h{number}.example.com"), now)
-                .unwrap();
-            assert!(Arc::ptr_eq(
-                &kept,
-                &store.certified_key("localhost", now).unwrap()
-            ));
+            store.certified_key(&format!("h{number}.example.com"), now).unwrap();
+            assert!(Arc::ptr_eq(&kept, &store.certified_key("localhost", now).unwrap()));
         }
         assert_eq!(store.cache.lock().unwrap().leaves.len(), CAPACITY);
-        assert!(
-            !store
-                .cache
-                .lock()
-                .unwrap()
-                .leaves
-                .contains_key("h0.example.com")
-        );
-        println!(
-            "{:?} per leaf, unoptimised",
-            started.elapsed() / (CAPACITY as u32 + 10)
-        );
+        assert!(!store.cache.lock().unwrap().leaves.contains_key("h0.example.com"));
+        println!("{:?} per leaf, unoptimised", started.elapsed() / (CAPACITY as u32 + 10));
     }
 }

@@ -81,20 +81,13 @@ impl Root {
         private_dir(dir)?;
         let lock = std::fs::File::open(dir).map_err(|error| CaError::io(dir, error))?;
         flock(&lock, FlockOperation::LockExclusive).map_err(|error| CaError::io(dir, error))?;
-        let files = Files {
-            certificate: dir.join("ca.pem"),
-            key: dir.join("ca.key"),
-        };
+        let files = Files { certificate: dir.join("ca.pem"), key: dir.join("ca.key") };
         let (root, persistence) = match files.read(scope, now)? {
             Found::Usable(root) => (*root, Persistence::Kept),
             Found::Nothing => (files.make(scope, now)?, Persistence::Made),
             Found::Outdated(reason) => (files.make(scope, now)?, Persistence::Remade(reason)),
         };
-        Ok(Persisted {
-            root,
-            certificate: files.certificate,
-            persistence,
-        })
+        Ok(Persisted { root, certificate: files.certificate, persistence })
     }
 }
 
@@ -168,64 +161,35 @@ impl Files {
             (None, None) => return Ok(Found::Nothing),
             (Some(pem), Some(key)) => (pem, key),
             (Some(_), None) => {
-                return Err(unusable(
-                    &self.certificate,
-                    "there is a certificate without its key",
-                ));
+                return Err(unusable(&self.certificate, "there is a certificate without its key"));
             }
             (None, Some(_)) => {
-                return Err(unusable(
-                    &self.key,
-                    "there is a key without its certificate",
-                ));
+                return Err(unusable(&self.key, "there is a key without its certificate"));
             }
         };
         let der = CertificateDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| unusable(&self.certificate, "it is not a PEM certificate"))?;
-        let (_, certificate) = X509Certificate::from_der(&der)
-            .map_err(|_| unusable(&self.certificate, "it is not a certificate"))?;
-        let name = certificate
-            .subject()
-            .iter_common_name()
-            .next()
-            .and_then(|name| name.as_str().ok())
-            .unwrap_or_default();
+        let (_, certificate) =
+            X509Certificate::from_der(&der).map_err(|_| unusable(&self.certificate, "it is not a certificate"))?;
+        let name =
+            certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default();
         if !name.starts_with(NAME) {
-            return Err(unusable(
-                &self.certificate,
-                "authtrace did not make this certificate",
-            ));
+            return Err(unusable(&self.certificate, "authtrace did not make this certificate"));
         }
-        let key =
-            Key(KeyPair::from_pem(&key)
-                .map_err(|_| unusable(&self.key, "it is not a private key"))?);
+        let key = Key(KeyPair::from_pem(&key).map_err(|_| unusable(&self.key, "it is not a private key"))?);
         if certificate.public_key().raw != key.public_key() {
-            return Err(unusable(
-                &self.key,
-                "it is not the key of the certificate beside it",
-            ));
+            return Err(unusable(&self.key, "it is not the key of the certificate beside it"));
         }
         let validity = certificate.validity();
-        let (from, until) = (
-            validity.not_before.to_datetime(),
-            validity.not_after.to_datetime(),
-        );
-        if now < from || now + Duration::hours(1) > until || until - from > LIFE + Duration::days(2)
-        {
+        let (from, until) = (validity.not_before.to_datetime(), validity.not_after.to_datetime());
+        if now < from || now + Duration::hours(1) > until || until - from > LIFE + Duration::days(2) {
             return Ok(Found::Outdated(RemadeBecause::Expired));
         }
         if !is_constrained_to(&certificate, scope) {
             return Ok(Found::Outdated(RemadeBecause::ScopeChanged));
         }
         let (name, der) = (name.to_owned(), der.clone().into_owned());
-        let root = Root::restored(
-            scope,
-            key,
-            name,
-            (from, until),
-            der,
-            pem.as_str().to_owned(),
-        )?;
+        let root = Root::restored(scope, key, name, (from, until), der, pem.as_str().to_owned())?;
         Ok(Found::Usable(Box::new(root)))
     }
 
@@ -234,10 +198,8 @@ impl Files {
         let key = Key::generate()?;
         let name = format!("{NAME}{}", key.short_id());
         let root = Root::self_signed(scope, key, name, now, now + LIFE)?;
-        let (new_key, new_certificate) = (
-            self.key.with_extension("key.new"),
-            self.certificate.with_extension("pem.new"),
-        );
+        let (new_key, new_certificate) =
+            (self.key.with_extension("key.new"), self.certificate.with_extension("pem.new"));
         for leftover in [&new_key, &new_certificate] {
             match std::fs::remove_file(leftover) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -257,10 +219,7 @@ impl Files {
 }
 
 fn unusable(path: &Path, problem: &'static str) -> CaError {
-    CaError::Unusable {
-        path: path.to_owned(),
-        problem,
-    }
+    CaError::Unusable { path: path.to_owned(), problem }
 }
 
 /// Whether the certificate is a CA whose constraints are the ones that [`Root::self_signed`] would write for this scope.
@@ -269,22 +228,10 @@ fn is_constrained_to(certificate: &X509Certificate<'_>, scope: &Scope) -> bool {
         return false;
     };
     let names: Option<BTreeSet<&str>> = (constraints.value.permitted_subtrees.iter().flatten())
-        .map(|tree| {
-            if let GeneralName::DNSName(name) = tree.base {
-                Some(name)
-            } else {
-                None
-            }
-        })
+        .map(|tree| if let GeneralName::DNSName(name) = tree.base { Some(name) } else { None })
         .collect();
     let excluded: Option<BTreeSet<&[u8]>> = (constraints.value.excluded_subtrees.iter().flatten())
-        .map(|tree| {
-            if let GeneralName::IPAddress(octets) = tree.base {
-                Some(octets)
-            } else {
-                None
-            }
-        })
+        .map(|tree| if let GeneralName::IPAddress(octets) = tree.base { Some(octets) } else { None })
         .collect();
     constraints.critical
         && names == Some(scope.permitted_names().into_iter().collect())
@@ -322,14 +269,7 @@ mod tests {
         let now = OffsetDateTime::now_utc();
         let made = Root::persisted(&dir, &scope(), now).unwrap();
         assert_eq!(made.persistence, Persistence::Made);
-        assert_eq!(
-            (
-                mode(&dir),
-                mode(&dir.join("ca.pem")),
-                mode(&dir.join("ca.key"))
-            ),
-            (0o700, 0o600, 0o600)
-        );
+        assert_eq!((mode(&dir), mode(&dir.join("ca.pem")), mode(&dir.join("ca.key"))), (0o700, 0o600, 0o600));
         assert!(made.root.not_after() - now <= Duration::days(30));
         let kept = Root::persisted(&dir, &scope(), now + Duration::days(20)).unwrap();
         assert_eq!(kept.persistence, Persistence::Kept);
@@ -345,20 +285,11 @@ mod tests {
         let first = Root::persisted(&dir, &scope(), now).unwrap().root;
         let wider = Scope::from_patterns([".example.com", "a.test"]).unwrap();
         let second = Root::persisted(&dir, &wider, now).unwrap();
-        assert_eq!(
-            second.persistence,
-            Persistence::Remade(RemadeBecause::ScopeChanged)
-        );
+        assert_eq!(second.persistence, Persistence::Remade(RemadeBecause::ScopeChanged));
         assert_ne!(first.certificate_der(), second.root.certificate_der());
         let third = Root::persisted(&dir, &wider, now + Duration::days(30)).unwrap();
-        assert_eq!(
-            third.persistence,
-            Persistence::Remade(RemadeBecause::Expired)
-        );
-        assert_eq!(
-            (mode(&dir.join("ca.pem")), mode(&dir.join("ca.key"))),
-            (0o600, 0o600)
-        );
+        assert_eq!(third.persistence, Persistence::Remade(RemadeBecause::Expired));
+        assert_eq!((mode(&dir.join("ca.pem")), mode(&dir.join("ca.key"))), (0o600, 0o600));
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
     }
 
@@ -374,25 +305,13 @@ mod tests {
             (dir.clone(), 0o755, 0o700),
         ] {
             set_mode(&path, bad);
-            assert!(
-                matches!(
-                    Root::persisted(&dir, &scope(), now),
-                    Err(CaError::Unsafe { .. })
-                ),
-                "{bad:o}"
-            );
+            assert!(matches!(Root::persisted(&dir, &scope(), now), Err(CaError::Unsafe { .. })), "{bad:o}");
             set_mode(&path, good);
         }
         fs::hard_link(dir.join("ca.key"), outer.path().join("second")).unwrap();
-        assert!(matches!(
-            Root::persisted(&dir, &scope(), now),
-            Err(CaError::Unsafe { .. })
-        ));
+        assert!(matches!(Root::persisted(&dir, &scope(), now), Err(CaError::Unsafe { .. })));
         fs::remove_file(outer.path().join("second")).unwrap();
-        assert_eq!(
-            Root::persisted(&dir, &scope(), now).unwrap().persistence,
-            Persistence::Kept
-        );
+        assert_eq!(Root::persisted(&dir, &scope(), now).unwrap().persistence, Persistence::Kept);
     }
 
     #[test]
@@ -403,10 +322,7 @@ mod tests {
         let elsewhere = outer.path().join("elsewhere");
         fs::rename(dir.join("ca.key"), &elsewhere).unwrap();
         symlink(&elsewhere, dir.join("ca.key")).unwrap();
-        assert!(matches!(
-            Root::persisted(&dir, &scope(), now),
-            Err(CaError::Io { .. })
-        ));
+        assert!(matches!(Root::persisted(&dir, &scope(), now), Err(CaError::Io { .. })));
     }
 
     #[test]
@@ -414,10 +330,7 @@ mod tests {
         let (_outer, dir) = dir();
         let now = OffsetDateTime::now_utc();
         Root::persisted(&dir, &scope(), now).unwrap();
-        let (pem, key) = (
-            fs::read(dir.join("ca.pem")).unwrap(),
-            fs::read(dir.join("ca.key")).unwrap(),
-        );
+        let (pem, key) = (fs::read(dir.join("ca.pem")).unwrap(), fs::read(dir.join("ca.key")).unwrap());
         let foreign = Root::generate(&scope(), now).unwrap();
         for (name, content) in [
             ("ca.pem", foreign.certificate_pem().as_bytes()),
@@ -428,19 +341,13 @@ mod tests {
         ] {
             fs::write(dir.join(name), content).unwrap();
             let error = Root::persisted(&dir, &scope(), now).unwrap_err();
-            assert!(
-                matches!(error, CaError::Unusable { .. } | CaError::Io { .. }),
-                "{error}"
-            );
+            assert!(matches!(error, CaError::Unusable { .. } | CaError::Io { .. }), "{error}");
             assert_eq!(fs::read(dir.join(name)).unwrap(), content);
             fs::write(dir.join("ca.pem"), &pem).unwrap();
             fs::write(dir.join("ca.key"), &key).unwrap();
         }
         fs::remove_file(dir.join("ca.key")).unwrap();
-        assert!(matches!(
-            Root::persisted(&dir, &scope(), now),
-            Err(CaError::Unusable { .. })
-        ));
+        assert!(matches!(Root::persisted(&dir, &scope(), now), Err(CaError::Unusable { .. })));
     }
 
     #[test]
@@ -451,9 +358,6 @@ mod tests {
         Root::persisted(&second, &scope(), now).unwrap();
         fs::copy(second.join("ca.key"), first.join("ca.key")).unwrap();
         let error = Root::persisted(&first, &scope(), now).unwrap_err();
-        assert!(
-            error.to_string().contains("not the key of the certificate"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("not the key of the certificate"), "{error}");
     }
 }

@@ -1,9 +1,8 @@
 use std::fmt;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, GeneralSubtree,
-    IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256,
-    PublicKeyData as _, SerialNumber,
+    BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, GeneralSubtree, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SerialNumber,
 };
 use rustls::pki_types::CertificateDer;
 use time::{Duration, OffsetDateTime};
@@ -49,13 +48,7 @@ impl Root {
     ) -> Result<Self, CaError> {
         let params = root_params(scope, name, now, not_after)?;
         let certificate = params.self_signed(&key.0)?;
-        Ok(Self {
-            scope: scope.clone(),
-            params,
-            key,
-            pem: certificate.pem(),
-            certificate: certificate.into(),
-        })
+        Ok(Self { scope: scope.clone(), params, key, pem: certificate.pem(), certificate: certificate.into() })
     }
 
     /// A root that was made earlier. The caller has checked that the certificate is of this key, scope and name.
@@ -69,13 +62,7 @@ impl Root {
     ) -> Result<Self, CaError> {
         let mut params = root_params(scope, name, validity.0, validity.1)?;
         params.not_before = validity.0;
-        Ok(Self {
-            scope: scope.clone(),
-            params,
-            key,
-            certificate,
-            pem,
-        })
+        Ok(Self { scope: scope.clone(), params, key, certificate, pem })
     }
 
     /// What may be signed.
@@ -137,11 +124,7 @@ impl Key {
     /// Eight hex digits of the public key's identifier, to tell one root from another by its name.
     pub(super) fn short_id(&self) -> String {
         let identifier = CertificateParams::default().key_identifier(&self.0);
-        identifier
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        identifier.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 
     pub(super) fn public_key(&self) -> Vec<u8> {
@@ -213,27 +196,16 @@ mod tests {
         let basic = cert.basic_constraints().unwrap().unwrap();
         assert!(basic.critical && basic.value.ca && basic.value.path_len_constraint == Some(0));
         let usage = cert.key_usage().unwrap().unwrap();
-        assert!(
-            usage.critical && usage.value.key_cert_sign() && usage.value.flags.count_ones() == 1
-        );
+        assert!(usage.critical && usage.value.key_cert_sign() && usage.value.flags.count_ones() == 1);
         assert!(cert.raw_serial().len() >= 16 && cert.raw_serial()[0] < 0x80);
-        assert_eq!(
-            cert.validity().not_before.timestamp(),
-            (now - Duration::hours(24)).unix_timestamp()
-        );
-        assert_eq!(
-            cert.validity().not_after.timestamp(),
-            (now + Duration::days(3)).unix_timestamp()
-        );
+        assert_eq!(cert.validity().not_before.timestamp(), (now - Duration::hours(24)).unix_timestamp());
+        assert_eq!(cert.validity().not_after.timestamp(), (now + Duration::days(3)).unix_timestamp());
+        assert!(cert.subject().to_string().starts_with("CN=authtrace run CA "));
         assert!(
-            cert.subject()
-                .to_string()
-                .starts_with("CN=authtrace run CA ")
+            cert.extensions()
+                .iter()
+                .any(|ext| matches!(ext.parsed_extension(), ParsedExtension::SubjectKeyIdentifier(_)))
         );
-        assert!(cert.extensions().iter().any(|ext| matches!(
-            ext.parsed_extension(),
-            ParsedExtension::SubjectKeyIdentifier(_)
-        )));
     }
 
     #[test]
@@ -241,59 +213,35 @@ mod tests {
         let root = generated(&Scope::from_patterns([".example.com", "localhost"]).unwrap());
         assert_eq!(
             constraints(&root),
-            (
-                true,
-                vec!["example.com".into(), "localhost".into()],
-                vec![vec![0; 8], vec![0; 32]]
-            )
+            (true, vec!["example.com".into(), "localhost".into()], vec![vec![0; 8], vec![0; 32]])
         );
         let root = generated(&Scope::from_patterns(["*"]).unwrap());
-        assert_eq!(
-            constraints(&root),
-            (true, vec![], vec![vec![0; 8], vec![0; 32]])
-        );
+        assert_eq!(constraints(&root), (true, vec![], vec![vec![0; 8], vec![0; 32]]));
     }
 
     /// Whether critical, permitted names, excluded addresses with their masks.
     fn constraints(root: &Root) -> (bool, Vec<String>, Vec<Vec<u8>>) {
         let (_, cert) = X509Certificate::from_der(root.certificate_der()).unwrap();
         let found = cert.name_constraints().unwrap().unwrap();
-        let permitted =
-            found
-                .value
-                .permitted_subtrees
-                .iter()
-                .flatten()
-                .map(|tree| match tree.base {
-                    GeneralName::DNSName(name) => name.to_owned(),
-                    ref other => panic!("{other:?}"),
-                });
-        let excluded = found
-            .value
-            .excluded_subtrees
-            .iter()
-            .flatten()
-            .map(|tree| match tree.base {
-                GeneralName::IPAddress(octets) => octets.to_vec(),
-                ref other => panic!("{other:?}"),
-            });
+        let permitted = found.value.permitted_subtrees.iter().flatten().map(|tree| match tree.base {
+            GeneralName::DNSName(name) => name.to_owned(),
+            ref other => panic!("{other:?}"),
+        });
+        let excluded = found.value.excluded_subtrees.iter().flatten().map(|tree| match tree.base {
+            GeneralName::IPAddress(octets) => octets.to_vec(),
+            ref other => panic!("{other:?}"),
+        });
         (found.critical, permitted.collect(), excluded.collect())
     }
 
     #[test]
     fn an_empty_scope_makes_no_root_because_it_would_be_unconstrained() {
-        assert!(matches!(
-            Root::generate(&Scope::empty(), OffsetDateTime::now_utc()),
-            Err(CaError::EmptyScope)
-        ));
+        assert!(matches!(Root::generate(&Scope::empty(), OffsetDateTime::now_utc()), Err(CaError::EmptyScope)));
     }
 
     #[test]
     fn two_runs_share_nothing() {
-        let (a, b) = (
-            generated(&Scope::claude().unwrap()),
-            generated(&Scope::claude().unwrap()),
-        );
+        let (a, b) = (generated(&Scope::claude().unwrap()), generated(&Scope::claude().unwrap()));
         assert_ne!(a.key.public_key(), b.key.public_key());
         assert_ne!(a.params.distinguished_name, b.params.distinguished_name);
         assert_ne!(a.params.serial_number, b.params.serial_number);
@@ -303,10 +251,7 @@ mod tests {
     fn debug_shows_no_key() {
         let root = generated(&Scope::claude().unwrap());
         let shown = format!("{root:?}");
-        assert!(
-            shown.starts_with("Root { scope:") && shown.ends_with(".. }") && !shown.contains("key"),
-            "{shown}"
-        );
+        assert!(shown.starts_with("Root { scope:") && shown.ends_with(".. }") && !shown.contains("key"), "{shown}");
         assert!(!root.certificate_pem().contains("PRIVATE"));
     }
 }

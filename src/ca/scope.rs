@@ -27,10 +27,7 @@ impl Scope {
     /// A scope that covers nothing yet.
     #[must_use]
     pub fn empty() -> Self {
-        Self {
-            everything: false,
-            patterns: BTreeSet::new(),
-        }
+        Self { everything: false, patterns: BTreeSet::new() }
     }
 
     /// The scope that `certs/scope.txt` describes: the hosts of Claude Code.
@@ -46,11 +43,7 @@ impl Scope {
     /// # Errors
     /// [`CaError::Pattern`] for the first bad line.
     pub fn from_lines(text: &str) -> Result<Self, CaError> {
-        Self::from_patterns(
-            text.lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty() && !line.starts_with('#')),
-        )
+        Self::from_patterns(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')))
     }
 
     /// A scope of these patterns.
@@ -70,36 +63,23 @@ impl Scope {
     /// # Errors
     /// [`CaError::Pattern`] if it is an IP address, not a name, or a whole top-level domain.
     pub fn add(&mut self, pattern: &str) -> Result<(), CaError> {
-        let bad = |reason| CaError::Pattern {
-            pattern: pattern.to_owned(),
-            reason,
-        };
+        let bad = |reason| CaError::Pattern { pattern: pattern.to_owned(), reason };
         if pattern == "*" {
             self.everything = true;
             return Ok(());
         }
-        let below = pattern
-            .strip_prefix("*.")
-            .or_else(|| pattern.strip_prefix('.'));
+        let below = pattern.strip_prefix("*.").or_else(|| pattern.strip_prefix('.'));
         let name = host_name(below.unwrap_or(pattern)).map_err(|error| {
             bad(match error {
-                CaError::Address => {
-                    "certificates of a run exclude IP addresses; use the host's name"
-                }
+                CaError::Address => "certificates of a run exclude IP addresses; use the host's name",
                 CaError::Host(reason) => reason,
                 _ => "not a host name",
             })
         })?;
         if below.is_some() && !name.contains('.') {
-            return Err(bad(
-                "it is a whole top-level domain; name the hosts, or use '*' for every host",
-            ));
+            return Err(bad("it is a whole top-level domain; name the hosts, or use '*' for every host"));
         }
-        self.patterns.insert(if below.is_some() {
-            Pattern::Domain(name)
-        } else {
-            Pattern::Host(name)
-        });
+        self.patterns.insert(if below.is_some() { Pattern::Domain(name) } else { Pattern::Host(name) });
         Ok(())
     }
 
@@ -129,11 +109,7 @@ impl Scope {
     /// Checks a host that a client asked for, and gives the name to sign: lower case, no final dot.
     pub(super) fn admit(&self, host: &str) -> Result<String, CaError> {
         let name = host_name(host)?;
-        if self.covers_name(&name) {
-            Ok(name)
-        } else {
-            Err(CaError::OutOfScope)
-        }
+        if self.covers_name(&name) { Ok(name) } else { Err(CaError::OutOfScope) }
     }
 
     /// The permitted dNSName subtrees of the root, sorted: none when every name is covered. A subtree reaches below its name
@@ -143,11 +119,7 @@ impl Scope {
             return Vec::new();
         }
         let names: BTreeSet<&str> = self.patterns.iter().map(Pattern::name).collect();
-        names
-            .iter()
-            .copied()
-            .filter(|name| !names.iter().any(|other| is_below(name, other)))
-            .collect()
+        names.iter().copied().filter(|name| !names.iter().any(|other| is_below(name, other))).collect()
     }
 
     fn covers_name(&self, name: &str) -> bool {
@@ -192,8 +164,7 @@ impl fmt::Display for Scope {
 }
 
 fn is_below(name: &str, domain: &str) -> bool {
-    name.strip_suffix(domain)
-        .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+    name.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
 }
 
 /// Lower case, no final dot; letters, digits, hyphens and underscores in labels of 1 to 63 octets, 253 in all (RFC 1035
@@ -208,9 +179,7 @@ fn host_name(host: &str) -> Result<String, CaError> {
         return Err(CaError::Host("it is empty"));
     }
     if !host.is_ascii() {
-        return Err(CaError::Host(
-            "write names outside ASCII in their xn-- form",
-        ));
+        return Err(CaError::Host("write names outside ASCII in their xn-- form"));
     }
     if host.len() > 253 {
         return Err(CaError::Host("it is longer than 253 octets"));
@@ -222,19 +191,12 @@ fn host_name(host: &str) -> Result<String, CaError> {
         if label.starts_with('-') || label.ends_with('-') {
             return Err(CaError::Host("a label starts or ends with a hyphen"));
         }
-        if !label
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        {
-            return Err(CaError::Host(
-                "only letters, digits, hyphens, underscores and dots may stand in it",
-            ));
+        if !label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+            return Err(CaError::Host("only letters, digits, hyphens, underscores and dots may stand in it"));
         }
     }
     let last = host.rsplit('.').next().unwrap_or(host).to_ascii_lowercase();
-    let hexadecimal = last
-        .strip_prefix("0x")
-        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let hexadecimal = last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     if hexadecimal || last.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(CaError::Address);
     }
@@ -252,29 +214,16 @@ mod tests {
     #[test]
     fn the_built_in_scope_is_claude_and_nothing_else() {
         let scope = Scope::claude().unwrap();
-        for host in [
-            "api.anthropic.com",
-            "platform.claude.com",
-            "claude.ai",
-            "API.Anthropic.COM",
-            "api.anthropic.com.",
-        ] {
+        for host in ["api.anthropic.com", "platform.claude.com", "claude.ai", "API.Anthropic.COM", "api.anthropic.com."]
+        {
             assert!(scope.covers(host), "{host}");
         }
-        for host in [
-            "example.com",
-            "anthropic.com.example.com",
-            "notanthropic.com",
-            "anthropic.co",
-            "com",
-            ".anthropic.com",
-        ] {
+        for host in
+            ["example.com", "anthropic.com.example.com", "notanthropic.com", "anthropic.co", "com", ".anthropic.com"]
+        {
             assert!(!scope.covers(host), "{host}");
         }
-        assert_eq!(
-            scope.permitted_names(),
-            ["anthropic.com", "claude.ai", "claude.com"]
-        );
+        assert_eq!(scope.permitted_names(), ["anthropic.com", "claude.ai", "claude.com"]);
         assert_eq!(scope.to_string(), ".anthropic.com, .claude.ai, .claude.com");
     }
 
@@ -284,10 +233,7 @@ mod tests {
         assert!(scope.covers("gateway.example.com") && scope.covers("localhost"));
         assert!(!scope.covers("a.gateway.example.com") && !scope.covers("example.com"));
         assert!(scope.covers("example.org") && scope.covers("a.b.example.org"));
-        assert_eq!(
-            scope,
-            Scope::from_patterns(scope.to_string().split(", ")).unwrap()
-        );
+        assert_eq!(scope, Scope::from_patterns(scope.to_string().split(", ")).unwrap());
     }
 
     #[test]
@@ -338,25 +284,10 @@ mod tests {
 
     #[test]
     fn bad_patterns_are_refused() {
-        for pattern in [
-            "",
-            ".",
-            ".com",
-            "*.com",
-            "10.0.0.1",
-            "::1",
-            "a.*.com",
-            "exa mple.com",
-            "**",
-            "https://example.com",
-        ] {
-            assert!(
-                matches!(
-                    Scope::from_patterns([pattern]),
-                    Err(CaError::Pattern { .. })
-                ),
-                "{pattern:?}"
-            );
+        for pattern in
+            ["", ".", ".com", "*.com", "10.0.0.1", "::1", "a.*.com", "exa mple.com", "**", "https://example.com"]
+        {
+            assert!(matches!(Scope::from_patterns([pattern]), Err(CaError::Pattern { .. })), "{pattern:?}");
         }
     }
 
@@ -366,10 +297,7 @@ mod tests {
             scope(&[".example.com", "a.example.com", "example.com", "b.example"]).permitted_names(),
             ["b.example", "example.com"]
         );
-        assert_eq!(
-            scope(&["*", "a.example"]).permitted_names(),
-            Vec::<&str>::new()
-        );
+        assert_eq!(scope(&["*", "a.example"]).permitted_names(), Vec::<&str>::new());
     }
 
     proptest::proptest! {

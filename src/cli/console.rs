@@ -41,5 +41,9 @@ fn wants_color(terminal: bool) -> bool {
 }
 
 fn width(stream: impl std::os::fd::AsFd) -> usize {
-    rustix::termios::tcgetwinsize(stream).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(USUAL_WIDTH)
+    rustix::termios::tcgetwinsize(stream)
+        .ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0)
+        .unwrap_or(USUAL_WIDTH)
 }

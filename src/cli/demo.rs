@@ -21,7 +21,9 @@ pub(crate) fn run(args: DemoArgs) -> Result<ExitCode> {
 }
 
 async fn play(args: DemoArgs) -> Result<ExitCode> {
-    console::say("playing a login that works, whose token is refused: refreshed, and refused again (all made up, nothing leaves this machine)");
+    console::say(
+        "playing a login that works, whose token is refused: refreshed, and refused again (all made up, nothing leaves this machine)",
+    );
     let seed = Seed::random()?;
     let mut model = Model::new(seed);
     let login = model.log_in(Timestamp::now(), LIFETIME_SECONDS);

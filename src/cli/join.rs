@@ -217,7 +217,8 @@ pub(crate) async fn run(
     parent: &ParentEnvironment,
     lane: Option<&str>,
 ) -> Result<ExitCode> {
-    let (program, arguments) = command.split_first().context("no command given; for example: authtrace run --join -- claude")?;
+    let (program, arguments) =
+        command.split_first().context("no command given; for example: authtrace run --join -- claude")?;
     let mut stream = BufReader::new(find_host(parent, name).await?);
     let mut line = serde_json::to_vec(&Request { lane: lane.map(str::to_owned) })?;
     line.push(b'\n');
@@ -267,7 +268,9 @@ async fn find_host(parent: &ParentEnvironment, name: &str) -> Result<UnixStream>
         living.retain(|(path, _)| lane_of(path).is_some_and(|lane| lane == name));
     }
     match living.len() {
-        0 if name.is_empty() => bail!("no authtrace is running that could be joined; start one with: authtrace run -- claude"),
+        0 if name.is_empty() => {
+            bail!("no authtrace is running that could be joined; start one with: authtrace run -- claude")
+        }
         0 => bail!("no authtrace with the lane {name:?} is running"),
         1 => living.pop().map(|(_, stream)| stream).context("no authtrace is running"),
         _ => {
@@ -309,10 +312,8 @@ async fn read_line<T: serde::de::DeserializeOwned>(stream: &mut BufReader<UnixSt
 fn private_folder(parent: &ParentEnvironment) -> Result<PathBuf> {
     let own = rustix::process::geteuid().as_raw();
     let runtime = parent.get(OsStr::new("XDG_RUNTIME_DIR")).map(PathBuf::from).filter(|path| path.is_dir());
-    let folder = runtime.map_or_else(
-        || std::env::temp_dir().join(format!("authtrace-{own}")),
-        |runtime| runtime.join("authtrace"),
-    );
+    let folder = runtime
+        .map_or_else(|| std::env::temp_dir().join(format!("authtrace-{own}")), |runtime| runtime.join("authtrace"));
     match fs::DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             return Err(error).with_context(|| format!("cannot make {}", folder.display()));

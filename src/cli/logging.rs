@@ -6,7 +6,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
 
 /// Targets of dependencies that print bytes of messages at their lower levels.
-const LOUD: &[&str] = &["hyper=warn", "h2=warn", "rustls=warn", "tokio_rustls=warn", "hyper_util=warn", "rustls_native_certs=warn"];
+const LOUD: &[&str] =
+    &["hyper=warn", "h2=warn", "rustls=warn", "tokio_rustls=warn", "hyper_util=warn", "rustls_native_certs=warn"];
 
 /// Switches the log on, to standard error. `RUST_LOG` sets the level; whatever it asks for, libraries that see raw
 /// bytes stay at warnings.

@@ -34,7 +34,9 @@ fn render_command(sub: &Command, text: &mut Vec<u8>) -> Result<()> {
 
 fn print(text: &[u8]) -> Result<ExitCode> {
     match std::io::stdout().write_all(text) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
         _ => Ok(ExitCode::SUCCESS),
     }
 }

@@ -35,7 +35,8 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     let files = TempDir::create(parent)?;
     let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, parent)?;
     let login = session.login.as_ref().map(|login| Login { user: &login.user, password: &login.password });
-    let plan = Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
+    let plan =
+        Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
     let environment = environment(parent, &plan);
     print_exports(&environment, args.env)?;
     console::say(&format!("listening on {}; reading {}", session.address(), scope_names(&scope).join(", ")));

@@ -4,8 +4,8 @@ use super::args::{ReportArgs, ReportFormat};
 use super::console;
 use anyhow::{Context, Result};
 use authtrace::analyze::Survey;
-use authtrace::export::{json, markdown, text};
 use authtrace::config::Options;
+use authtrace::export::{json, markdown, text};
 use authtrace::record;
 use authtrace::redact::{self, reread};
 use authtrace::trace::{ReadError, Reader};
@@ -42,8 +42,10 @@ pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
         }
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
-            if let Err(error) = render(&survey, args.format, args.full, true, &mut out).and_then(|()| Ok(out.flush()?)) {
-                let closed = error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
+            if let Err(error) = render(&survey, args.format, args.full, true, &mut out).and_then(|()| Ok(out.flush()?))
+            {
+                let closed =
+                    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
                 return if closed { Ok(ExitCode::SUCCESS) } else { Err(error) };
             }
         }

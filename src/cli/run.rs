@@ -32,7 +32,8 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
     let facts = read_settings(parent)?;
     let base_url = facts.base_url(parent);
     let config = args.proxy.with_file(parent)?.resolve(parent, base_url.as_ref())?;
-    let (program, arguments) = args.command.split_first().context("no command given; for example: authtrace run -- claude")?;
+    let (program, arguments) =
+        args.command.split_first().context("no command given; for example: authtrace run -- claude")?;
     let scope = config.scope.clone();
     let trust = config.trust.clone();
     let lane = config.lane.clone();
@@ -42,7 +43,8 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
     let files = TempDir::create(parent)?;
     let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, parent)?;
     let login = session.login.as_ref().map(|login| Login { user: &login.user, password: &login.password });
-    let plan = Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
+    let plan =
+        Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
     let environment = environment(parent, &plan);
     announce(&session, &environment, &facts, &start_line);
     let host = join::Host::open(parent, &lane, &session, &scope, &trust);

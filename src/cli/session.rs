@@ -51,11 +51,7 @@ pub(crate) struct Surroundings<'a> {
 
 impl Session {
     /// Binds the proxy and begins the trace. `live` reads along.
-    pub(crate) async fn start(
-        config: Config,
-        surroundings: &Surroundings<'_>,
-        live: Option<Observer>,
-    ) -> Result<Self> {
+    pub(crate) async fn start(config: Config, surroundings: &Surroundings<'_>, live: Option<Observer>) -> Result<Self> {
         // First of all: who connects while the rest is made ready waits for some milliseconds instead of being refused.
         let listening = Listening::bind(config.listen)?;
         let options = redaction(&config);
@@ -144,8 +140,9 @@ pub(crate) fn lane_name(redactor: &Redactor, lane: &str) -> Redacted {
 }
 
 fn redaction(config: &Config) -> redact::Options {
-    let options =
-        redact::Options::default().with_hosts(config.shown_hosts.iter().cloned()).with_keep(config.keep.iter().cloned());
+    let options = redact::Options::default()
+        .with_hosts(config.shown_hosts.iter().cloned())
+        .with_keep(config.keep.iter().cloned());
     match &config.fingerprint_key {
         Some(key) => options.with_key(**key),
         None => options,

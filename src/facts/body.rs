@@ -73,26 +73,14 @@ pub fn response_body(route: Route, response: &ResponseSource<'_>) -> BodyReader 
         html: starts(response.headers, "content-type", "text/html"),
         challenged: starts(response.headers, "cf-mitigated", "challenge"),
     };
-    BodyReader::new(
-        Purpose::Response(setting),
-        Codings::of(response.headers),
-        holds,
-        streams,
-    )
+    BodyReader::new(Purpose::Response(setting), Codings::of(response.headers), holds, streams)
 }
 
 impl BodyReader {
     fn new(purpose: Purpose, codings: Codings, holds: bool, streams: bool) -> Self {
         let held = holds.then(|| Zeroizing::new(Vec::new()));
         let events = streams.then(Events::new);
-        Self(Some(Box::new(Reading {
-            purpose,
-            codings,
-            held,
-            events,
-            begun: false,
-            done: false,
-        })))
+        Self(Some(Box::new(Reading { purpose, codings, held, events, begun: false, done: false })))
     }
 
     /// A reader that wants nothing.
@@ -110,11 +98,7 @@ impl BodyReader {
     /// Reads bytes of the body as they passed, without chunk framing. `at_us` is the time since the first byte of the
     /// request, in microseconds.
     pub fn push(&mut self, data: &[u8], at_us: u64) {
-        let Some(reading) = self
-            .0
-            .as_deref_mut()
-            .filter(|reading| !reading.done && !data.is_empty())
-        else {
+        let Some(reading) = self.0.as_deref_mut().filter(|reading| !reading.done && !data.is_empty()) else {
             return;
         };
         reading.begun = true;
@@ -146,9 +130,7 @@ impl BodyFacts {
 impl Reading {
     /// Decodes `data`, or what still waits at the end.
     fn read(&mut self, data: Option<&[u8]>, at_us: u64) {
-        let Self {
-            codings, held, events, ..
-        } = self;
+        let Self { codings, held, events, .. } = self;
         let mut sink = |out: &[u8]| {
             let mut full = true;
             if let Some(held) = held {
@@ -180,11 +162,7 @@ impl Reading {
         }
         let (oauth, credentials) = oauth::request(&held, redactor);
         let oauth = (oauth != OAuthFacts::default() || !credentials.is_empty()).then_some(oauth);
-        BodyFacts {
-            credentials,
-            oauth,
-            ..BodyFacts::default()
-        }
+        BodyFacts { credentials, oauth, ..BodyFacts::default() }
     }
 
     fn response_facts(self, redactor: &Redactor, setting: Setting, complete: bool) -> BodyFacts {
@@ -207,11 +185,7 @@ impl Reading {
         }
         if stated.is_none() && setting.status >= 400 {
             let lost = held.trim_ascii().is_empty() && self.begun && !readable;
-            stated = Some(if lost {
-                Stated::unreadable()
-            } else {
-                Stated::in_body(&held, setting)
-            });
+            stated = Some(if lost { Stated::unreadable() } else { Stated::in_body(&held, setting) });
         } else if stated.is_none() && setting.route.carries_credentials() {
             stated = Some(Stated::in_body(&held, setting)).filter(Stated::is_oauth_error);
         }
@@ -226,9 +200,7 @@ impl Reading {
 
 /// An event stream whose content type did not say so.
 fn unlabelled_events(held: &[u8]) -> Option<Events> {
-    let starts_as_events = [b"event:".as_slice(), b"data:"]
-        .iter()
-        .any(|start| held.starts_with(start));
+    let starts_as_events = [b"event:".as_slice(), b"data:"].iter().any(|start| held.starts_with(start));
     starts_as_events.then(|| {
         let mut events = Events::new();
         events.push(held, 0);

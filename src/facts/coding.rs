@@ -69,11 +69,7 @@ impl Codings {
             count += 1;
         }
         let stopped = (count > 2).then_some(Stop::Unreadable);
-        Self {
-            layers: labels.map(Layer::new),
-            taken: 0,
-            stopped,
-        }
+        Self { layers: labels.map(Layer::new), taken: 0, stopped }
     }
 
     /// Decodes `data` into `sink`.
@@ -172,21 +168,13 @@ enum State {
 impl Layer {
     fn new(label: Label) -> Self {
         let held = Zeroizing::new(Vec::new());
-        Self {
-            state: State::Undecided { label, held },
-            given: 0,
-            scratch: Zeroizing::new(Vec::new()),
-        }
+        Self { state: State::Undecided { label, held }, given: 0, scratch: Zeroizing::new(Vec::new()) }
     }
 
     fn push(&mut self, data: &[u8], taken: u64, sink: &mut Sink<'_>) -> Result<(), Stop> {
         if let State::Undecided { held, .. } = &mut self.state {
             held.extend_from_slice(data);
-            return if held.len() < PEEK {
-                Ok(())
-            } else {
-                self.settle(taken, sink)
-            };
+            return if held.len() < PEEK { Ok(()) } else { self.settle(taken, sink) };
         }
         self.decode(data, taken, sink)
     }
@@ -240,9 +228,7 @@ fn decide(label: Label, head: &[u8]) -> Result<State, Stop> {
     }
     if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || (label == Label::Zstd && is_skippable_frame(head)) {
         let mut decoder = Zstd::new().map_err(|_| Stop::Unreadable)?;
-        decoder
-            .set_parameter(DParameter::WindowLogMax(WINDOW_LOG))
-            .map_err(|_| Stop::Unreadable)?;
+        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG)).map_err(|_| Stop::Unreadable)?;
         return Ok(State::Zstd(Box::new(decoder)));
     }
     match label {
@@ -273,9 +259,7 @@ fn is_text(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let starts = match head.trim_ascii_start() {
         [b'{' | b'[' | b'<', ..] => true,
-        rest => [b"event:".as_slice(), b"data:", b"id:", b"retry:", b": "]
-            .iter()
-            .any(|s| rest.starts_with(s)),
+        rest => [b"event:".as_slice(), b"data:", b"id:", b"retry:", b": "].iter().any(|s| rest.starts_with(s)),
     };
     starts && head.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
 }

@@ -35,14 +35,7 @@ pub(super) struct Stated {
 
 impl Stated {
     fn bare(shape: ErrorShape) -> Self {
-        Self {
-            shape,
-            kind: None,
-            message: None,
-            code: None,
-            id: None,
-            id_null: false,
-        }
+        Self { shape, kind: None, message: None, code: None, id: None, id_null: false }
     }
 
     /// Reads a whole body, or the start of it.
@@ -55,20 +48,14 @@ impl Stated {
             Some(b'<') => Self::in_markup(&String::from_utf8_lossy(body), setting.html),
             Some(_) => {
                 let message = String::from_utf8_lossy(body).chars().take(LONGEST).collect();
-                Self {
-                    message: Some(Zeroizing::new(message)),
-                    ..Self::bare(ErrorShape::Text)
-                }
+                Self { message: Some(Zeroizing::new(message)), ..Self::bare(ErrorShape::Text) }
             }
         }
     }
 
     /// Reads the data of an `event: error`.
     pub(super) fn in_event(data: &[u8], setting: Setting) -> Self {
-        Self {
-            shape: ErrorShape::SseEvent,
-            ..Self::in_body(data, setting)
-        }
+        Self { shape: ErrorShape::SseEvent, ..Self::in_body(data, setting) }
     }
 
     /// A body of which nothing could be decoded.
@@ -95,24 +82,15 @@ impl Stated {
 
     fn in_markup(text: &str, says_html: bool) -> Self {
         let lower = Zeroizing::new(text.to_ascii_lowercase());
-        let is_html = says_html
-            || ["<html", "<!doctype html", "<head", "<title", "<body"]
-                .iter()
-                .any(|t| lower.contains(t));
+        let is_html =
+            says_html || ["<html", "<!doctype html", "<head", "<title", "<body"].iter().any(|t| lower.contains(t));
         if is_html {
             let message = element(text, &lower, "title").or_else(|| element(text, &lower, "h1"));
-            return Self {
-                message,
-                ..Self::bare(ErrorShape::Html)
-            };
+            return Self { message, ..Self::bare(ErrorShape::Html) };
         }
         let kind = element(text, &lower, "code");
         let message = element(text, &lower, "message");
-        Self {
-            kind,
-            message,
-            ..Self::bare(ErrorShape::Text)
-        }
+        Self { kind, message, ..Self::bare(ErrorShape::Text) }
     }
 
     /// The facts that may be kept.
@@ -238,11 +216,7 @@ impl Json {
                 (false, true) => ErrorShape::ApiBare,
                 (false, false) => ErrorShape::OtherJson,
             };
-            (
-                shape,
-                self.kind.or(self.other_kind),
-                self.message.or(self.description).or(self.other_message),
-            )
+            (shape, self.kind.or(self.other_kind), self.message.or(self.description).or(self.other_message))
         } else if let Some(error) = self.error_text {
             let spoken = self.description.is_some() || route.carries_credentials() || self.other_message.is_none();
             if is_code(&error) && spoken {
@@ -250,32 +224,14 @@ impl Json {
             } else if is_code(&error) {
                 (ErrorShape::OtherJson, Some(error), self.other_message)
             } else {
-                (
-                    ErrorShape::OtherJson,
-                    self.other_kind,
-                    self.other_message.or(Some(error)),
-                )
+                (ErrorShape::OtherJson, self.other_kind, self.other_message.or(Some(error)))
             }
         } else {
             let message = self.other_message.or(self.description);
             let shape = ErrorShape::OtherJson;
-            return Stated {
-                shape,
-                kind: self.other_kind,
-                message,
-                code,
-                id,
-                id_null,
-            };
+            return Stated { shape, kind: self.other_kind, message, code, id, id_null };
         };
-        Stated {
-            shape,
-            kind,
-            message,
-            code,
-            id,
-            id_null,
-        }
+        Stated { shape, kind, message, code, id, id_null }
     }
 }
 
@@ -301,23 +257,15 @@ fn is_binary(body: &[u8]) -> bool {
 /// The text of the first element called `name`, with the common character references resolved.
 fn element(text: &str, lower: &str, name: &str) -> Option<Held> {
     let start = lower.match_indices('<').map(|(at, _)| at + 1).find(|at| {
-        lower
-            .get(*at..)
-            .and_then(|rest| rest.strip_prefix(name))
-            .is_some_and(|rest| rest.starts_with(['>', ' ', '\n']))
+        lower.get(*at..).and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.starts_with(['>', ' ', '\n']))
     })?;
     let open = start + lower.get(start..)?.find('>')? + 1;
     let inner = text.get(open..)?;
     let inner = inner.get(..inner.find('<').unwrap_or(inner.len()))?.trim();
     let mut out = Zeroizing::new(inner.chars().take(LONGEST).collect::<String>());
-    for (reference, meant) in [
-        ("&#39;", "'"),
-        ("&#x27;", "'"),
-        ("&quot;", "\""),
-        ("&lt;", "<"),
-        ("&gt;", ">"),
-        ("&amp;", "&"),
-    ] {
+    for (reference, meant) in
+        [("&#39;", "'"), ("&#x27;", "'"), ("&quot;", "\""), ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")]
+    {
         if out.contains(reference) {
             out = Zeroizing::new(out.replace(reference, meant));
         }

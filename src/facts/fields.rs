@@ -14,11 +14,7 @@ struct SecretField {
 }
 
 const fn secret(key: &'static str, place: &'static str, hint: Kind) -> SecretField {
-    SecretField {
-        key,
-        place: Redacted::literal(place),
-        hint,
-    }
+    SecretField { key, place: Redacted::literal(place), hint }
 }
 
 static SECRETS: [SecretField; 23] = [
@@ -41,11 +37,7 @@ static SECRETS: [SecretField; 23] = [
     secret("password", "body.password", Kind::Unknown),
     secret("rawkey", "body.raw_key", Kind::Unknown),
     secret("apikey", "body.api_key", Kind::Unknown),
-    secret(
-        "registrationaccesstoken",
-        "body.registration_access_token",
-        Kind::Unknown,
-    ),
+    secret("registrationaccesstoken", "body.registration_access_token", Kind::Unknown),
     secret("sessiontoken", "body.token", Kind::Unknown),
     secret("secretaccesskey", "body.key", Kind::Unknown),
     secret("sessionkey", "body.key", Kind::Unknown),
@@ -81,19 +73,11 @@ pub(super) fn read(body: &[u8], found: &mut dyn FnMut(Found)) {
                 return;
             };
             match value {
-                Value::Text(text) => found(Found {
-                    field,
-                    value: text.unescape(),
-                    whole: text.whole,
-                }),
+                Value::Text(text) => found(Found { field, value: text.unescape(), whole: text.whole }),
                 // A number under the name of a secret is something else, such as an error's `code`.
                 Value::Word(word) if !matches!(field, Field::Secret(..)) => {
                     let value = Zeroizing::new(String::from_utf8_lossy(word).into_owned());
-                    found(Found {
-                        field,
-                        value,
-                        whole: true,
-                    });
+                    found(Found { field, value, whole: true });
                 }
                 Value::Object | Value::Null | Value::Word(_) => {}
             }
@@ -103,11 +87,7 @@ pub(super) fn read(body: &[u8], found: &mut dyn FnMut(Found)) {
             let at = memchr::memchr(b'=', pair).unwrap_or(pair.len());
             let key = decode(pair.get(..at).unwrap_or_default());
             if let Some(field) = field(key.as_bytes()) {
-                found(Found {
-                    field,
-                    value: decode(pair.get(at + 1..).unwrap_or_default()),
-                    whole: true,
-                });
+                found(Found { field, value: decode(pair.get(at + 1..).unwrap_or_default()), whole: true });
             }
         }
     }

@@ -43,13 +43,7 @@ impl Extractor {
     /// For one connection.
     #[must_use]
     pub fn new(redactor: Arc<Redactor>) -> Self {
-        Self {
-            redactor,
-            requests: Memo::default(),
-            responses: Memo::default(),
-            target: None,
-            host: None,
-        }
+        Self { redactor, requests: Memo::default(), responses: Memo::default(), target: None, host: None }
     }
 
     /// The redactor that is used.
@@ -91,11 +85,7 @@ impl Extractor {
             body_bytes: 0,
             trailers: Vec::new(),
         };
-        RequestFacts {
-            request,
-            credentials,
-            client_request_id,
-        }
+        RequestFacts { request, credentials, client_request_id }
     }
 
     /// Reads the head of an answer.
@@ -130,10 +120,7 @@ impl Extractor {
 
     /// Reads trailer fields of either side.
     pub fn trailers(&mut self, fields: &[(&[u8], &[u8])]) -> Vec<HeaderField> {
-        fields
-            .iter()
-            .map(|(name, value)| redact(&self.redactor, name, value, Direction::Response).field)
-            .collect()
+        fields.iter().map(|(name, value)| redact(&self.redactor, name, value, Direction::Response).field).collect()
     }
 
     fn host(&mut self, host: &str) -> Redacted {
@@ -171,17 +158,10 @@ fn redact(redactor: &Redactor, name: &[u8], value: &[u8], direction: Direction) 
         let place = place(name).unwrap_or_else(|| shown.clone());
         found
             .into_iter()
-            .map(|found| Credential {
-                place: place.clone(),
-                scheme: found.scheme,
-                credential: found.credential,
-            })
+            .map(|found| Credential { place: place.clone(), scheme: found.scheme, credential: found.credential })
             .collect()
     };
-    Line {
-        field: HeaderField { name: shown, value },
-        credentials,
-    }
+    Line { field: HeaderField { name: shown, value }, credentials }
 }
 
 /// Headers that carry credentials, as the trace names them.
@@ -205,9 +185,7 @@ const PLACES: [&str; 16] = [
 ];
 
 fn place(name: &[u8]) -> Option<Redacted> {
-    let known = PLACES
-        .iter()
-        .find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
+    let known = PLACES.iter().find(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
     Some(Redacted::literal(known))
 }
 

@@ -35,12 +35,7 @@ pub(super) struct Path<'a>(&'a [Key]);
 impl Path<'_> {
     /// Whether it consists of exactly these keys.
     pub(super) fn is(&self, keys: &[&str]) -> bool {
-        self.0.len() == keys.len()
-            && self
-                .0
-                .iter()
-                .zip(keys)
-                .all(|(key, want)| key.bytes() == want.as_bytes())
+        self.0.len() == keys.len() && self.0.iter().zip(keys).all(|(key, want)| key.bytes() == want.as_bytes())
     }
 
     /// Number of keys.
@@ -66,10 +61,7 @@ struct Key {
 }
 
 impl Key {
-    const NONE: Self = Self {
-        bytes: [0; KEY],
-        len: 0,
-    };
+    const NONE: Self = Self { bytes: [0; KEY], len: 0 };
 
     fn of(text: Text<'_>) -> Self {
         let mut key = Self::NONE;
@@ -151,11 +143,7 @@ pub(super) fn scan<'a>(bytes: &'a [u8], visit: &mut dyn FnMut(&Path<'_>, Value<'
                 let len = rest.iter().position(|b| !is_word(*b)).unwrap_or(rest.len());
                 let word = rest.get(..len).unwrap_or_default();
                 if seen && !expects_key {
-                    let value = if word == b"null" {
-                        Value::Null
-                    } else {
-                        Value::Word(word)
-                    };
+                    let value = if word == b"null" { Value::Null } else { Value::Word(word) };
                     visit(&Path(keys.get(..named).unwrap_or_default()), value);
                 }
                 at += len.max(1);
@@ -175,17 +163,11 @@ fn string(bytes: &[u8]) -> Text<'_> {
     while let Some(found) = bytes.get(from..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         let at = from + found;
         if bytes.get(at) == Some(&b'"') {
-            return Text {
-                raw: bytes.get(..at).unwrap_or_default(),
-                whole: true,
-            };
+            return Text { raw: bytes.get(..at).unwrap_or_default(), whole: true };
         }
         from = at + 2;
     }
-    Text {
-        raw: bytes,
-        whole: false,
-    }
+    Text { raw: bytes, whole: false }
 }
 
 impl Text<'_> {
@@ -233,10 +215,7 @@ fn unicode(rest: &mut &[u8]) -> char {
     if !(0xd800..0xdc00).contains(&first) {
         return char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER);
     }
-    let second = rest
-        .strip_prefix(b"\\u")
-        .and_then(hex4)
-        .filter(|low| (0xdc00..0xe000).contains(low));
+    let second = rest.strip_prefix(b"\\u").and_then(hex4).filter(|low| (0xdc00..0xe000).contains(low));
     let Some(second) = second else {
         return char::REPLACEMENT_CHARACTER;
     };
@@ -246,9 +225,7 @@ fn unicode(rest: &mut &[u8]) -> char {
 
 fn hex4(bytes: &[u8]) -> Option<u32> {
     let digits = bytes.get(..4)?;
-    digits
-        .iter()
-        .try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
+    digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
 }
 
 #[cfg(test)]
@@ -261,9 +238,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Vec<(String, String)> {
         let mut out = Vec::new();
         scan(bytes, &mut |path, value| {
-            let keys: Vec<_> = (0..path.len())
-                .map(|at| String::from_utf8_lossy(path.key(at)).into_owned())
-                .collect();
+            let keys: Vec<_> = (0..path.len()).map(|at| String::from_utf8_lossy(path.key(at)).into_owned()).collect();
             let value = match value {
                 Value::Object => return,
                 Value::Null => "null".to_owned(),
@@ -326,10 +301,7 @@ mod tests {
     #[test]
     fn escapes_are_resolved() {
         let text = br#"{"\u0061":"\ud83d\ude00\/\n\ud83d\u00e9\q\u12"}"#;
-        let want = (
-            "a".to_owned(),
-            format!("{:?}", "\u{1f600}/\n\u{fffd}é\u{fffd}\u{fffd}12"),
-        );
+        let want = ("a".to_owned(), format!("{:?}", "\u{1f600}/\n\u{fffd}é\u{fffd}\u{fffd}12"));
         assert_eq!(read(text), [want]);
     }
 
@@ -338,14 +310,8 @@ mod tests {
         let text = br#"{"a":{"b":{"c":{"d":1,"e":{"f":2,"g":[{"h":3}]},"i":4}}},"j":[[[[[[[[5]]]]]]]],"k":6}"#;
         let want = [("a/b/c/d", "1"), ("a/b/c/i", "4"), ("j", "5"), ("k", "6")];
         let read = read(text);
-        let seen: Vec<_> = read
-            .iter()
-            .map(|(path, value)| (path.as_str(), value.as_str()))
-            .collect();
-        assert!(
-            want.iter().filter(|pair| pair.0 != "j").all(|pair| seen.contains(pair)),
-            "{seen:?}"
-        );
+        let seen: Vec<_> = read.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect();
+        assert!(want.iter().filter(|pair| pair.0 != "j").all(|pair| seen.contains(pair)), "{seen:?}");
         assert!(!seen.iter().any(|(_, value)| ["2", "3"].contains(value)), "{seen:?}");
     }
 }

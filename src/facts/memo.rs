@@ -47,11 +47,7 @@ impl Memo {
     ) {
         let same = |slot: &Slot| **slot.value == *value && *slot.name == *name;
         let ahead = self.slots.get(self.next).is_some_and(same);
-        let found = if ahead {
-            Some(self.next)
-        } else {
-            self.slots.iter().position(same)
-        };
+        let found = if ahead { Some(self.next) } else { self.slots.iter().position(same) };
         if let Some(at) = found
             && let Some(slot) = self.slots.get_mut(at)
         {
@@ -71,12 +67,7 @@ impl Memo {
     }
 
     fn remember(&mut self, name: &[u8], value: &[u8], line: Line) {
-        let slot = Slot {
-            name: name.into(),
-            value: Zeroizing::new(value.into()),
-            uses: 0,
-            line,
-        };
+        let slot = Slot { name: name.into(), value: Zeroizing::new(value.into()), uses: 0, line };
         let at = self.next.min(self.slots.len());
         self.next = at + 1;
         let full = self.slots.len() >= LINES;

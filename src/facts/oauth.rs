@@ -39,10 +39,9 @@ pub(super) fn response(body: &[u8], status: u16, redactor: &Redactor) -> OAuthFa
             Field::ExpiresIn => facts.expires_in = facts.expires_in.or_else(|| seconds(&value)),
             Field::TokenType => facts.token_type = Some(redactor.token_type(&value)),
             Field::Redirect => {
-                for (name, place, hint) in [
-                    ("code", "body.code", Kind::OauthCode),
-                    ("state", "body.state", Kind::State),
-                ] {
+                for (name, place, hint) in
+                    [("code", "body.code", Kind::OauthCode), ("state", "body.state", Kind::State)]
+                {
                     if let Some(value) = fields::parameter(value.as_bytes(), name) {
                         take(&mut issued, redactor, Redacted::literal(place), hint, &value, whole);
                     }
@@ -66,26 +65,13 @@ fn take(into: &mut Vec<trace::Credential>, redactor: &Redactor, place: Redacted,
         && let Some((code, state)) = value.split_once('#')
     {
         take(into, redactor, place, hint, code, true);
-        take(
-            into,
-            redactor,
-            Redacted::literal("body.state"),
-            Kind::State,
-            state,
-            true,
-        );
+        take(into, redactor, Redacted::literal("body.state"), Kind::State, state, true);
         return;
     }
     let credential = redactor.credential(value.as_bytes(), hint);
-    let known = into
-        .iter()
-        .any(|known| known.place == place && known.credential.fp == credential.fp);
+    let known = into.iter().any(|known| known.place == place && known.credential.fp == credential.fp);
     if !known && into.len() < MOST {
-        into.push(trace::Credential {
-            place,
-            scheme: None,
-            credential,
-        });
+        into.push(trace::Credential { place, scheme: None, credential });
     }
 }
 

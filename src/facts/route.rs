@@ -34,11 +34,7 @@ impl Route {
         let oauth = segments().any(|segment| {
             [b"oauth".as_slice(), b"openid", b"connect", b"oidc"]
                 .iter()
-                .any(|start| {
-                    segment
-                        .get(..start.len())
-                        .is_some_and(|head| head.eq_ignore_ascii_case(start))
-                })
+                .any(|start| segment.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)))
         });
         let alone = before.is_empty();
         if is(last, "create_api_key") {
@@ -89,10 +85,7 @@ mod tests {
             ("/login/device/code", Route::Token),
             ("/v1/oauth/token/revoke", Route::Revoke),
             ("/oauth2/revoke", Route::Revoke),
-            (
-                "/v1/oauth/0f8fad5b-d9cb-469f-a165-70867728950e/authorize",
-                Route::Authorize,
-            ),
+            ("/v1/oauth/0f8fad5b-d9cb-469f-a165-70867728950e/authorize", Route::Authorize),
             ("/api/oauth/claude_cli/create_api_key", Route::CreateApiKey),
             ("/v1/messages?beta=true", Route::Messages),
             ("/v1/messages/count_tokens", Route::Other),

@@ -63,9 +63,6 @@ pub(super) fn values<'a>(headers: &'a [RawField<'a>], name: &str) -> impl Iterat
 
 /// Whether one of the fields called `name` starts with `start`, in any case.
 pub(super) fn starts(headers: &[RawField<'_>], name: &str, start: &str) -> bool {
-    values(headers, name).any(|value| {
-        value
-            .get(..start.len())
-            .is_some_and(|v| v.eq_ignore_ascii_case(start.as_bytes()))
-    })
+    values(headers, name)
+        .any(|value| value.get(..start.len()).is_some_and(|v| v.eq_ignore_ascii_case(start.as_bytes())))
 }

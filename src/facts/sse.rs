@@ -100,11 +100,7 @@ impl Events {
             longest_gap_us: (self.events > 1).then_some(self.longest_gap_us),
             followed,
         };
-        Seen {
-            facts,
-            first_us: self.first_us,
-            error: self.error,
-        }
+        Seen { facts, first_us: self.first_us, error: self.error }
     }
 
     fn hold(&mut self, bytes: &[u8]) {
@@ -154,10 +150,7 @@ impl Events {
         }
         let colon = memchr::memchr(b':', line.get(..6).unwrap_or(line));
         let (field, value) = match colon {
-            Some(at) => (
-                line.get(..at).unwrap_or_default(),
-                line.get(at + 1..).unwrap_or_default(),
-            ),
+            Some(at) => (line.get(..at).unwrap_or_default(), line.get(at + 1..).unwrap_or_default()),
             None => (line, b"".as_slice()),
         };
         let value = value.strip_prefix(b" ").unwrap_or(value);

@@ -146,15 +146,7 @@ const STATES: [&str; 9] = [
 ];
 
 /// The first word of a message that finds fault with a field of the request: `messages.0.content: …`.
-const FIELDS: [&str; 7] = [
-    "messages",
-    "tools",
-    "system",
-    "metadata",
-    "max_tokens",
-    "model",
-    "thinking",
-];
+const FIELDS: [&str; 7] = ["messages", "tools", "system", "metadata", "max_tokens", "model", "thinking"];
 
 /// What an error speaks about.
 pub(super) fn tone(words: &Words<'_>) -> Tone {
@@ -185,12 +177,9 @@ fn speaks_of_auth(words: &Words<'_>) -> bool {
     if words.route == Route::Token && matches!(status, 400..=428) && status != 408 {
         return true;
     }
-    let about_a_field = FIELDS.iter().any(|field| {
-        words
-            .message
-            .strip_prefix(field)
-            .is_some_and(|rest| rest.starts_with(['.', ':', '[']))
-    });
+    let about_a_field = FIELDS
+        .iter()
+        .any(|field| words.message.strip_prefix(field).is_some_and(|rest| rest.starts_with(['.', ':', '['])));
     if about_a_field || has(words.message, &OTHER_WORDS) {
         return false;
     }

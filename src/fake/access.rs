@@ -79,10 +79,7 @@ impl ApiError {
     /// 403 `permission_error`, not to be tried again.
     #[must_use]
     pub fn forbidden(message: &str) -> Self {
-        Self {
-            should_retry: Some(false),
-            ..Self::new(403, "permission_error", message)
-        }
+        Self { should_retry: Some(false), ..Self::new(403, "permission_error", message) }
     }
 
     /// 400 `invalid_grant` of the token endpoint for a refresh token that is no longer one.
@@ -123,11 +120,7 @@ impl ApiError {
         let text = match self.envelope {
             // In the order of the real ones, type first.
             Envelope::Typed | Envelope::Untyped => {
-                let outer = if self.envelope == Envelope::Typed {
-                    r#""type":"error","#
-                } else {
-                    ""
-                };
+                let outer = if self.envelope == Envelope::Typed { r#""type":"error","# } else { "" };
                 let id = match self.request_id {
                     RequestIdShape::Present => format!(r#","request_id":{}"#, json!(request_id)),
                     RequestIdShape::Null => r#","request_id":null"#.to_owned(),
@@ -137,11 +130,7 @@ impl ApiError {
                 format!(r#"{{{outer}"error":{{"type":{kind},"message":{message}}}{id}}}"#)
             }
             Envelope::OAuth => {
-                format!(
-                    r#"{{"error": {}, "error_description": {}}}"#,
-                    json!(self.kind),
-                    json!(self.message)
-                )
+                format!(r#"{{"error": {}, "error_description": {}}}"#, json!(self.kind), json!(self.message))
             }
         };
         let mut response = Response::text(self.status, "application/json", self.coding.encode(text.as_bytes()));
@@ -206,14 +195,10 @@ pub(super) fn admit(
         return Err(error.with_request_id(RequestIdShape::Null));
     }
     if inference && !request.lists("anthropic-beta", OAUTH_BETA) {
-        return Err(ApiError::unauthorized(
-            "OAuth authentication is currently not supported.",
-        ));
+        return Err(ApiError::unauthorized("OAuth authentication is currently not supported."));
     }
     if !state.scopes.split(' ').any(|held| held == scope) {
-        return Err(ApiError::forbidden(&format!(
-            "OAuth token does not meet scope requirement {scope}"
-        )));
+        return Err(ApiError::forbidden(&format!("OAuth token does not meet scope requirement {scope}")));
     }
     Ok(CredentialKind::AccessToken)
 }

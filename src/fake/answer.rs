@@ -81,20 +81,13 @@ impl Response {
     }
 
     pub(super) fn text(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type", content_type.to_owned())],
-            body: Body::Full(body.into()),
-        }
+        Self { status, headers: vec![("content-type", content_type.to_owned())], body: Body::Full(body.into()) }
     }
 
     /// The first value of a header field.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 }
 

@@ -94,15 +94,8 @@ impl Session {
         let head = axios(Method::GET, API, "/api/oauth/profile")
             .header("authorization", self.bearer())
             .header("content-type", "application/json");
-        let step = Step {
-            method: "GET",
-            host: API,
-            path: "/api/oauth/profile",
-            status: 0,
-        };
-        self.once(step, head.body(Bytes::new().into())?)
-            .await
-            .map(|(status, _)| status)
+        let step = Step { method: "GET", host: API, path: "/api/oauth/profile", status: 0 };
+        self.once(step, head.body(Bytes::new().into())?).await.map(|(status, _)| status)
     }
 
     async fn refresh(&mut self) -> Result<bool, FakeError> {
@@ -114,15 +107,8 @@ impl Session {
         });
         let head =
             axios(Method::POST, AUTHORIZATION_SERVER, "/v1/oauth/token").header("content-type", "application/json");
-        let step = Step {
-            method: "POST",
-            host: AUTHORIZATION_SERVER,
-            path: "/v1/oauth/token",
-            status: 0,
-        };
-        let (status, body) = self
-            .once(step, head.body(Bytes::from(body.to_string()).into())?)
-            .await?;
+        let step = Step { method: "POST", host: AUTHORIZATION_SERVER, path: "/v1/oauth/token", status: 0 };
+        let (status, body) = self.once(step, head.body(Bytes::from(body.to_string()).into())?).await?;
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
         let Some(access_token) = text("access_token").filter(|_| status == 200) else {
@@ -177,12 +163,7 @@ impl Session {
         };
         let (status, _) = tunnel.exchange(request).await?;
         self.messages = Some(tunnel);
-        self.steps.push(Step {
-            method: "POST",
-            host: API,
-            path: "/v1/messages",
-            status,
-        });
+        self.steps.push(Step { method: "POST", host: API, path: "/v1/messages", status });
         Ok(status)
     }
 
@@ -190,12 +171,7 @@ impl Session {
         let head = axios(Method::POST, API, "/api/event_logging/v2/batch")
             .header("authorization", self.bearer())
             .header("content-type", "application/json");
-        let step = Step {
-            method: "POST",
-            host: API,
-            path: "/api/event_logging/v2/batch",
-            status: 0,
-        };
+        let step = Step { method: "POST", host: API, path: "/api/event_logging/v2/batch", status: 0 };
         let body = Bytes::from(json!({"events": []}).to_string());
         self.once(step, head.body(body.into())?).await.map(|(status, _)| status)
     }

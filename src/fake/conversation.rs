@@ -37,16 +37,7 @@ pub(super) fn messages(model: &mut Model, request: &Request<'_>) -> Result<Respo
             }),
         }
     } else {
-        Response::json(
-            200,
-            &message(
-                &id,
-                name,
-                json!([{"type": "text", "text": model.reply}]),
-                Some("end_turn"),
-                12,
-            ),
-        )
+        Response::json(200, &message(&id, name, json!([{"type": "text", "text": model.reply}]), Some("end_turn"), 12))
     };
     rate_limits(&mut response, kind, request.now.unix_ms() / 1000);
     Ok(response)
@@ -55,10 +46,7 @@ pub(super) fn messages(model: &mut Model, request: &Request<'_>) -> Result<Respo
 /// `POST /v1/messages/count_tokens`.
 pub(super) fn count_tokens(model: &mut Model, request: &Request<'_>) -> Result<Response, ApiError> {
     admit(model, request, "user:inference", true)?;
-    Ok(Response::json(
-        200,
-        &json!({"input_tokens": request.body.len().div_ceil(4)}),
-    ))
+    Ok(Response::json(200, &json!({"input_tokens": request.body.len().div_ceil(4)})))
 }
 
 /// One server-sent event.
@@ -84,10 +72,7 @@ fn message(id: &str, model: &str, content: Value, stop: Option<&str>, output_tok
 
 fn events(id: &str, model: &str, reply: &str) -> Vec<Bytes> {
     let mut events = vec![
-        event(
-            "message_start",
-            &json!({"type": "message_start", "message": message(id, model, json!([]), None, 1)}),
-        ),
+        event("message_start", &json!({"type": "message_start", "message": message(id, model, json!([]), None, 1)})),
         event(
             "content_block_start",
             &json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
@@ -96,20 +81,12 @@ fn events(id: &str, model: &str, reply: &str) -> Vec<Bytes> {
     ];
     for word in reply.split_inclusive(' ') {
         let delta = json!({"type": "text_delta", "text": word});
-        events.push(event(
-            "content_block_delta",
-            &json!({"type": "content_block_delta", "index": 0, "delta": delta}),
-        ));
+        events.push(event("content_block_delta", &json!({"type": "content_block_delta", "index": 0, "delta": delta})));
     }
-    events.push(event(
-        "content_block_stop",
-        &json!({"type": "content_block_stop", "index": 0}),
-    ));
+    events.push(event("content_block_stop", &json!({"type": "content_block_stop", "index": 0})));
     let stop = json!({"stop_reason": "end_turn", "stop_sequence": null});
-    events.push(event(
-        "message_delta",
-        &json!({"type": "message_delta", "delta": stop, "usage": {"output_tokens": 12}}),
-    ));
+    events
+        .push(event("message_delta", &json!({"type": "message_delta", "delta": stop, "usage": {"output_tokens": 12}})));
     events.push(event("message_stop", &json!({"type": "message_stop"})));
     events
 }

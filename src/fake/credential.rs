@@ -34,9 +34,7 @@ impl CredentialKind {
 
     /// By the prefix of a value.
     pub(super) fn of(value: &str) -> Option<Self> {
-        [Self::AccessToken, Self::RefreshToken, Self::ApiKey]
-            .into_iter()
-            .find(|kind| value.starts_with(kind.prefix()))
+        [Self::AccessToken, Self::RefreshToken, Self::ApiKey].into_iter().find(|kind| value.starts_with(kind.prefix()))
     }
 }
 
@@ -117,12 +115,7 @@ impl Seed {
     /// `length` made-up characters of `alphabet` for the nth thing called `tag`.
     pub(super) fn text(&self, tag: &str, index: usize, length: usize, alphabet: &[u8]) -> String {
         let blocks = (0..length.div_ceil(32)).flat_map(|block| self.block(tag, index, block));
-        let pick = |byte: u8| {
-            alphabet
-                .get(usize::from(byte) % alphabet.len().max(1))
-                .copied()
-                .map(char::from)
-        };
+        let pick = |byte: u8| alphabet.get(usize::from(byte) % alphabet.len().max(1)).copied().map(char::from);
         blocks.take(length).filter_map(pick).collect()
     }
 
@@ -130,14 +123,7 @@ impl Seed {
     pub(super) fn uuid(&self, tag: &str, index: usize) -> String {
         let hex = self.text(tag, index, 32, b"0123456789abcdef");
         let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-        format!(
-            "{}-{}-4{}-a{}-{}",
-            part(0, 8),
-            part(8, 12),
-            part(13, 16),
-            part(17, 20),
-            part(20, 32)
-        )
+        format!("{}-{}-4{}-a{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
     }
 
     fn block(&self, tag: &str, index: usize, block: usize) -> [u8; 32] {

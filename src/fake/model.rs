@@ -129,12 +129,7 @@ impl Model {
         let family = self.refresh.len();
         let access_token = self.issue_access(expires_at, FULL_SCOPES, family);
         let refresh_token = self.issue_refresh(FULL_SCOPES, family);
-        Login {
-            access_token,
-            refresh_token,
-            expires_at,
-            scopes: FULL_SCOPES.to_owned(),
-        }
+        Login { access_token, refresh_token, expires_at, scopes: FULL_SCOPES.to_owned() }
     }
 
     /// A new API key.
@@ -199,10 +194,7 @@ impl Model {
 
     /// The id that the answer now being made carries.
     pub(super) fn request_id(&self) -> String {
-        format!(
-            "req_011C{}",
-            self.seed.text("request-id", self.answered, 20, ALPHANUMERIC)
-        )
+        format!("req_011C{}", self.seed.text("request-id", self.answered, 20, ALPHANUMERIC))
     }
 
     /// Counts an answer that a script makes without the model.
@@ -219,10 +211,7 @@ impl Model {
         let headers = &mut response.headers;
         headers.push(("date", http_date(request.now)));
         headers.push(("server", "cloudflare".to_owned()));
-        headers.push((
-            "cf-ray",
-            format!("{}-FRA", self.seed.text("cf-ray", n, 16, b"0123456789abcdef")),
-        ));
+        headers.push(("cf-ray", format!("{}-FRA", self.seed.text("cf-ray", n, 16, b"0123456789abcdef"))));
         headers.push(("cf-cache-status", "DYNAMIC".to_owned()));
         if api && authenticated {
             headers.push(("request-id", id.to_owned()));
@@ -254,11 +243,9 @@ impl Model {
             ("POST", "/v1/messages/count_tokens") => conversation::count_tokens(self, request),
             ("GET", "/v1/models") => {
                 admit(self, request, "user:inference", true)?;
-                ok(
-                    json!({"data": [{"type": "model", "id": conversation::MODEL, "display_name": "Fake",
+                ok(json!({"data": [{"type": "model", "id": conversation::MODEL, "display_name": "Fake",
                     "created_at": "2026-01-01T00:00:00Z"}], "has_more": false, "first_id": conversation::MODEL,
-                    "last_id": conversation::MODEL}),
-                )
+                    "last_id": conversation::MODEL}))
             }
             ("GET", "/api/oauth/profile") => {
                 admit(self, request, "user:profile", false)?;
@@ -318,23 +305,12 @@ impl Model {
 
     pub(super) fn issue_access(&mut self, expires_at: Timestamp, scopes: &str, family: usize) -> String {
         let refused = self.terms.refused;
-        self.access.push(AccessToken {
-            expires_at,
-            scopes: scopes.to_owned(),
-            family,
-            refused,
-            revoked: false,
-        });
+        self.access.push(AccessToken { expires_at, scopes: scopes.to_owned(), family, refused, revoked: false });
         self.issue(CredentialKind::AccessToken)
     }
 
     pub(super) fn issue_refresh(&mut self, scopes: &str, family: usize) -> String {
-        self.refresh.push(RefreshToken {
-            family,
-            scopes: scopes.to_owned(),
-            spent: false,
-            revoked: false,
-        });
+        self.refresh.push(RefreshToken { family, scopes: scopes.to_owned(), spent: false, revoked: false });
         self.issue(CredentialKind::RefreshToken)
     }
 
@@ -377,13 +353,7 @@ impl Model {
                 let expires_at = Timestamp::from_unix_ms(now.unix_ms().saturating_add(i64::from(LIFETIME) * 1000));
                 let family = self.refresh.len();
                 let scopes = FULL_SCOPES.to_owned();
-                self.access.push(AccessToken {
-                    expires_at,
-                    scopes,
-                    family,
-                    refused: false,
-                    revoked: false,
-                });
+                self.access.push(AccessToken { expires_at, scopes, family, refused: false, revoked: false });
                 self.remember(CredentialKind::AccessToken, Some(value));
                 self.access.last()
             }
@@ -398,12 +368,7 @@ impl Model {
             Label::Stranger(Some(CredentialKind::RefreshToken)) if self.adopts_strangers => {
                 let family = self.refresh.len();
                 let scopes = FULL_SCOPES.to_owned();
-                self.refresh.push(RefreshToken {
-                    family,
-                    scopes,
-                    spent: false,
-                    revoked: false,
-                });
+                self.refresh.push(RefreshToken { family, scopes, spent: false, revoked: false });
                 self.remember(CredentialKind::RefreshToken, Some(value));
                 Some(family)
             }
@@ -413,22 +378,13 @@ impl Model {
 
     /// Ends every token that came from one login.
     pub(super) fn revoke_family(&mut self, family: usize) {
-        self.refresh
-            .iter_mut()
-            .filter(|token| token.family == family)
-            .for_each(|token| token.revoked = true);
-        self.access
-            .iter_mut()
-            .filter(|token| token.family == family)
-            .for_each(|token| token.revoked = true);
+        self.refresh.iter_mut().filter(|token| token.family == family).for_each(|token| token.revoked = true);
+        self.access.iter_mut().filter(|token| token.family == family).for_each(|token| token.revoked = true);
     }
 }
 
 fn not_found() -> ApiError {
-    ApiError {
-        should_retry: Some(false),
-        ..ApiError::new(404, "not_found_error", "Not found")
-    }
+    ApiError { should_retry: Some(false), ..ApiError::new(404, "not_found_error", "Not found") }
 }
 
 /// IMF-fixdate (RFC 9110 §5.6.7).

@@ -33,11 +33,7 @@ pub struct TokenTerms {
 
 impl Default for TokenTerms {
     fn default() -> Self {
-        Self {
-            lifetime: LIFETIME,
-            rotates: true,
-            refused: false,
-        }
+        Self { lifetime: LIFETIME, rotates: true, refused: false }
     }
 }
 
@@ -60,9 +56,7 @@ pub(super) fn label(model: &Model, request: &Request<'_>) -> Option<Label> {
     }
     let fields = Fields::of(request);
     let named = |name: &str| Some(fields.text(name)).filter(|value| !value.is_empty());
-    let value = named("refresh_token")
-        .or_else(|| named("token"))
-        .or_else(|| named("code"))?;
+    let value = named("refresh_token").or_else(|| named("token")).or_else(|| named("code"))?;
     // A pasted code may come with the state behind it.
     Some(model.label(value.split('#').next().unwrap_or_default()))
 }
@@ -95,9 +89,7 @@ pub(super) fn revoke(model: &mut Model, request: &Request<'_>) -> Result<Respons
 
 fn refresh(model: &mut Model, fields: &Fields, now: Timestamp) -> Result<Response, ApiError> {
     let rotates = model.terms.rotates;
-    let index = model
-        .refresh_token(&fields.text("refresh_token"))
-        .ok_or_else(ApiError::invalid_grant)?;
+    let index = model.refresh_token(&fields.text("refresh_token")).ok_or_else(ApiError::invalid_grant)?;
     let token = model.refresh.get_mut(index).ok_or_else(ApiError::invalid_grant)?;
     if token.spent || token.revoked {
         return Err(ApiError::invalid_grant());
@@ -165,24 +157,14 @@ struct Fields(Value);
 
 impl Fields {
     fn of(request: &Request<'_>) -> Self {
-        let form = request
-            .header("content-type")
-            .is_some_and(|kind| kind.starts_with("application/x-www-form"));
+        let form = request.header("content-type").is_some_and(|kind| kind.starts_with("application/x-www-form"));
         if !form {
             return Self(request.json());
         }
         let text = String::from_utf8_lossy(request.body);
-        let decoded = |part: &str| {
-            percent_decode_str(&part.replace('+', " "))
-                .decode_utf8_lossy()
-                .into_owned()
-        };
+        let decoded = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
         let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
-        Self(
-            pairs
-                .map(|(name, value)| (decoded(name), Value::String(decoded(value))))
-                .collect(),
-        )
+        Self(pairs.map(|(name, value)| (decoded(name), Value::String(decoded(value)))).collect())
     }
 
     /// Empty if it is missing or not text.

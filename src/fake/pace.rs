@@ -29,10 +29,7 @@ pub(super) struct Cutter {
 impl Cutter {
     pub(super) fn new(stream: &TcpStream) -> Self {
         let socket = stream.as_fd().try_clone_to_owned().ok();
-        Self {
-            token: CancellationToken::new(),
-            socket: Arc::new(Mutex::new(socket)),
-        }
+        Self { token: CancellationToken::new(), socket: Arc::new(Mutex::new(socket)) }
     }
 
     pub(super) fn cut(&self, how: Cut) {
@@ -73,15 +70,7 @@ impl Paced {
             Body::Full(bytes) => (VecDeque::from([bytes]), Duration::ZERO, StreamEnd::Complete, true),
             Body::Streamed(Streamed { pieces, gap, end }) => (pieces.into(), gap.unwrap_or(default_gap), end, false),
         };
-        Self {
-            pieces,
-            gap,
-            end,
-            whole,
-            pause: None,
-            begun: false,
-            cutter,
-        }
+        Self { pieces, gap, end, whole, pause: None, begun: false, cutter }
     }
 }
 

@@ -34,23 +34,13 @@ impl Rule {
     /// A rule for every matching request.
     #[must_use]
     pub fn always(when: When, then: Then) -> Self {
-        Self {
-            when,
-            skip: 0,
-            times: None,
-            then,
-        }
+        Self { when, skip: 0, times: None, then }
     }
 
     /// A rule for the first matching request that no earlier rule takes.
     #[must_use]
     pub fn once(when: When, then: Then) -> Self {
-        Self {
-            when,
-            skip: 0,
-            times: Some(1),
-            then,
-        }
+        Self { when, skip: 0, times: Some(1), then }
     }
 }
 
@@ -73,32 +63,21 @@ impl When {
     /// Requests whose path begins with this.
     #[must_use]
     pub fn path(prefix: &str) -> Self {
-        Self {
-            path_prefix: Some(prefix.to_owned()),
-            ..Self::default()
-        }
+        Self { path_prefix: Some(prefix.to_owned()), ..Self::default() }
     }
 
     /// Token requests of this grant.
     #[must_use]
     pub fn grant(grant: Grant) -> Self {
-        Self {
-            grant: Some(grant),
-            ..Self::default()
-        }
+        Self { grant: Some(grant), ..Self::default() }
     }
 
     fn matches(&self, request: &Request<'_>, brought: Option<Label>, grant: Option<Grant>) -> bool {
         let is = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
         is(&self.method, request.method)
             && is(&self.host, request.host)
-            && self
-                .path_prefix
-                .as_ref()
-                .is_none_or(|prefix| request.path.starts_with(prefix.as_str()))
-            && self
-                .credential
-                .is_none_or(|kind| brought.and_then(Label::kind) == Some(kind))
+            && self.path_prefix.as_ref().is_none_or(|prefix| request.path.starts_with(prefix.as_str()))
+            && self.credential.is_none_or(|kind| brought.and_then(Label::kind) == Some(kind))
             && self.grant.is_none_or(|wanted| grant == Some(wanted))
     }
 }
@@ -224,9 +203,7 @@ impl Play {
         let body_credential = oauth::label(&self.model, request);
         let grant = oauth::grant(request);
         let rule = self.rule(request, credential, grant);
-        let then = rule
-            .and_then(|index| self.script.rules.get(index))
-            .map_or(Then::Model, |rule| rule.then.clone());
+        let then = rule.and_then(|index| self.script.rules.get(index)).map_or(Then::Model, |rule| rule.then.clone());
         let (reply, delay) = self.act(request, then);
         let status = match &reply {
             Reply::Response(response) => Some(response.status),
@@ -274,9 +251,7 @@ impl Play {
             Then::Html(page) => self.html(request, &page),
             Then::Raw(raw) => {
                 let mut response = Response::text(raw.status, &raw.content_type, raw.coding.encode(&raw.body));
-                response
-                    .headers
-                    .extend(raw.coding.name().map(|name| ("content-encoding", name.to_owned())));
+                response.headers.extend(raw.coding.name().map(|name| ("content-encoding", name.to_owned())));
                 self.dressed(request, response)
             }
             Then::Cut(cut) => return (Reply::Cut(cut), delay),
@@ -359,9 +334,7 @@ impl Play {
     fn dressed(&mut self, request: &Request<'_>, mut response: Response) -> Response {
         let id = self.model.next_request_id();
         self.model.dress(request, &mut response, &id);
-        response
-            .headers
-            .retain(|(name, _)| *name != "request-id" && *name != "anthropic-organization-id");
+        response.headers.retain(|(name, _)| *name != "request-id" && *name != "anthropic-organization-id");
         response
     }
 }
@@ -371,7 +344,5 @@ impl Play {
 #[must_use]
 pub fn motivating_bug() -> Script {
     let refused = ApiError::unauthorized("Invalid authentication credentials").with_request_id(RequestIdShape::Present);
-    Script {
-        rules: vec![Rule::always(When::path("/v1/messages"), Then::Error(refused))],
-    }
+    Script { rules: vec![Rule::always(When::path("/v1/messages"), Then::Error(refused))] }
 }

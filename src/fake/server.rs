@@ -39,12 +39,7 @@ impl FakeConfig {
     /// Nothing scripted, events 5 ms apart, the machine's clock.
     #[must_use]
     pub fn new(model: Model) -> Self {
-        Self {
-            model,
-            script: Script::default(),
-            event_gap: Duration::from_millis(5),
-            clock_ahead_ms: 0,
-        }
+        Self { model, script: Script::default(), event_gap: Duration::from_millis(5), clock_ahead_ms: 0 }
     }
 
     /// The same with a script.
@@ -78,12 +73,8 @@ impl Fake {
     /// [`FakeError::Listen`] without a port, [`FakeError::Certificate`] and [`FakeError::Tls`] without a root.
     pub async fn start(config: FakeConfig) -> Result<Self, FakeError> {
         let (tls, ca_pem) = tls::server()?;
-        let encrypted = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(FakeError::Listen)?;
-        let plaintext = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(FakeError::Listen)?;
+        let encrypted = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(FakeError::Listen)?;
+        let plaintext = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(FakeError::Listen)?;
         let addr = encrypted.local_addr().map_err(FakeError::Listen)?;
         let plaintext_addr = plaintext.local_addr().map_err(FakeError::Listen)?;
         let shared = Arc::new(Shared {
@@ -92,14 +83,8 @@ impl Fake {
             event_gap: config.event_gap,
             clock_ahead_ms: config.clock_ahead_ms,
         });
-        let fake = Self {
-            addr,
-            plaintext_addr,
-            ca_pem,
-            shared,
-            stop: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-        };
+        let fake =
+            Self { addr, plaintext_addr, ca_pem, shared, stop: CancellationToken::new(), tasks: TaskTracker::new() };
         fake.listen(encrypted, Some(TlsAcceptor::from(Arc::new(tls))));
         fake.listen(plaintext, None);
         Ok(fake)
@@ -212,10 +197,7 @@ where
                 .serve_connection(io, service)
                 .await
         } else {
-            hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .serve_connection(io, service)
-                .await
+            hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(io, service).await
         }
     };
     tokio::select! {
@@ -235,12 +217,7 @@ async fn exchange(
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let named = head.headers.get("host").and_then(|value| value.to_str().ok());
-    let authority = head
-        .uri
-        .authority()
-        .map(http::uri::Authority::as_str)
-        .or(named)
-        .unwrap_or_default();
+    let authority = head.uri.authority().map(http::uri::Authority::as_str).or(named).unwrap_or_default();
     let host = host_of(authority);
     let now = Timestamp::from_unix_ms(Timestamp::now().unix_ms().saturating_add(shared.clock_ahead_ms));
     let (reply, delay) = {

@@ -19,10 +19,7 @@ use time::{Duration, OffsetDateTime};
 pub(super) fn server() -> Result<(ServerConfig, String), FakeError> {
     let root = root()?;
     let pem = root.pem();
-    let resolver = LeafBySni {
-        root,
-        leaves: Mutex::new(HashMap::new()),
-    };
+    let resolver = LeafBySni { root, leaves: Mutex::new(HashMap::new()) };
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
         .with_no_client_auth()

@@ -48,9 +48,7 @@ impl Tunnels {
     pub(super) fn new(config: &ClientConfig) -> Result<Self, FakeError> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(config.ca_pem.as_bytes()) {
-            roots
-                .add(certificate.map_err(|_| FakeError::CaPem)?)
-                .map_err(|_| FakeError::CaPem)?;
+            roots.add(certificate.map_err(|_| FakeError::CaPem)?).map_err(|_| FakeError::CaPem)?;
         }
         if roots.is_empty() {
             return Err(FakeError::CaPem);
@@ -73,13 +71,8 @@ impl Tunnels {
     }
 
     pub(super) async fn open(&self, host: &'static str, style: Style) -> Result<Tunnel, FakeError> {
-        let failed = |source| FakeError::Connection {
-            host: host.to_owned(),
-            source,
-        };
-        let mut stream = within(self.patience, TcpStream::connect(self.proxy_addr))
-            .await
-            .map_err(failed)?;
+        let failed = |source| FakeError::Connection { host: host.to_owned(), source };
+        let mut stream = within(self.patience, TcpStream::connect(self.proxy_addr)).await.map_err(failed)?;
         let (connector, connection) = match style {
             Style::Axios => (&self.axios, "close"),
             Style::Fetch => (&self.fetch, "Keep-Alive"),
@@ -89,37 +82,22 @@ impl Tunnels {
             head.push_str(&format!("Proxy-Authorization: {authorization}\r\n"));
         }
         head.push_str("\r\n");
-        within(self.patience, stream.write_all(head.as_bytes()))
-            .await
-            .map_err(failed)?;
+        within(self.patience, stream.write_all(head.as_bytes())).await.map_err(failed)?;
         let answer = within(self.patience, head_of(&mut stream)).await.map_err(failed)?;
         match status_of(&answer) {
             Some(200..=299) => {}
             Some(status) => {
-                return Err(FakeError::TunnelRefused {
-                    host: host.to_owned(),
-                    status,
-                });
+                return Err(FakeError::TunnelRefused { host: host.to_owned(), status });
             }
             None => return Err(FakeError::TunnelGarbled { host: host.to_owned() }),
         }
         let name = ServerName::try_from(host).map_err(|error| failed(io::Error::other(error)))?;
-        let stream = within(self.patience, connector.connect(name, stream))
-            .await
-            .map_err(failed)?;
-        let exchange = |source| FakeError::Exchange {
-            host: host.to_owned(),
-            source,
-        };
+        let stream = within(self.patience, connector.connect(name, stream)).await.map_err(failed)?;
+        let exchange = |source| FakeError::Exchange { host: host.to_owned(), source };
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(exchange)?;
         // What goes wrong on the connection shows in the exchange that is on it.
         let task = AbortOnDropHandle::new(tokio::spawn(async move { drop(connection.await) }));
-        Ok(Tunnel {
-            host,
-            sender,
-            patience: self.patience,
-            _task: task,
-        })
+        Ok(Tunnel { host, sender, patience: self.patience, _task: task })
     }
 }
 
@@ -138,10 +116,7 @@ impl Tunnel {
 
     /// Sends a request and reads the answer to its end.
     pub(super) async fn exchange(&mut self, request: http::Request<Full<Bytes>>) -> Result<(u16, Bytes), FakeError> {
-        let failed = |source| FakeError::Exchange {
-            host: self.host.to_owned(),
-            source,
-        };
+        let failed = |source| FakeError::Exchange { host: self.host.to_owned(), source };
         let exchange = async {
             self.sender.ready().await?;
             let response = self.sender.send_request(request).await?;
@@ -152,19 +127,14 @@ impl Tunnel {
             Ok(done) => done.map_err(failed),
             Err(_) => {
                 let source = io::ErrorKind::TimedOut.into();
-                Err(FakeError::Connection {
-                    host: self.host.to_owned(),
-                    source,
-                })
+                Err(FakeError::Connection { host: self.host.to_owned(), source })
             }
         }
     }
 }
 
 async fn within<T>(patience: Duration, act: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(patience, act)
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    timeout(patience, act).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Reads up to and with the empty line, byte by byte: what follows it is TLS and is not ours to take.

@@ -25,12 +25,7 @@ impl BaseUrl {
             scheme if *scheme == Scheme::HTTP => false,
             _ => return None,
         };
-        let host = uri
-            .host()?
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .trim_end_matches('.')
-            .to_ascii_lowercase();
+        let host = uri.host()?.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
         if host.is_empty() {
             return None;
         }
@@ -55,22 +50,10 @@ impl BaseUrl {
 /// Scheme, host and port, the port only if it is not the scheme's own.
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, own_port) = if self.https {
-            ("https", 443)
-        } else {
-            ("http", 80)
-        };
+        let (scheme, own_port) = if self.https { ("https", 443) } else { ("http", 80) };
         write!(f, "{scheme}://")?;
-        if self.host.contains(':') {
-            write!(f, "[{}]", self.host)
-        } else {
-            f.write_str(&self.host)
-        }?;
-        if self.port == own_port {
-            Ok(())
-        } else {
-            write!(f, ":{}", self.port)
-        }
+        if self.host.contains(':') { write!(f, "[{}]", self.host) } else { f.write_str(&self.host) }?;
+        if self.port == own_port { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 
@@ -80,35 +63,12 @@ mod tests {
 
     #[test]
     fn host_and_port_are_read_and_nothing_else_is_kept() {
-        let url =
-            BaseUrl::parse(" https://user:sk-ant-FAKE@Gateway.Example.com./v1?key=FAKE ").unwrap();
-        assert_eq!(
-            url,
-            BaseUrl {
-                https: true,
-                host: "gateway.example.com".into(),
-                port: 443
-            }
-        );
+        let url = BaseUrl::parse(" https://user:sk-ant-FAKE@Gateway.Example.com./v1?key=FAKE ").unwrap();
+        assert_eq!(url, BaseUrl { https: true, host: "gateway.example.com".into(), port: 443 });
         assert!(!format!("{url:?} {url}").contains("FAKE"));
-        assert_eq!(
-            BaseUrl::parse("http://[::1]:4000").unwrap().to_string(),
-            "http://[::1]:4000"
-        );
-        assert_eq!(
-            BaseUrl::parse("HTTPS://a.example:443/")
-                .unwrap()
-                .to_string(),
-            "https://a.example"
-        );
-        for bad in [
-            "",
-            "gateway.example.com",
-            "ftp://a.example",
-            "https://",
-            "https:///v1",
-            "https://a b/",
-        ] {
+        assert_eq!(BaseUrl::parse("http://[::1]:4000").unwrap().to_string(), "http://[::1]:4000");
+        assert_eq!(BaseUrl::parse("HTTPS://a.example:443/").unwrap().to_string(), "https://a.example");
+        for bad in ["", "gateway.example.com", "ftp://a.example", "https://", "https:///v1", "https://a b/"] {
             assert_eq!(BaseUrl::parse(bad), None, "{bad:?}");
         }
     }

@@ -41,9 +41,7 @@ pub struct Login<'a> {
 
 impl fmt::Debug for Login<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login")
-            .field("user", &self.user)
-            .finish_non_exhaustive()
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -65,10 +63,7 @@ impl fmt::Debug for ChildEnvironment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set: Vec<_> = self.set.iter().map(|(name, _)| name).collect();
         let mut shown = f.debug_struct("ChildEnvironment");
-        shown
-            .field("set", &set)
-            .field("remove", &self.remove)
-            .field("notices", &self.notices);
+        shown.field("set", &set).field("remove", &self.remove).field("notices", &self.notices);
         shown.field("names_seen", &self.names_seen).finish()
     }
 }
@@ -124,11 +119,7 @@ impl fmt::Display for Notice {
 /// What to change for the child. Pure: everything comes from `parent` and `plan`.
 #[must_use]
 pub fn environment(parent: &ParentEnvironment, plan: &Plan<'_>) -> ChildEnvironment {
-    let value = |name: &str| {
-        parent
-            .get(OsStr::new(name))
-            .filter(|value| !value.is_empty())
-    };
+    let value = |name: &str| parent.get(OsStr::new(name)).filter(|value| !value.is_empty());
     let mut set: BTreeMap<OsString, OsString> = BTreeMap::new();
     let mut notices = plan.trust.notices.clone();
 
@@ -138,34 +129,21 @@ pub fn environment(parent: &ParentEnvironment, plan: &Plan<'_>) -> ChildEnvironm
     // Programs differ in which of the two they prefer, so each keeps its own value if it has one.
     let mut taken_out = BTreeSet::new();
     for (name, other) in [(NO_PROXY[0], NO_PROXY[1]), (NO_PROXY[1], NO_PROXY[0])] {
-        let user = value(name)
-            .or_else(|| value(other))
-            .map(|value| value.to_string_lossy());
+        let user = value(name).or_else(|| value(other)).map(|value| value.to_string_lossy());
         let merged = no_proxy(user.as_deref(), plan.scope, plan.base_url);
         taken_out.extend(merged.taken_out);
         set.insert(name.into(), merged.value.into());
     }
     if !taken_out.is_empty() {
-        notices.push(Notice::NoProxyEntriesRemoved {
-            entries: taken_out.into_iter().collect(),
-        });
+        notices.push(Notice::NoProxyEntriesRemoved { entries: taken_out.into_iter().collect() });
     }
 
-    let remove: Vec<OsString> = ALL_PROXY
-        .iter()
-        .map(OsString::from)
-        .filter(|name| parent.contains_key(name))
-        .collect();
+    let remove: Vec<OsString> = ALL_PROXY.iter().map(OsString::from).filter(|name| parent.contains_key(name)).collect();
     if ALL_PROXY.iter().any(|name| value(name).is_some()) {
         notices.push(Notice::AllProxyRemoved);
     }
 
-    set.extend(
-        plan.trust
-            .variables
-            .iter()
-            .map(|(name, path)| (OsString::from(name), path.clone().into_os_string())),
-    );
+    set.extend(plan.trust.variables.iter().map(|(name, path)| (OsString::from(name), path.clone().into_os_string())));
     // Node's own fetch looks at HTTPS_PROXY only when it is told to (Node 22.21 and 24.5 on).
     if !parent.contains_key(OsStr::new("NODE_USE_ENV_PROXY")) {
         set.insert("NODE_USE_ENV_PROXY".into(), "1".into());
@@ -176,39 +154,21 @@ pub fn environment(parent: &ParentEnvironment, plan: &Plan<'_>) -> ChildEnvironm
     if value("CLAUDE_CODE_CLIENT_CERT").is_some() {
         notices.push(Notice::ClientCertificate);
     }
-    ChildEnvironment {
-        set: set.into_iter().collect(),
-        remove,
-        notices,
-        names_seen: names_seen(parent),
-    }
+    ChildEnvironment { set: set.into_iter().collect(), remove, notices, names_seen: names_seen(parent) }
 }
 
 /// Names, never values, of the variables about Anthropic, Claude, proxies and trust; sorted.
 #[must_use]
 pub fn names_seen(parent: &ParentEnvironment) -> Vec<String> {
-    parent
-        .keys()
-        .filter_map(|name| name.to_str())
-        .filter(|name| is_of_interest(name))
-        .map(str::to_owned)
-        .collect()
+    parent.keys().filter_map(|name| name.to_str()).filter(|name| is_of_interest(name)).map(str::to_owned).collect()
 }
 
 /// Everything but the unreserved characters (RFC 3986 §2.3): clients decode user and password before they send them.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn proxy_url(plan: &Plan<'_>) -> String {
     let login = plan.login.map_or_else(String::new, |login| {
-        format!(
-            "{}:{}@",
-            utf8_percent_encode(login.user, RESERVED),
-            utf8_percent_encode(login.password, RESERVED)
-        )
+        format!("{}:{}@", utf8_percent_encode(login.user, RESERVED), utf8_percent_encode(login.password, RESERVED))
     });
     format!("http://{login}{}", plan.proxy)
 }
@@ -218,10 +178,7 @@ mod tests {
     use super::*;
 
     fn parent(variables: &[(&str, &str)]) -> ParentEnvironment {
-        variables
-            .iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect()
+        variables.iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 
     fn child(variables: &[(&str, &str)]) -> ChildEnvironment {
@@ -231,10 +188,7 @@ mod tests {
         };
         let plan = Plan {
             proxy: "127.0.0.1:4321".parse().unwrap(),
-            login: Some(Login {
-                user: "main lane",
-                password: "FAKE:p@ss/word",
-            }),
+            login: Some(Login { user: "main lane", password: "FAKE:p@ss/word" }),
             scope: &Scope::claude().unwrap(),
             base_url: None,
             trust: &trust,
@@ -243,21 +197,13 @@ mod tests {
     }
 
     fn get<'a>(child: &'a ChildEnvironment, name: &str) -> Option<&'a str> {
-        child
-            .set
-            .iter()
-            .find(|(set, _)| set == name)
-            .and_then(|(_, value)| value.to_str())
+        child.set.iter().find(|(set, _)| set == name).and_then(|(_, value)| value.to_str())
     }
 
     #[test]
     fn a_plain_environment_gets_proxy_loopback_and_trust() {
         let child = child(&[("HOME", "/home/u")]);
-        let names: Vec<_> = child
-            .set
-            .iter()
-            .map(|(name, _)| name.to_str().unwrap())
-            .collect();
+        let names: Vec<_> = child.set.iter().map(|(name, _)| name.to_str().unwrap()).collect();
         assert_eq!(
             names,
             [
@@ -272,17 +218,11 @@ mod tests {
             ]
         );
         for name in PROXY {
-            assert_eq!(
-                get(&child, name),
-                Some("http://main%20lane:FAKE%3Ap%40ss%2Fword@127.0.0.1:4321")
-            );
+            assert_eq!(get(&child, name), Some("http://main%20lane:FAKE%3Ap%40ss%2Fword@127.0.0.1:4321"));
         }
         assert_eq!(get(&child, "no_proxy"), Some("localhost,127.0.0.1,::1"));
         assert_eq!(get(&child, "NODE_EXTRA_CA_CERTS"), Some("/run/x/ca.pem"));
-        assert_eq!(
-            (child.remove, child.notices, child.names_seen),
-            (vec![], vec![], vec![])
-        );
+        assert_eq!((child.remove, child.notices, child.names_seen), (vec![], vec![], vec![]));
     }
 
     #[test]
@@ -292,11 +232,7 @@ mod tests {
             ("ALL_PROXY", "socks5://a.example"),
             ("all_proxy", ""),
         ]);
-        assert!(
-            PROXY
-                .iter()
-                .all(|name| get(&child, name).unwrap().ends_with("@127.0.0.1:4321"))
-        );
+        assert!(PROXY.iter().all(|name| get(&child, name).unwrap().ends_with("@127.0.0.1:4321")));
         assert_eq!(child.remove, ["ALL_PROXY", "all_proxy"]);
         assert_eq!(child.notices, [Notice::AllProxyRemoved]);
         assert_eq!(child.names_seen, ["ALL_PROXY", "all_proxy", "https_proxy"]);
@@ -304,23 +240,12 @@ mod tests {
 
     #[test]
     fn each_case_of_no_proxy_keeps_its_own_entries_and_a_missing_one_takes_the_others() {
-        let both = child(&[
-            ("NO_PROXY", "upper.example,*"),
-            ("no_proxy", "lower.example,api.anthropic.com"),
-        ]);
-        assert_eq!(
-            get(&both, "NO_PROXY"),
-            Some("upper.example,localhost,127.0.0.1,::1")
-        );
-        assert_eq!(
-            get(&both, "no_proxy"),
-            Some("lower.example,localhost,127.0.0.1,::1")
-        );
+        let both = child(&[("NO_PROXY", "upper.example,*"), ("no_proxy", "lower.example,api.anthropic.com")]);
+        assert_eq!(get(&both, "NO_PROXY"), Some("upper.example,localhost,127.0.0.1,::1"));
+        assert_eq!(get(&both, "no_proxy"), Some("lower.example,localhost,127.0.0.1,::1"));
         assert_eq!(
             both.notices,
-            [Notice::NoProxyEntriesRemoved {
-                entries: vec!["*".into(), "api.anthropic.com".into()]
-            }]
+            [Notice::NoProxyEntriesRemoved { entries: vec!["*".into(), "api.anthropic.com".into()] }]
         );
         let one = child(&[("NO_PROXY", "upper.example"), ("no_proxy", "")]);
         assert_eq!(get(&one, "no_proxy"), get(&one, "NO_PROXY"));
@@ -334,10 +259,7 @@ mod tests {
             ("CLAUDE_CODE_CLIENT_CERT", "/c.pem"),
         ]);
         assert_eq!(get(&child, "NODE_USE_ENV_PROXY"), None);
-        assert_eq!(
-            child.notices,
-            [Notice::VerificationOff, Notice::ClientCertificate]
-        );
+        assert_eq!(child.notices, [Notice::VerificationOff, Notice::ClientCertificate]);
     }
 
     #[test]
@@ -348,14 +270,7 @@ mod tests {
             ("HTTPS_PROXY", "http://u:FAKE@p"),
         ]);
         assert!(!format!("{child:?}").contains("FAKE"));
-        assert_eq!(
-            child.names_seen,
-            [
-                "ANTHROPIC_API_KEY",
-                "CLAUDE_CODE_OAUTH_TOKEN",
-                "HTTPS_PROXY"
-            ]
-        );
+        assert_eq!(child.names_seen, ["ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "HTTPS_PROXY"]);
     }
 
     #[test]
@@ -367,9 +282,6 @@ mod tests {
             base_url: None,
             trust: &TrustFiles::default(),
         };
-        assert_eq!(
-            get(&environment(&parent(&[]), &plan), "HTTPS_PROXY"),
-            Some("http://[::1]:8080")
-        );
+        assert_eq!(get(&environment(&parent(&[]), &plan), "HTTPS_PROXY"), Some("http://[::1]:8080"));
     }
 }

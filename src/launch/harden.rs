@@ -21,11 +21,5 @@ pub fn deny_tracing() -> io::Result<()> {
 /// What the operating system said.
 pub fn forbid_core_dumps() -> io::Result<()> {
     let limit = getrlimit(Resource::Core);
-    Ok(setrlimit(
-        Resource::Core,
-        Rlimit {
-            current: Some(0),
-            maximum: limit.maximum,
-        },
-    )?)
+    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: limit.maximum })?)
 }

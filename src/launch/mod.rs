@@ -20,9 +20,7 @@ mod trust;
 mod variables;
 
 pub use base_url::BaseUrl;
-pub use environment::{
-    ChildEnvironment, Login, Notice, ParentEnvironment, Plan, environment, names_seen,
-};
+pub use environment::{ChildEnvironment, Login, Notice, ParentEnvironment, Plan, environment, names_seen};
 pub use error::LaunchError;
 pub use harden::{deny_tracing, forbid_core_dumps};
 pub use spawn::{Outcome, Running, spawn};

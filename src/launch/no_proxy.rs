@@ -18,25 +18,13 @@ pub(super) struct NoProxy {
 ///
 /// With every host in scope only the hosts of Claude Code and of the base URL count: other entries are the user's decision.
 pub(super) fn no_proxy(user: Option<&str>, scope: &Scope, base_url: Option<&BaseUrl>) -> NoProxy {
-    let claude = if scope.is_everything() {
-        Scope::claude().ok()
-    } else {
-        None
-    };
-    let mut patterns: Vec<Pattern> = scope
-        .patterns()
-        .chain(claude.iter().flat_map(Scope::patterns))
-        .cloned()
-        .collect();
+    let claude = if scope.is_everything() { Scope::claude().ok() } else { None };
+    let mut patterns: Vec<Pattern> = scope.patterns().chain(claude.iter().flat_map(Scope::patterns)).cloned().collect();
     patterns.extend(base_url.map(|url| Pattern::Host(url.host.clone())));
 
     let mut kept: Vec<&str> = Vec::new();
     let mut taken_out = Vec::new();
-    for entry in user
-        .unwrap_or_default()
-        .split([',', ' ', '\t'])
-        .filter(|entry| !entry.is_empty())
-    {
+    for entry in user.unwrap_or_default().split([',', ' ', '\t']).filter(|entry| !entry.is_empty()) {
         if patterns.iter().any(|pattern| covers(entry, pattern)) {
             taken_out.push(entry.to_owned());
         } else {
@@ -48,10 +36,7 @@ pub(super) fn no_proxy(user: Option<&str>, scope: &Scope, base_url: Option<&Base
             kept.push(host);
         }
     }
-    NoProxy {
-        value: kept.join(","),
-        taken_out,
-    }
+    NoProxy { value: kept.join(","), taken_out }
 }
 
 /// Whether some client may read this entry so that it covers a host of the pattern. Clients differ over leading dots, stars, ports
@@ -66,61 +51,37 @@ fn covers(entry: &str, pattern: &Pattern) -> bool {
         return network_covers(&entry, address);
     }
     let entry = without_port(&entry);
-    let entry = entry
-        .trim_start_matches('*')
-        .trim_start_matches('.')
-        .trim_end_matches('.');
-    let below = |name: &str, domain: &str| {
-        name.strip_suffix(domain)
-            .is_some_and(|rest| rest.ends_with('.'))
-    };
+    let entry = entry.trim_start_matches('*').trim_start_matches('.').trim_end_matches('.');
+    let below = |name: &str, domain: &str| name.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
     !entry.is_empty()
-        && (entry == name
-            || below(name, entry)
-            || (matches!(pattern, Pattern::Domain(_)) && below(entry, name)))
+        && (entry == name || below(name, entry) || (matches!(pattern, Pattern::Domain(_)) && below(entry, name)))
 }
 
 fn without_port(entry: &str) -> &str {
     match entry.rsplit_once(':') {
-        Some((host, port))
-            if !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) =>
-        {
-            host
-        }
+        Some((host, port)) if !host.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => entry,
     }
 }
 
 /// An address, with or without brackets and port, or a network in CIDR form.
 fn network_covers(entry: &str, address: IpAddr) -> bool {
-    let plain = |text: &str| {
-        text.trim_start_matches('[')
-            .trim_end_matches(']')
-            .parse::<IpAddr>()
-            .ok()
-    };
+    let plain = |text: &str| text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
     if let Some((network, length)) = entry.split_once('/') {
         let Some((network, length)) = plain(network).zip(length.parse::<u32>().ok()) else {
             return false;
         };
         return match (network, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => same_prefix(
-                network.to_bits().into(),
-                address.to_bits().into(),
-                32,
-                length,
-            ),
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                same_prefix(network.to_bits().into(), address.to_bits().into(), 32, length)
+            }
             (IpAddr::V6(network), IpAddr::V6(address)) => {
                 same_prefix(network.to_bits(), address.to_bits(), 128, length)
             }
             _ => false,
         };
     }
-    let host = if entry.starts_with('[') {
-        entry.split(']').next().unwrap_or(entry)
-    } else {
-        without_port(entry)
-    };
+    let host = if entry.starts_with('[') { entry.split(']').next().unwrap_or(entry) } else { without_port(entry) };
     plain(host) == Some(address)
 }
 
@@ -149,14 +110,8 @@ mod tests {
         assert_eq!(merged("", None), (ADDED.into(), vec![]));
         let kept = "internal.example,.corp.example,10.0.0.0/8,gitlab.example:8443";
         assert_eq!(merged(kept, None), (format!("{kept},{ADDED}"), vec![]));
-        assert_eq!(
-            merged("localhost, 127.0.0.1 ,::1", None),
-            (ADDED.into(), vec![])
-        );
-        assert_eq!(
-            merged("notanthropic.com,anthropic.com.example", None).1,
-            Vec::<String>::new()
-        );
+        assert_eq!(merged("localhost, 127.0.0.1 ,::1", None), (ADDED.into(), vec![]));
+        assert_eq!(merged("notanthropic.com,anthropic.com.example", None).1, Vec::<String>::new());
     }
 
     #[test]
@@ -190,10 +145,7 @@ mod tests {
             merged(".example.com,b.example", gateway),
             (format!("b.example,{ADDED}"), vec![".example.com".into()])
         );
-        assert_eq!(
-            merged("other.gateway.example.com", gateway).1,
-            Vec::<String>::new()
-        );
+        assert_eq!(merged("other.gateway.example.com", gateway).1, Vec::<String>::new());
         assert_eq!(
             merged("localhost", Some("http://localhost:4000")),
             ("127.0.0.1,::1".into(), vec!["localhost".into()])
@@ -202,16 +154,9 @@ mod tests {
         for entry in ["127.0.0.0/8", "127.0.0.1", "127.0.0.1:4000", "0.0.0.0/0"] {
             assert_eq!(merged(entry, Some("http://127.0.0.1:4000")).1, [entry]);
         }
+        assert_eq!(merged("[::1]:4000,::/0,fe80::/10", Some("http://[::1]:4000")).1, ["[::1]:4000", "::/0"]);
         assert_eq!(
-            merged("[::1]:4000,::/0,fe80::/10", Some("http://[::1]:4000")).1,
-            ["[::1]:4000", "::/0"]
-        );
-        assert_eq!(
-            merged(
-                "10.0.0.0/8,127.0.0.0/99,127.0.0.0/x",
-                Some("http://127.0.0.1:4000")
-            )
-            .1,
+            merged("10.0.0.0/8,127.0.0.0/99,127.0.0.0/x", Some("http://127.0.0.1:4000")).1,
             Vec::<String>::new()
         );
     }
@@ -222,10 +167,7 @@ mod tests {
         let merged = no_proxy(Some("internal.example,api.anthropic.com"), &scope, None);
         assert_eq!(
             (merged.value, merged.taken_out),
-            (
-                format!("internal.example,{ADDED}"),
-                vec!["api.anthropic.com".to_owned()]
-            )
+            (format!("internal.example,{ADDED}"), vec!["api.anthropic.com".to_owned()])
         );
     }
 }

@@ -59,39 +59,22 @@ pub struct SettingsFacts {
 /// The places where Claude Code looks for settings, weakest first. `CLAUDE_CONFIG_DIR` moves the user's.
 #[must_use]
 pub fn places(parent: &ParentEnvironment, working_dir: &Path) -> Vec<(Level, PathBuf)> {
-    let named = |name: &str| {
-        parent
-            .get(OsStr::new(name))
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let user =
-        named("CLAUDE_CONFIG_DIR").or_else(|| named("HOME").map(|home| home.join(".claude")));
+    let named = |name: &str| parent.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let user = named("CLAUDE_CONFIG_DIR").or_else(|| named("HOME").map(|home| home.join(".claude")));
     let managed = Path::new(if cfg!(target_os = "macos") {
         "/Library/Application Support/ClaudeCode"
     } else {
         "/etc/claude-code"
     });
-    let mut places: Vec<_> = user
-        .map(|dir| (Level::User, dir.join("settings.json")))
-        .into_iter()
-        .collect();
+    let mut places: Vec<_> = user.map(|dir| (Level::User, dir.join("settings.json"))).into_iter().collect();
     places.push((Level::Project, working_dir.join(".claude/settings.json")));
-    places.push((
-        Level::Local,
-        working_dir.join(".claude/settings.local.json"),
-    ));
+    places.push((Level::Local, working_dir.join(".claude/settings.local.json")));
     places.push((Level::Managed, managed.join("managed-settings.json")));
-    let mut parts: Vec<PathBuf> = (std::fs::read_dir(managed.join("managed-settings.d"))
-        .into_iter()
-        .flatten()
-        .flatten())
-    .map(|entry| entry.path())
-    .filter(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "json")
-    })
-    .collect();
+    let mut parts: Vec<PathBuf> =
+        (std::fs::read_dir(managed.join("managed-settings.d")).into_iter().flatten().flatten())
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .collect();
     parts.sort();
     places.extend(parts.into_iter().map(|path| (Level::Managed, path)));
     places
@@ -101,22 +84,13 @@ impl SettingsFacts {
     /// Reads the files that are there. One that cannot be read or is not JSON is listed with its problem.
     #[must_use]
     pub fn read(places: impl IntoIterator<Item = (Level, PathBuf)>) -> Self {
-        Self {
-            files: places
-                .into_iter()
-                .filter_map(|(level, path)| SettingsFile::read(level, path))
-                .collect(),
-        }
+        Self { files: places.into_iter().filter_map(|(level, path)| SettingsFile::read(level, path)).collect() }
     }
 
     /// Where `ANTHROPIC_BASE_URL` points to for Claude Code: the strongest file that sets it, or else the environment.
     #[must_use]
     pub fn base_url(&self, parent: &ParentEnvironment) -> Option<BaseUrl> {
-        let from_file = self
-            .files
-            .iter()
-            .rev()
-            .find_map(|file| file.base_url.clone());
+        let from_file = self.files.iter().rev().find_map(|file| file.base_url.clone());
         from_file.or_else(|| {
             let value = parent.get(OsStr::new("ANTHROPIC_BASE_URL"))?.to_str()?;
             BaseUrl::parse(value)
@@ -133,10 +107,7 @@ impl SettingsFacts {
     /// through us, or does not trust us.
     pub fn overrides(&self) -> impl Iterator<Item = (&Path, &str)> {
         self.files.iter().flat_map(|file| {
-            file.env_names
-                .iter()
-                .filter(|name| is_ours(name))
-                .map(|name| (file.path.as_path(), name.as_str()))
+            file.env_names.iter().filter(|name| is_ours(name)).map(|name| (file.path.as_path(), name.as_str()))
         })
     }
 }
@@ -152,22 +123,13 @@ fn is_ours(name: &str) -> bool {
 impl SettingsFile {
     /// `None` if there is no such file.
     fn read(level: Level, path: PathBuf) -> Option<Self> {
-        let mut file = Self {
-            path,
-            level,
-            env_names: Vec::new(),
-            base_url: None,
-            api_key_helper: false,
-            problem: None,
-        };
+        let mut file =
+            Self { path, level, env_names: Vec::new(), base_url: None, api_key_helper: false, problem: None };
         let text = match contents(&file.path) {
             Ok(Some(text)) => text,
             Ok(None) => return None,
             Err(problem) => {
-                return Some(Self {
-                    problem: Some(problem),
-                    ..file
-                });
+                return Some(Self { problem: Some(problem), ..file });
             }
         };
         // Serde would also take a list for the members of an object.
@@ -188,12 +150,7 @@ impl SettingsFile {
 fn contents(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str> {
     let meta = match std::fs::metadata(path) {
         Ok(meta) => meta,
-        Err(error)
-            if matches!(
-                error.kind(),
-                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }
         Err(_) => return Err("it cannot be read"),
@@ -201,9 +158,7 @@ fn contents(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, &'static str> {
     if !meta.is_file() || meta.len() > FILE_LIMIT {
         return Err("it is not a regular file, or too large");
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(
-        usize::try_from(meta.len()).unwrap_or(0).saturating_add(1),
-    ));
+    let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(meta.len()).unwrap_or(0).saturating_add(1)));
     let read = File::open(path).and_then(|file| file.take(FILE_LIMIT).read_to_end(&mut text));
     read.map(|_| Some(text)).map_err(|_| "it cannot be read")
 }
@@ -280,34 +235,20 @@ mod tests {
         let file = &facts.files[0];
         assert_eq!(
             file.env_names,
-            [
-                "ANTHROPIC_AUTH_TOKEN",
-                "ANTHROPIC_BASE_URL",
-                "CLAUDE_CODE_MAX_OUTPUT_TOKENS",
-                "HTTPS_PROXY"
-            ]
+            ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "CLAUDE_CODE_MAX_OUTPUT_TOKENS", "HTTPS_PROXY"]
         );
         assert_eq!(file.base_url.as_ref().unwrap().host, "gateway.example.com");
         assert!(file.api_key_helper && facts.has_api_key_helper());
         assert!(!format!("{facts:?}").contains("FAKE"));
-        assert_eq!(
-            facts.overrides().map(|(_, name)| name).collect::<Vec<_>>(),
-            ["HTTPS_PROXY"]
-        );
+        assert_eq!(facts.overrides().map(|(_, name)| name).collect::<Vec<_>>(), ["HTTPS_PROXY"]);
     }
 
     #[test]
     fn the_strongest_file_decides_and_a_file_beats_the_environment() {
         let url = |host: &str| format!(r#"{{"env": {{"ANTHROPIC_BASE_URL": "https://{host}"}}}}"#);
-        let parent = ParentEnvironment::from([(
-            "ANTHROPIC_BASE_URL".into(),
-            "http://localhost:4000".into(),
-        )]);
+        let parent = ParentEnvironment::from([("ANTHROPIC_BASE_URL".into(), "http://localhost:4000".into())]);
         let (_a, none) = facts(&[(Level::User, "{}")]);
-        assert_eq!(
-            none.base_url(&parent).unwrap().to_string(),
-            "http://localhost:4000"
-        );
+        assert_eq!(none.base_url(&parent).unwrap().to_string(), "http://localhost:4000");
         let (_b, both) = facts(&[
             (Level::User, &url("user.example")),
             (Level::Local, &url("local.example")),
@@ -336,10 +277,8 @@ mod tests {
     #[test]
     fn missing_files_are_not_listed_and_a_folder_is_a_problem() {
         let dir = tempfile::tempdir().unwrap();
-        let facts = SettingsFacts::read([
-            (Level::User, dir.path().join("none.json")),
-            (Level::Local, dir.path().to_owned()),
-        ]);
+        let facts =
+            SettingsFacts::read([(Level::User, dir.path().join("none.json")), (Level::Local, dir.path().to_owned())]);
         assert_eq!(facts.files.len(), 1);
         assert!(facts.files[0].problem.is_some());
     }
@@ -348,26 +287,12 @@ mod tests {
     fn the_places_are_those_of_claude_code() {
         let parent = ParentEnvironment::from([("HOME".into(), "/home/u".into())]);
         let found = places(&parent, Path::new("/work/p"));
-        assert_eq!(
-            found[0],
-            (Level::User, "/home/u/.claude/settings.json".into())
-        );
-        assert_eq!(
-            found[1],
-            (Level::Project, "/work/p/.claude/settings.json".into())
-        );
-        assert_eq!(
-            found[2],
-            (Level::Local, "/work/p/.claude/settings.local.json".into())
-        );
+        assert_eq!(found[0], (Level::User, "/home/u/.claude/settings.json".into()));
+        assert_eq!(found[1], (Level::Project, "/work/p/.claude/settings.json".into()));
+        assert_eq!(found[2], (Level::Local, "/work/p/.claude/settings.local.json".into()));
         assert_eq!(found[3].0, Level::Managed);
-        let moved = ParentEnvironment::from([
-            ("HOME".into(), "/home/u".into()),
-            ("CLAUDE_CONFIG_DIR".into(), "/c".into()),
-        ]);
-        assert_eq!(
-            places(&moved, Path::new("/p"))[0].1,
-            Path::new("/c/settings.json")
-        );
+        let moved =
+            ParentEnvironment::from([("HOME".into(), "/home/u".into()), ("CLAUDE_CONFIG_DIR".into(), "/c".into())]);
+        assert_eq!(places(&moved, Path::new("/p"))[0].1, Path::new("/c/settings.json"));
     }
 }

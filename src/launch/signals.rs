@@ -35,11 +35,7 @@ impl Signals {
         let ignored = ignored_signals();
         let stream = |kind: Signal| {
             let number = kind.as_raw();
-            if is_ignored(&ignored, number) {
-                Ok(None)
-            } else {
-                signal(SignalKind::from_raw(number)).map(Some)
-            }
+            if is_ignored(&ignored, number) { Ok(None) } else { signal(SignalKind::from_raw(number)).map(Some) }
         };
         Ok(Self {
             interrupt: stream(Signal::INT)?,
@@ -97,15 +93,11 @@ pub(super) fn stop_ourselves() {
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0)
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 fn is_ignored(mask: &u64, number: i32) -> bool {
-    u32::try_from(number - 1)
-        .ok()
-        .and_then(|bit| mask.checked_shr(bit))
-        .is_some_and(|mask| mask & 1 == 1)
+    u32::try_from(number - 1).ok().and_then(|bit| mask.checked_shr(bit)).is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(test)]

@@ -59,27 +59,15 @@ pub struct Running {
 ///
 /// # Errors
 /// [`LaunchError::NotFound`], [`LaunchError::NoInterpreter`], [`LaunchError::NotExecutable`], [`LaunchError::Supervise`].
-pub fn spawn(
-    program: &OsStr,
-    arguments: &[OsString],
-    environment: &ChildEnvironment,
-) -> Result<Running, LaunchError> {
+pub fn spawn(program: &OsStr, arguments: &[OsString], environment: &ChildEnvironment) -> Result<Running, LaunchError> {
     let signals = Signals::install().map_err(LaunchError::Supervise)?;
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .envs(environment.set.iter().map(|(name, value)| (name, value)));
+    command.args(arguments).envs(environment.set.iter().map(|(name, value)| (name, value)));
     for name in &environment.remove {
         command.env_remove(name);
     }
-    let child = command
-        .spawn()
-        .map_err(|error| not_started(program, error))?;
-    Ok(Running {
-        child,
-        signals,
-        terminal: has_terminal(),
-    })
+    let child = command.spawn().map_err(|error| not_started(program, error))?;
+    Ok(Running { child, signals, terminal: has_terminal() })
 }
 
 impl Running {
@@ -119,10 +107,7 @@ impl Running {
     }
 
     async fn follow_a_stop(&self) {
-        let Some(child) = self
-            .pid()
-            .filter(|child| self.terminal && is_stopped(*child))
-        else {
+        let Some(child) = self.pid().filter(|child| self.terminal && is_stopped(*child)) else {
             return;
         };
         tokio::time::sleep(STOP_SETTLES).await;
@@ -133,10 +118,7 @@ impl Running {
 
     /// The child's number; none once its end was noticed, so that no other process gets its signals.
     fn pid(&self) -> Option<Pid> {
-        self.child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw)
+        self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
     }
 
     fn send(&self, signal: Signal) {
@@ -161,8 +143,7 @@ fn is_there(program: &OsStr) -> bool {
     if Path::new(program).components().count() > 1 {
         return Path::new(program).is_file();
     }
-    std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }
 
 #[cfg(test)]
@@ -174,10 +155,7 @@ mod tests {
 
     fn environment(set: &[(&str, &str)], remove: &[&str]) -> ChildEnvironment {
         ChildEnvironment {
-            set: set
-                .iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
+            set: set.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             remove: remove.iter().map(OsString::from).collect(),
             ..ChildEnvironment::default()
         }
@@ -192,40 +170,29 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("environment");
         let environment = environment(
-            &[
-                ("HTTPS_PROXY", "http://u:FAKE@127.0.0.1:1"),
-                ("OUT", file.to_str().unwrap()),
-            ],
+            &[("HTTPS_PROXY", "http://u:FAKE@127.0.0.1:1"), ("OUT", file.to_str().unwrap())],
             &["CARGO_MANIFEST_DIR"],
         );
         assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
-        let outcome = shell("env > \"$OUT\"; exit 7", &environment)
-            .wait()
-            .await
-            .unwrap();
+        let outcome = shell("env > \"$OUT\"; exit 7", &environment).wait().await.unwrap();
         assert_eq!((outcome, outcome.exit_code()), (Outcome::Exited(7), 7));
         let seen = std::fs::read_to_string(file).unwrap();
-        assert!(
-            seen.lines()
-                .any(|line| line == "HTTPS_PROXY=http://u:FAKE@127.0.0.1:1")
-        );
+        assert!(seen.lines().any(|line| line == "HTTPS_PROXY=http://u:FAKE@127.0.0.1:1"));
         assert!(seen.lines().any(|line| line.starts_with("PATH=")));
         assert!(!seen.contains("CARGO_MANIFEST_DIR="));
     }
 
     #[tokio::test]
     async fn a_child_that_dies_of_a_signal_is_reported_as_shells_do() {
-        let outcome = shell("kill -KILL $$", &ChildEnvironment::default())
-            .wait()
-            .await
-            .unwrap();
+        let outcome = shell("kill -KILL $$", &ChildEnvironment::default()).wait().await.unwrap();
         assert_eq!((outcome, outcome.exit_code()), (Outcome::Signalled(9), 137));
     }
 
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_child_that_stops_and_goes_on_is_waited_for() {
-        let script = "(while ! grep -q '^State:.*T' /proc/$$/status; do :; done; kill -CONT $$) & kill -STOP $$; exit 3";
+        let script =
+            "(while ! grep -q '^State:.*T' /proc/$$/status; do :; done; kill -CONT $$) & kill -STOP $$; exit 3";
         let mut running = shell(script, &ChildEnvironment::default());
         // With a terminal the whole test would stop with it.
         running.terminal = false;
@@ -241,27 +208,14 @@ mod tests {
             std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
             path.into_os_string()
         };
-        let failure = |program: &OsStr| {
-            spawn(program, &[], &ChildEnvironment::default())
-                .err()
-                .unwrap()
-        };
+        let failure = |program: &OsStr| spawn(program, &[], &ChildEnvironment::default()).err().unwrap();
         let missing = failure(OsStr::new("no-such-program-of-anyone"));
         assert!(matches!(missing, LaunchError::NotFound { .. }) && missing.exit_code() == 127);
         let plain = failure(&file("plain", "text", 0o644));
-        assert!(
-            matches!(plain, LaunchError::NotExecutable { .. }) && plain.exit_code() == 126,
-            "{plain}"
-        );
+        assert!(matches!(plain, LaunchError::NotExecutable { .. }) && plain.exit_code() == 126, "{plain}");
         let orphan = failure(&file("orphan", "#!/no/such/interpreter\n", 0o755));
-        assert!(
-            matches!(orphan, LaunchError::NoInterpreter { .. }) && orphan.exit_code() == 126,
-            "{orphan}"
-        );
+        assert!(matches!(orphan, LaunchError::NoInterpreter { .. }) && orphan.exit_code() == 126, "{orphan}");
         let folder = failure(dir.path().as_os_str());
-        assert!(
-            matches!(folder, LaunchError::NotExecutable { .. }),
-            "{folder}"
-        );
+        assert!(matches!(folder, LaunchError::NotExecutable { .. }), "{folder}");
     }
 }

@@ -30,10 +30,7 @@ impl TempDir {
     /// [`LaunchError::TempDir`] if no folder can be made; [`LaunchError::Random`].
     pub fn create(parent: &ParentEnvironment) -> Result<Self, LaunchError> {
         let named = |name: &str| {
-            parent
-                .get(OsStr::new(name))
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute() && path.is_dir())
+            parent.get(OsStr::new(name)).map(PathBuf::from).filter(|path| path.is_absolute() && path.is_dir())
         };
         let fallback = named("TMPDIR").unwrap_or_else(|| "/tmp".into());
         match named("XDG_RUNTIME_DIR").map(|dir| Self::create_in(&dir)) {
@@ -50,19 +47,9 @@ impl TempDir {
         remove_stale(dir);
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|_| LaunchError::Random)?;
-        let path = dir.join(format!(
-            "{PREFIX}{}-{:016x}",
-            std::process::id(),
-            u64::from_be_bytes(random)
-        ));
-        let failed = |source: io::Error| LaunchError::TempDir {
-            path: path.clone(),
-            source,
-        };
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&path)
-            .map_err(failed)?;
+        let path = dir.join(format!("{PREFIX}{}-{:016x}", std::process::id(), u64::from_be_bytes(random)));
+        let failed = |source: io::Error| LaunchError::TempDir { path: path.clone(), source };
+        DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;
         let lock = create_new(&path.join(LOCK)).and_then(|file| {
             flock(&file, FlockOperation::NonBlockingLockExclusive)?;
             Ok(file)
@@ -84,10 +71,7 @@ impl TempDir {
     pub fn write(&self, name: &str, content: &[u8]) -> Result<PathBuf, LaunchError> {
         let path = self.path.join(name);
         let written = create_new(&path).and_then(|mut file| file.write_all(content));
-        written.map_err(|source| LaunchError::TempDir {
-            path: path.clone(),
-            source,
-        })?;
+        written.map_err(|source| LaunchError::TempDir { path: path.clone(), source })?;
         Ok(path)
     }
 }
@@ -101,22 +85,14 @@ impl Drop for TempDir {
 
 fn create_new(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(flags)
-        .open(path)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(flags).open(path)
 }
 
 /// Removes folders of ours whose process is gone. Anything doubtful stays.
 fn remove_stale(dir: &Path) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let stale = name
-            .to_str()
-            .and_then(owner)
-            .is_some_and(|pid| is_gone(pid) && is_ours(&entry.path()));
+        let stale = name.to_str().and_then(owner).is_some_and(|pid| is_gone(pid) && is_ours(&entry.path()));
         if stale && is_unlocked(&entry.path()) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
@@ -127,11 +103,7 @@ fn remove_stale(dir: &Path) {
 fn owner(name: &str) -> Option<Pid> {
     let (pid, random) = name.strip_prefix(PREFIX)?.split_once('-')?;
     let hexadecimal = random.len() == 16 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if hexadecimal {
-        Pid::from_raw(pid.parse().ok().filter(|pid| *pid > 0)?)
-    } else {
-        None
-    }
+    if hexadecimal { Pid::from_raw(pid.parse().ok().filter(|pid| *pid > 0)?) } else { None }
 }
 
 fn is_gone(pid: Pid) -> bool {
@@ -139,17 +111,12 @@ fn is_gone(pid: Pid) -> bool {
 }
 
 fn is_ours(path: &Path) -> bool {
-    std::fs::symlink_metadata(path)
-        .is_ok_and(|meta| meta.is_dir() && meta.uid() == geteuid().as_raw())
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir() && meta.uid() == geteuid().as_raw())
 }
 
 fn is_unlocked(path: &Path) -> bool {
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
-    match OpenOptions::new()
-        .read(true)
-        .custom_flags(flags)
-        .open(path.join(LOCK))
-    {
+    match OpenOptions::new().read(true).custom_flags(flags).open(path.join(LOCK)) {
         Ok(file) => flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok(),
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     }
@@ -189,10 +156,7 @@ mod tests {
         let outer = tempfile::tempdir().unwrap();
         let dir = TempDir::create_in(outer.path()).unwrap();
         dir.write("a", b"first").unwrap();
-        assert!(matches!(
-            dir.write("a", b"second"),
-            Err(LaunchError::TempDir { .. })
-        ));
+        assert!(matches!(dir.write("a", b"second"), Err(LaunchError::TempDir { .. })));
         let target = outer.path().join("target");
         symlink(&target, dir.path().join("b")).unwrap();
         assert!(dir.write("b", b"through the link").is_err());
@@ -204,12 +168,8 @@ mod tests {
         let outer = tempfile::tempdir().unwrap();
         let alive = TempDir::create_in(outer.path()).unwrap();
         let dead = dead_pid();
-        let stale = outer
-            .path()
-            .join(format!("authtrace-{dead}-0123456789abcdef"));
-        let locked = outer
-            .path()
-            .join(format!("authtrace-{dead}-fedcba9876543210"));
+        let stale = outer.path().join(format!("authtrace-{dead}-0123456789abcdef"));
+        let locked = outer.path().join(format!("authtrace-{dead}-fedcba9876543210"));
         for path in [&stale, &locked] {
             std::fs::create_dir(path).unwrap();
             std::fs::write(path.join(LOCK), "").unwrap();
@@ -222,24 +182,14 @@ mod tests {
             "authtrace-x".into(),
             "other".into(),
         ];
-        others
-            .iter()
-            .for_each(|name| std::fs::create_dir(outer.path().join(name)).unwrap());
+        others.iter().for_each(|name| std::fs::create_dir(outer.path().join(name)).unwrap());
         let elsewhere = outer.path().join("other/keep");
         std::fs::write(&elsewhere, "").unwrap();
-        symlink(
-            outer.path().join("other"),
-            outer
-                .path()
-                .join(format!("authtrace-{dead}-aaaaaaaaaaaaaaaa")),
-        )
-        .unwrap();
+        symlink(outer.path().join("other"), outer.path().join(format!("authtrace-{dead}-aaaaaaaaaaaaaaaa"))).unwrap();
 
         let fresh = TempDir::create_in(outer.path()).unwrap();
         assert!(!stale.exists());
-        assert!(
-            alive.path().exists() && fresh.path().exists() && locked.exists() && elsewhere.exists()
-        );
+        assert!(alive.path().exists() && fresh.path().exists() && locked.exists() && elsewhere.exists());
         assert!(others.iter().all(|name| outer.path().join(name).exists()));
     }
 
@@ -247,22 +197,9 @@ mod tests {
     fn the_runtime_folder_is_preferred_if_it_can_be_used() {
         let (runtime, tmp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let environment = |runtime: &Path| {
-            ParentEnvironment::from([
-                ("XDG_RUNTIME_DIR".into(), runtime.into()),
-                ("TMPDIR".into(), tmp.path().into()),
-            ])
+            ParentEnvironment::from([("XDG_RUNTIME_DIR".into(), runtime.into()), ("TMPDIR".into(), tmp.path().into())])
         };
-        assert!(
-            TempDir::create(&environment(runtime.path()))
-                .unwrap()
-                .path()
-                .starts_with(runtime.path())
-        );
-        assert!(
-            TempDir::create(&environment(&runtime.path().join("missing")))
-                .unwrap()
-                .path()
-                .starts_with(tmp.path())
-        );
+        assert!(TempDir::create(&environment(runtime.path())).unwrap().path().starts_with(runtime.path()));
+        assert!(TempDir::create(&environment(&runtime.path().join("missing"))).unwrap().path().starts_with(tmp.path()));
     }
 }

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::ca::{Scope, bundle};
 
 use super::{
-    BaseUrl, Effect, LaunchError, Notice, ParentEnvironment, TRUST_VARIABLES, TempDir, TrustGroup,
-    TrustVariable,
+    BaseUrl, Effect, LaunchError, Notice, ParentEnvironment, TRUST_VARIABLES, TempDir, TrustGroup, TrustVariable,
 };
 
 /// Which clients are told to trust our root.
@@ -22,15 +21,9 @@ impl Trust {
     /// [`LaunchError::Ca`] if the built-in scope cannot be read.
     pub fn for_scope(scope: &Scope, base_url: Option<&BaseUrl>) -> Result<Self, LaunchError> {
         let claude = Scope::claude()?;
-        let expected =
-            |name: &str| claude.covers(name) || base_url.is_some_and(|url| url.host == name);
-        let all =
-            scope.is_everything() || scope.patterns().any(|pattern| !expected(pattern.name()));
-        Ok(Self(
-            TrustGroup::all()
-                .filter(|group| all || group.meets_claude_hosts())
-                .collect(),
-        ))
+        let expected = |name: &str| claude.covers(name) || base_url.is_some_and(|url| url.host == name);
+        let all = scope.is_everything() || scope.patterns().any(|pattern| !expected(pattern.name()));
+        Ok(Self(TrustGroup::all().filter(|group| all || group.meets_claude_hosts()).collect()))
     }
 
     /// Reads the value of `--trust`: groups with commas between them, or `all`, or `none`.
@@ -41,11 +34,7 @@ impl Trust {
         match list.trim() {
             "all" => Ok(Self(TrustGroup::all().collect())),
             "none" => Ok(Self(BTreeSet::new())),
-            list => list
-                .split(',')
-                .map(|name| name.trim().parse())
-                .collect::<Result<_, _>>()
-                .map(Self),
+            list => list.split(',').map(|name| name.trim().parse()).collect::<Result<_, _>>().map(Self),
         }
     }
 
@@ -59,8 +48,7 @@ impl Trust {
     }
 
     fn includes(&self, variable: &TrustVariable, parent: &ParentEnvironment) -> bool {
-        self.0.contains(&variable.group)
-            && (!variable.only_if_set || users_file(parent, variable.name).is_some())
+        self.0.contains(&variable.group) && (!variable.only_if_set || users_file(parent, variable.name).is_some())
     }
 }
 
@@ -90,26 +78,18 @@ impl TrustFiles {
         parent: &ParentEnvironment,
     ) -> Result<Self, LaunchError> {
         let root = dir.write("ca.pem", root_pem.as_bytes())?;
-        let mut files = Self {
-            root,
-            ..Self::default()
-        };
+        let mut files = Self { root, ..Self::default() };
         let mut system: Option<PathBuf> = None;
-        for variable in TRUST_VARIABLES
-            .iter()
-            .filter(|variable| trust.includes(variable, parent))
-        {
+        for variable in TRUST_VARIABLES.iter().filter(|variable| trust.includes(variable, parent)) {
             let file = match (users_file(parent, variable.name), variable.effect) {
                 (Some(users), _) => match bundle::certificates_in(users) {
-                    Ok(theirs) => dir.write(
-                        &format!("{}.pem", variable.name),
-                        bundle::merge(root_pem, &theirs).as_bytes(),
-                    )?,
+                    Ok(theirs) => {
+                        dir.write(&format!("{}.pem", variable.name), bundle::merge(root_pem, &theirs).as_bytes())?
+                    }
                     Err(_) => {
-                        files.notices.push(Notice::TrustFileUnreadable {
-                            variable: variable.name,
-                            path: users.to_owned(),
-                        });
+                        files
+                            .notices
+                            .push(Notice::TrustFileUnreadable { variable: variable.name, path: users.to_owned() });
                         continue;
                     }
                 },
@@ -117,10 +97,8 @@ impl TrustFiles {
                 (None, Effect::Replaces) => match &system {
                     Some(file) => file.clone(),
                     None => {
-                        let file = dir.write(
-                            "bundle.pem",
-                            bundle::merge(root_pem, &system_roots(parent)).as_bytes(),
-                        )?;
+                        let file =
+                            dir.write("bundle.pem", bundle::merge(root_pem, &system_roots(parent)).as_bytes())?;
                         system.insert(file).clone()
                     }
                 },
@@ -132,16 +110,12 @@ impl TrustFiles {
 }
 
 fn users_file<'a>(parent: &'a ParentEnvironment, name: &str) -> Option<&'a Path> {
-    parent
-        .get(OsStr::new(name))
-        .filter(|value| !value.is_empty())
-        .map(Path::new)
+    parent.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(Path::new)
 }
 
 fn system_roots(parent: &ParentEnvironment) -> Vec<rustls::pki_types::CertificateDer<'static>> {
-    let dirs: Vec<PathBuf> = users_file(parent, "SSL_CERT_DIR")
-        .map(|dirs| std::env::split_paths(dirs).collect())
-        .unwrap_or_default();
+    let dirs: Vec<PathBuf> =
+        users_file(parent, "SSL_CERT_DIR").map(|dirs| std::env::split_paths(dirs).collect()).unwrap_or_default();
     bundle::system_roots(users_file(parent, "SSL_CERT_FILE"), &dirs)
 }
 
@@ -155,18 +129,11 @@ mod tests {
     use crate::ca::Root;
 
     fn root(host: &str) -> Root {
-        Root::generate(
-            &Scope::from_patterns([host]).unwrap(),
-            OffsetDateTime::now_utc(),
-        )
-        .unwrap()
+        Root::generate(&Scope::from_patterns([host]).unwrap(), OffsetDateTime::now_utc()).unwrap()
     }
 
     fn read(path: &Path) -> Vec<CertificateDer<'static>> {
-        CertificateDer::pem_file_iter(path)
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap()
+        CertificateDer::pem_file_iter(path).unwrap().collect::<Result<_, _>>().unwrap()
     }
 
     struct Case {
@@ -177,11 +144,7 @@ mod tests {
 
     impl Case {
         fn new() -> Self {
-            Self {
-                outer: tempfile::tempdir().unwrap(),
-                ours: root("a.example"),
-                parent: ParentEnvironment::new(),
-            }
+            Self { outer: tempfile::tempdir().unwrap(), ours: root("a.example"), parent: ParentEnvironment::new() }
         }
 
         /// Sets a variable to a file with a root of its own, and gives that.
@@ -195,13 +158,9 @@ mod tests {
 
         fn write(&self, trust: &str) -> (TempDir, TrustFiles) {
             let dir = TempDir::create_in(self.outer.path()).unwrap();
-            let files = TrustFiles::write(
-                &dir,
-                self.ours.certificate_pem(),
-                &Trust::parse(trust).unwrap(),
-                &self.parent,
-            )
-            .unwrap();
+            let files =
+                TrustFiles::write(&dir, self.ours.certificate_pem(), &Trust::parse(trust).unwrap(), &self.parent)
+                    .unwrap();
             (dir, files)
         }
     }
@@ -209,25 +168,12 @@ mod tests {
     #[test]
     fn a_variable_of_the_users_keeps_what_it_held_and_gains_ours() {
         let mut case = Case::new();
-        let (node, git, ssl) = (
-            case.set("NODE_EXTRA_CA_CERTS"),
-            case.set("GIT_SSL_CAINFO"),
-            case.set("SSL_CERT_FILE"),
-        );
+        let (node, git, ssl) = (case.set("NODE_EXTRA_CA_CERTS"), case.set("GIT_SSL_CAINFO"), case.set("SSL_CERT_FILE"));
         let (_dir, files) = case.write("all");
         let ours = case.ours.certificate_der().clone();
-        assert_eq!(
-            read(&files.variables["NODE_EXTRA_CA_CERTS"]),
-            [ours.clone(), node]
-        );
-        assert_eq!(
-            read(&files.variables["GIT_SSL_CAINFO"]),
-            [ours.clone(), git]
-        );
-        assert_eq!(
-            read(&files.variables["SSL_CERT_FILE"]),
-            [ours.clone(), ssl.clone()]
-        );
+        assert_eq!(read(&files.variables["NODE_EXTRA_CA_CERTS"]), [ours.clone(), node]);
+        assert_eq!(read(&files.variables["GIT_SSL_CAINFO"]), [ours.clone(), git]);
+        assert_eq!(read(&files.variables["SSL_CERT_FILE"]), [ours.clone(), ssl.clone()]);
         assert_eq!(
             read(&files.variables["CURL_CA_BUNDLE"]),
             [ours.clone(), ssl],
@@ -241,23 +187,13 @@ mod tests {
     #[test]
     fn a_file_of_the_users_that_cannot_be_read_is_left_alone_and_reported() {
         let mut case = Case::new();
-        case.parent
-            .insert("PIP_CERT".into(), "/nonexistent/ca.pem".into());
-        case.parent.insert(
-            "SSL_CERT_FILE".into(),
-            case.outer.path().join("users-none").into(),
-        );
+        case.parent.insert("PIP_CERT".into(), "/nonexistent/ca.pem".into());
+        case.parent.insert("SSL_CERT_FILE".into(), case.outer.path().join("users-none").into());
         let (_dir, files) = case.write("pip,node");
-        assert_eq!(
-            files.variables.keys().copied().collect::<Vec<_>>(),
-            ["NODE_EXTRA_CA_CERTS"]
-        );
+        assert_eq!(files.variables.keys().copied().collect::<Vec<_>>(), ["NODE_EXTRA_CA_CERTS"]);
         assert_eq!(
             files.notices,
-            [Notice::TrustFileUnreadable {
-                variable: "PIP_CERT",
-                path: "/nonexistent/ca.pem".into()
-            }]
+            [Notice::TrustFileUnreadable { variable: "PIP_CERT", path: "/nonexistent/ca.pem".into() }]
         );
     }
 
@@ -269,26 +205,14 @@ mod tests {
         assert_eq!(names(&Trust::for_scope(&scope, None).unwrap()), narrow);
         let gateway = BaseUrl::parse("https://gateway.example.com").unwrap();
         scope.add(&gateway.host).unwrap();
-        assert_eq!(
-            names(&Trust::for_scope(&scope, Some(&gateway)).unwrap()),
-            narrow
-        );
-        assert_eq!(
-            Trust::for_scope(&scope, None).unwrap(),
-            Trust::parse("all").unwrap()
-        );
+        assert_eq!(names(&Trust::for_scope(&scope, Some(&gateway)).unwrap()), narrow);
+        assert_eq!(Trust::for_scope(&scope, None).unwrap(), Trust::parse("all").unwrap());
         assert_eq!(
             Trust::for_scope(&Scope::from_patterns(["*"]).unwrap(), None).unwrap(),
             Trust::parse("all").unwrap()
         );
-        assert_eq!(
-            names(&Trust::parse("curl, node").unwrap()),
-            ["node", "curl"]
-        );
-        assert!(matches!(
-            Trust::parse("node,java"),
-            Err(LaunchError::TrustGroup { .. })
-        ));
+        assert_eq!(names(&Trust::parse("curl, node").unwrap()), ["node", "curl"]);
+        assert!(matches!(Trust::parse("node,java"), Err(LaunchError::TrustGroup { .. })));
         assert!(Trust::parse("none").unwrap().0.is_empty());
     }
 }

@@ -57,12 +57,7 @@ pub const TRUST_VARIABLES: [TrustVariable; 11] = {
     use Effect::{Adds, Replaces};
     use TrustGroup::{Aws, Cargo, Curl, Deno, Git, Nix, Node, Npm, Pip, Python, Ssl};
     const fn variable(name: &'static str, group: TrustGroup, effect: Effect) -> TrustVariable {
-        TrustVariable {
-            name,
-            group,
-            effect,
-            only_if_set: false,
-        }
+        TrustVariable { name, group, effect, only_if_set: false }
     }
     [
         variable("NODE_EXTRA_CA_CERTS", Node, Adds),
@@ -71,12 +66,7 @@ pub const TRUST_VARIABLES: [TrustVariable; 11] = {
         variable("REQUESTS_CA_BUNDLE", Python, Replaces),
         variable("CURL_CA_BUNDLE", Curl, Replaces),
         // Nix's OpenSSL prefers it to SSL_CERT_FILE.
-        TrustVariable {
-            name: "NIX_SSL_CERT_FILE",
-            group: Nix,
-            effect: Replaces,
-            only_if_set: true,
-        },
+        TrustVariable { name: "NIX_SSL_CERT_FILE", group: Nix, effect: Replaces, only_if_set: true },
         variable("GIT_SSL_CAINFO", Git, Replaces),
         variable("PIP_CERT", Pip, Replaces),
         variable("CARGO_HTTP_CAINFO", Cargo, Replaces),
@@ -106,15 +96,10 @@ const ALSO_SEEN: [&str; 7] = [
 /// Whether the presence of this variable is worth a record: `ANTHROPIC_*`, `CLAUDE_*`, and those about proxies and trust.
 pub(super) fn is_of_interest(name: &str) -> bool {
     let known = || {
-        [&PROXY[..], &ALL_PROXY, &NO_PROXY, &ALSO_SEEN]
-            .iter()
-            .any(|names| names.contains(&name))
+        [&PROXY[..], &ALL_PROXY, &NO_PROXY, &ALSO_SEEN].iter().any(|names| names.contains(&name))
             || TRUST_VARIABLES.iter().any(|variable| variable.name == name)
     };
-    let plain = name.len() <= 64
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let plain = name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     plain && (name.starts_with("ANTHROPIC_") || name.starts_with("CLAUDE_") || known())
 }
 
@@ -147,10 +132,7 @@ impl TrustGroup {
     /// Whether clients of this group may well call the hosts of Claude Code; the others speak to hosts of their own.
     #[must_use]
     pub fn meets_claude_hosts(self) -> bool {
-        matches!(
-            self,
-            Self::Node | Self::Deno | Self::Ssl | Self::Python | Self::Curl | Self::Nix
-        )
+        matches!(self, Self::Node | Self::Deno | Self::Ssl | Self::Python | Self::Curl | Self::Nix)
     }
 }
 
@@ -159,11 +141,7 @@ impl FromStr for TrustGroup {
 
     fn from_str(name: &str) -> Result<Self, LaunchError> {
         let found = GROUPS.iter().find(|(known, _)| *known == name);
-        found
-            .map(|(_, group)| *group)
-            .ok_or_else(|| LaunchError::TrustGroup {
-                name: name.to_owned(),
-            })
+        found.map(|(_, group)| *group).ok_or_else(|| LaunchError::TrustGroup { name: name.to_owned() })
     }
 }
 
@@ -182,42 +160,19 @@ mod tests {
     fn every_group_has_a_name_and_a_variable() {
         for group in TrustGroup::all() {
             assert_eq!(group.to_string().parse::<TrustGroup>().unwrap(), group);
-            assert!(
-                TRUST_VARIABLES
-                    .iter()
-                    .any(|variable| variable.group == group),
-                "{group}"
-            );
+            assert!(TRUST_VARIABLES.iter().any(|variable| variable.group == group), "{group}");
         }
-        assert!(
-            "java"
-                .parse::<TrustGroup>()
-                .unwrap_err()
-                .to_string()
-                .contains("node, deno")
-        );
+        assert!("java".parse::<TrustGroup>().unwrap_err().to_string().contains("node, deno"));
     }
 
     #[test]
     fn only_names_about_this_matter_are_of_interest() {
-        for name in [
-            "ANTHROPIC_API_KEY",
-            "CLAUDE_CODE_USE_BEDROCK",
-            "https_proxy",
-            "ALL_PROXY",
-            "PIP_CERT",
-            "SSL_CERT_DIR",
-        ] {
+        for name in
+            ["ANTHROPIC_API_KEY", "CLAUDE_CODE_USE_BEDROCK", "https_proxy", "ALL_PROXY", "PIP_CERT", "SSL_CERT_DIR"]
+        {
             assert!(is_of_interest(name), "{name}");
         }
-        for name in [
-            "HOME",
-            "AWS_SECRET_ACCESS_KEY",
-            "ANTHROPIC_sk-ant-FAKE",
-            "GITHUB_TOKEN",
-            "",
-            "claude_x",
-        ] {
+        for name in ["HOME", "AWS_SECRET_ACCESS_KEY", "ANTHROPIC_sk-ant-FAKE", "GITHUB_TOKEN", "", "claude_x"] {
             assert!(!is_of_interest(name), "{name}");
         }
         assert!(!is_of_interest(&format!("ANTHROPIC_{}", "A".repeat(80))));

@@ -89,9 +89,9 @@ impl Access {
         let lane = given.and_then(|given| lanes.iter().find(|lane| lane.admits(&given)));
         match lane {
             Some(lane) => Admission::Granted(lane.name.clone()),
-            None if !self.required => lanes.first().map_or(Admission::Denied("no lane"), |lane| {
-                Admission::Granted(lane.name.clone())
-            }),
+            None if !self.required => {
+                lanes.first().map_or(Admission::Denied("no lane"), |lane| Admission::Granted(lane.name.clone()))
+            }
             None => Admission::Denied("wrong proxy password"),
         }
     }
@@ -112,16 +112,17 @@ fn basic_credentials(value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 
 /// The length may be learned, the content not.
 fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |differences, (a, b)| differences | (a ^ b))) == 0
+    a.len() == b.len()
+        && std::hint::black_box(a.iter().zip(b).fold(0, |differences, (a, b)| differences | (a ^ b))) == 0
 }
 
 /// Whether the socket at the other end belongs to this user, as the kernel's table of connections says.
 #[cfg(target_os = "linux")]
 fn is_own_socket(peer: SocketAddr, local: SocketAddr) -> bool {
     let own = rustix::process::geteuid().as_raw();
-    ["/proc/self/net/tcp", "/proc/self/net/tcp6"].iter().any(|table| {
-        std::fs::read_to_string(table).is_ok_and(|text| owner_in_table(&text, peer, local) == Some(own))
-    })
+    ["/proc/self/net/tcp", "/proc/self/net/tcp6"]
+        .iter()
+        .any(|table| std::fs::read_to_string(table).is_ok_and(|text| owner_in_table(&text, peer, local) == Some(own)))
 }
 
 /// Elsewhere the system does not tell without `unsafe`: a client has to show the password.
@@ -182,7 +183,9 @@ mod tests {
     fn a_right_password_is_granted_and_a_wrong_one_is_not() {
         let access = access();
         assert!(matches!(access.decide_by_password(&basic("main:FAKE-password")), Admission::Granted(_)));
-        for wrong in [basic("main:FAKE-passwore"), basic("main:"), basic(""), b"Basic %%%".to_vec(), b"Bearer x".to_vec()] {
+        for wrong in
+            [basic("main:FAKE-passwore"), basic("main:"), basic(""), b"Basic %%%".to_vec(), b"Bearer x".to_vec()]
+        {
             assert!(matches!(access.decide_by_password(&wrong), Admission::Denied(_)));
         }
     }

@@ -28,9 +28,14 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAd
     let mut stream = stream;
     let opening = match read_opening(&shared, &mut stream).await {
         Ok(opening) => opening,
-        Err(NoOpening::Closed) => return log.end(Outcome::UnusedTunnel, Some(Redacted::literal("the client connected and sent nothing"))),
+        Err(NoOpening::Closed) => {
+            return log.end(Outcome::UnusedTunnel, Some(Redacted::literal("the client connected and sent nothing")));
+        }
         Err(NoOpening::Stopped) => return log.end(Outcome::Shutdown, None),
-        Err(NoOpening::Late) => return log.end(Outcome::ClientTimeout, Some(Redacted::literal("the first request was not finished in time"))),
+        Err(NoOpening::Late) => {
+            return log
+                .end(Outcome::ClientTimeout, Some(Redacted::literal("the first request was not finished in time")));
+        }
         Err(NoOpening::Refused(refusal)) => {
             let outcome = refused_opening(refusal);
             return answer(&mut log, stream, refusal.status(), refusal.code(), &refusal.to_string(), outcome).await;
@@ -117,7 +122,8 @@ async fn dispatch(shared: &Arc<Shared>, log: &mut ConnectionLog, stream: TcpStre
         }
         Ok(Some(named)) => forward::serve(shared, log, stream, opening.read, named.authority).await,
         Ok(None) => {
-            let text = "this is a proxy, not a web server; set HTTPS_PROXY to this address, or run: authtrace run -- claude";
+            let text =
+                "this is a proxy, not a web server; set HTTPS_PROXY to this address, or run: authtrace run -- claude";
             answer(log, stream, 400, "not_a_proxy_request", text, Outcome::NotAProxyRequest).await;
         }
         Err(refusal) => {
@@ -140,7 +146,8 @@ async fn connect(
     };
     log.set_dialed(dialed.dns, dialed.connect, dialed.via_proxy);
     if stream.write_all(reply::TUNNEL_GRANTED).await.is_err() {
-        return log.end(Outcome::ClientAbort, Some(Redacted::literal("the client closed before the tunnel was granted")));
+        return log
+            .end(Outcome::ClientAbort, Some(Redacted::literal("the client closed before the tunnel was granted")));
     }
     let early = opening.read.get(opening.head.len..).unwrap_or_default().to_vec();
     let client = Rewind::new(stream, early);

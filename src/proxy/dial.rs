@@ -110,8 +110,7 @@ impl UpstreamProxy {
             Some("https") => return Err(fail("a proxy that is itself reached over TLS is not supported")),
             Some(_) => return Err(fail("only http:// proxies are supported")),
         }
-        let with_port =
-            if split_colons(address).len() > 1 { address.to_owned() } else { format!("{address}:80") };
+        let with_port = if split_colons(address).len() > 1 { address.to_owned() } else { format!("{address}:80") };
         let address = wire::connect_target(with_port.as_bytes()).map_err(|_| fail("host or port is malformed"))?;
         let authorization = userinfo.map(|userinfo| {
             let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
@@ -343,9 +342,7 @@ impl DialFailure {
 fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_link_local() || address.is_unspecified(),
-        IpAddr::V6(address) => {
-            address.is_loopback() || address.is_unspecified() || address.is_unicast_link_local()
-        }
+        IpAddr::V6(address) => address.is_loopback() || address.is_unspecified() || address.is_unicast_link_local(),
     }
 }
 

@@ -52,7 +52,8 @@ pub(super) async fn serve(
             Some(next) => authority = next,
             None => {
                 let text = "a connection that carries plain HTTP cannot carry a request of another kind";
-                return answer(log, client.into_parts().0, 400, "not_a_proxy_request", text, Outcome::ClientProtocol).await;
+                return answer(log, client.into_parts().0, 400, "not_a_proxy_request", text, Outcome::ClientProtocol)
+                    .await;
             }
         }
         early = unread;

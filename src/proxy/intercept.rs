@@ -27,7 +27,13 @@ use tokio_rustls::{LazyConfigAcceptor, StartHandshake, TlsConnector, client, ser
 const HANDSHAKE_FAILURE: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 40];
 
 /// Serves one intercepted connection to its end.
-pub(super) async fn serve(shared: &Arc<Shared>, log: &mut ConnectionLog, client: Rewind, dialed: Dialed, target: &Authority) {
+pub(super) async fn serve(
+    shared: &Arc<Shared>,
+    log: &mut ConnectionLog,
+    client: Rewind,
+    dialed: Dialed,
+    target: &Authority,
+) {
     log.set_mode(Mode::Intercepted);
     let Host::Name(host) = &target.host else {
         return log.end(Outcome::Internal, Some(Redacted::literal("an address cannot be intercepted over TLS")));
@@ -75,7 +81,12 @@ async fn handshakes(
         .towards_client(&shared.leaves, host, chosen)
         .map_err(|_| (Outcome::Internal, Some(Redacted::literal("no certificate could be made for the host"))))?;
     let client = match timeout(shared.patience.handshake, hello.into_stream(config)).await {
-        Err(_) => return Err((Outcome::ClientTlsTimeout, Some(Redacted::literal("the client did not finish its handshake in time")))),
+        Err(_) => {
+            return Err((
+                Outcome::ClientTlsTimeout,
+                Some(Redacted::literal("the client did not finish its handshake in time")),
+            ));
+        }
         Ok(Err(error)) => return Err(client_failure(&error)),
         Ok(Ok(client)) => client,
     };
@@ -86,11 +97,17 @@ async fn handshakes(
 async fn read_hello(shared: &Shared, client: Rewind) -> Result<StartHandshake<Rewind>, ConnectionEnded> {
     let acceptor = LazyConfigAcceptor::new(Acceptor::default(), client);
     match timeout(shared.patience.handshake, acceptor).await {
-        Err(_) => Err((Outcome::ClientTlsTimeout, Some(Redacted::literal("no ClientHello within ten seconds of the tunnel's opening")))),
-        Ok(Err(error)) if is_disconnect(&error) => {
-            Err((Outcome::UnusedTunnel, Some(Redacted::literal("the client closed the tunnel before it sent anything"))))
+        Err(_) => Err((
+            Outcome::ClientTlsTimeout,
+            Some(Redacted::literal("no ClientHello within ten seconds of the tunnel's opening")),
+        )),
+        Ok(Err(error)) if is_disconnect(&error) => Err((
+            Outcome::UnusedTunnel,
+            Some(Redacted::literal("the client closed the tunnel before it sent anything")),
+        )),
+        Ok(Err(_)) => {
+            Err((Outcome::ClientNotTls, Some(Redacted::literal("the client did not speak TLS in the tunnel"))))
         }
-        Ok(Err(_)) => Err((Outcome::ClientNotTls, Some(Redacted::literal("the client did not speak TLS in the tunnel")))),
         Ok(Ok(hello)) => Ok(hello),
     }
 }
@@ -138,19 +155,15 @@ async fn abort_client(hello: StartHandshake<Rewind>, reset: bool) {
     let _ = client.shutdown().await;
 }
 
-async fn exchange(
-    shared: &Arc<Shared>,
-    log: &mut ConnectionLog,
-    legs: Legs,
-    target: &Authority,
-) -> ConnectionEnded {
+async fn exchange(shared: &Arc<Shared>, log: &mut ConnectionLog, legs: Legs, target: &Authority) -> ConnectionEnded {
     let Legs { client, upstream, certificate_asked } = legs;
     let channel = Channel::new(shared, log, Scheme::Https, target.host.to_string(), target.port);
     let channel = Arc::new(channel.asked_for_certificate(certificate_asked));
     if upstream.get_ref().1.alpn_protocol() == Some(b"h2") {
         return h2::serve(shared, log, client, upstream, channel).await;
     }
-    let RelayEnd { outcome, detail, .. } = relay::run(shared, log, client, upstream, channel, Form::Origin, Vec::new()).await;
+    let RelayEnd { outcome, detail, .. } =
+        relay::run(shared, log, client, upstream, channel, Form::Origin, Vec::new()).await;
     (outcome, detail)
 }
 
@@ -197,7 +210,11 @@ fn upstream_failure(error: &io::Error, certificate_asked: bool) -> UpstreamFailu
     let fail = |detail| UpstreamFailure { outcome: Outcome::UpstreamTls, detail, reset: false };
     if is_disconnect(error) {
         let detail = "the upstream closed the connection during the handshake";
-        return UpstreamFailure { outcome: Outcome::UpstreamTls, detail, reset: error.kind() == io::ErrorKind::ConnectionReset };
+        return UpstreamFailure {
+            outcome: Outcome::UpstreamTls,
+            detail,
+            reset: error.kind() == io::ErrorKind::ConnectionReset,
+        };
     }
     match rustls_error(error) {
         Some(rustls::Error::InvalidCertificate(why)) => fail(certificate_detail(why)),
@@ -219,7 +236,9 @@ fn certificate_detail(why: &rustls::CertificateError) -> &'static str {
     use rustls::CertificateError as Why;
     match why {
         Why::Expired | Why::ExpiredContext { .. } => "the upstream's certificate has expired",
-        Why::NotValidYet | Why::NotValidYetContext { .. } => "the upstream's certificate is not valid yet (check the clock)",
+        Why::NotValidYet | Why::NotValidYetContext { .. } => {
+            "the upstream's certificate is not valid yet (check the clock)"
+        }
         Why::UnknownIssuer => {
             "the upstream's certificate was issued by nobody that is trusted here \
              (a corporate proxy? name its root with --upstream-ca)"

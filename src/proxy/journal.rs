@@ -71,8 +71,7 @@ impl ConnectionLog {
     }
 
     pub(super) fn set_target(&mut self, target: &Authority) {
-        self.record.target =
-            Some(Target { host: shown_host(&self.shared, &target.host), port: target.port });
+        self.record.target = Some(Target { host: shown_host(&self.shared, &target.host), port: target.port });
     }
 
     pub(super) fn set_mode(&mut self, mode: Mode) {

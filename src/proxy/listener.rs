@@ -70,11 +70,7 @@ impl Proxy {
     ///
     /// # Errors
     /// When the address is not loopback or not free, or TLS cannot be set up.
-    pub fn bind(
-        config: ProxyConfig,
-        redactor: Arc<Redactor>,
-        sink: Arc<dyn EventSink>,
-    ) -> Result<Self, ProxyError> {
+    pub fn bind(config: ProxyConfig, redactor: Arc<Redactor>, sink: Arc<dyn EventSink>) -> Result<Self, ProxyError> {
         Self::on(Listening::bind(config.listen)?, config, redactor, sink)
     }
 

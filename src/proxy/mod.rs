@@ -101,7 +101,9 @@ pub enum ProxyError {
         source: io::Error,
     },
     /// A value of `--connect-to` is malformed.
-    #[error("{0:?} is not of the form HOST:PORT:HOST2:PORT2 (an empty HOST or PORT matches any, addresses in brackets)")]
+    #[error(
+        "{0:?} is not of the form HOST:PORT:HOST2:PORT2 (an empty HOST or PORT matches any, addresses in brackets)"
+    )]
     ConnectTo(String),
     /// The upstream proxy's URL is malformed.
     #[error("the upstream proxy {shown:?} cannot be used: {why}; expected http://[USER:PASSWORD@]HOST:PORT")]

@@ -16,9 +16,7 @@ use super::tap::{Channel, Tap};
 use crate::facts::{Extractor, Version};
 use crate::redact::Redacted;
 use crate::trace::{End, Outcome};
-use crate::wire::{
-    self, Authority, BodyReader, Field, HeadReader, Limits, Refusal, RequestContext,
-};
+use crate::wire::{self, Authority, BodyReader, Field, HeadReader, Limits, Refusal, RequestContext};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::ops::Range;
@@ -301,4 +299,3 @@ pub(super) fn origin_form_of(target: &[u8]) -> &[u8] {
 pub(super) fn fields_of<'a>(raw: &'a [u8], fields: &[Field]) -> Vec<(&'a [u8], &'a [u8])> {
     raw_fields(raw, fields)
 }
-

@@ -34,8 +34,8 @@ impl Intercept {
     }
 
     fn excludes(&self, name: &str) -> bool {
-        self.never.iter().any(|never| {
-            name.strip_suffix(never.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-        })
+        self.never
+            .iter()
+            .any(|never| name.strip_suffix(never.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
     }
 }

@@ -312,7 +312,8 @@ impl Tap {
 
     fn timing(&self, first_event_us: Option<u64>) -> Timing {
         let now = Instant::now();
-        let (dns_us, connect_us, tls_us) = if self.first_of_connection { self.channel.dialed } else { (None, None, None) };
+        let (dns_us, connect_us, tls_us) =
+            if self.first_of_connection { self.channel.dialed } else { (None, None, None) };
         let sent = self.sent.unwrap_or(now);
         let span = |from: Instant, to: Instant| micros(to.saturating_duration_since(from));
         Timing {

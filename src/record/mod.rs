@@ -176,7 +176,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trace.jsonl");
         let (sender, seen) = mpsc::channel();
-        let recorder = start(&path, vec![Box::new(move |records: &[Record]| records.iter().for_each(|record| drop(sender.send(record.clone()))))]).unwrap();
+        let recorder = start(
+            &path,
+            vec![Box::new(move |records: &[Record]| {
+                records.iter().for_each(|record| drop(sender.send(record.clone())))
+            })],
+        )
+        .unwrap();
         recorder.emit(Record::Gap(Gap { at: Timestamp::now(), lost: 1, cause: Redacted::literal("test") }));
         let closed = recorder.close(Some(3));
         drop(recorder);

@@ -283,10 +283,13 @@ mod tests {
         writer.write_batch(&mut batch(vec![note("after")]));
         let closed = writer.finish(Some(0));
         let records = disk.records();
-        let gaps: Vec<u64> = records.iter().filter_map(|record| match record {
-            Record::Gap(gap) => Some(gap.lost),
-            _ => None,
-        }).collect();
+        let gaps: Vec<u64> = records
+            .iter()
+            .filter_map(|record| match record {
+                Record::Gap(gap) => Some(gap.lost),
+                _ => None,
+            })
+            .collect();
         let notes = records.iter().filter(|record| matches!(record, Record::Note(_))).count();
         assert_eq!((gaps, notes, closed.totals.lost), (vec![3], 2, 3));
         assert_eq!(closed.degraded.as_deref(), Some("the disk is full"));
@@ -312,6 +315,8 @@ mod tests {
         let content = String::from_utf8(disk.0.lock().unwrap().0.clone()).unwrap();
         assert!(!content.contains("FAKE-credential"), "{content}");
         assert_eq!(closed.totals.masked, 1);
-        assert!(disk.records().iter().any(|record| matches!(record, Record::Note(note) if note.kind == NoteKind::Masked)));
+        assert!(
+            disk.records().iter().any(|record| matches!(record, Record::Note(note) if note.kind == NoteKind::Masked))
+        );
     }
 }

@@ -8,21 +8,13 @@ use super::redactor::Redactor;
 use super::syntax;
 
 pub(super) fn request(redactor: &Redactor, value: &[u8]) -> Vec<Piece> {
-    marker::split(value, b';')
-        .into_iter()
-        .map(|pair| cookie(redactor, pair.trim_ascii()))
-        .collect()
+    marker::split(value, b';').into_iter().map(|pair| cookie(redactor, pair.trim_ascii())).collect()
 }
 
 pub(super) fn response(redactor: &Redactor, value: &[u8]) -> Vec<Piece> {
-    let mut parts = marker::split(value, b';')
-        .into_iter()
-        .map(<[u8]>::trim_ascii);
+    let mut parts = marker::split(value, b';').into_iter().map(<[u8]>::trim_ascii);
     let first = parts.next().map(|pair| cookie(redactor, pair));
-    first
-        .into_iter()
-        .chain(parts.map(|part| attribute(redactor, part)))
-        .collect()
+    first.into_iter().chain(parts.map(|part| attribute(redactor, part))).collect()
 }
 
 fn cookie(redactor: &Redactor, pair: &[u8]) -> Piece {
@@ -35,17 +27,8 @@ fn cookie(redactor: &Redactor, pair: &[u8]) -> Piece {
 }
 
 fn attribute(redactor: &Redactor, part: &[u8]) -> Piece {
-    const NAMES: &[&str] = &[
-        "path",
-        "domain",
-        "max-age",
-        "expires",
-        "httponly",
-        "secure",
-        "samesite",
-        "partitioned",
-        "priority",
-    ];
+    const NAMES: &[&str] =
+        &["path", "domain", "max-age", "expires", "httponly", "secure", "samesite", "partitioned", "priority"];
     let (name, value) = pair_of(part);
     let mut piece = Piece::plain(redactor.name(name, NAMES));
     let Some(value) = value else { return piece };
@@ -69,9 +52,7 @@ fn attribute(redactor: &Redactor, part: &[u8]) -> Piece {
 /// Name and value; an equals sign inside a marker separates nothing.
 pub(super) fn pair_of(pair: &[u8]) -> (&[u8], Option<&[u8]>) {
     match marker::split(pair, b'=').first() {
-        Some(name) if name.len() < pair.len() => {
-            (name.trim_ascii(), Some(pair[name.len() + 1..].trim_ascii()))
-        }
+        Some(name) if name.len() < pair.len() => (name.trim_ascii(), Some(pair[name.len() + 1..].trim_ascii())),
         _ => (pair, None),
     }
 }

@@ -35,30 +35,20 @@ impl Redactor {
         }
         match entry.rule.2 {
             Grammar::Credential => {
-                let place = if entry.rule.0 == "x-api-key" {
-                    Place::ApiKey
-                } else {
-                    Place::Other
-                };
+                let place = if entry.rule.0 == "x-api-key" { Place::ApiKey } else { Place::Other };
                 vec![HeaderCredential {
                     scheme: None,
                     item: None,
                     credential: self.describe(value, Kind::Unknown, place),
                 }]
             }
-            Grammar::Authorization => self
-                .authorization(value)
-                .into_iter()
-                .filter_map(Piece::into_credential)
-                .collect(),
-            Grammar::Cookie => cookies::request(self, value)
-                .into_iter()
-                .filter_map(Piece::into_credential)
-                .collect(),
-            Grammar::SetCookie => cookies::response(self, value)
-                .into_iter()
-                .filter_map(Piece::into_credential)
-                .collect(),
+            Grammar::Authorization => {
+                self.authorization(value).into_iter().filter_map(Piece::into_credential).collect()
+            }
+            Grammar::Cookie => cookies::request(self, value).into_iter().filter_map(Piece::into_credential).collect(),
+            Grammar::SetCookie => {
+                cookies::response(self, value).into_iter().filter_map(Piece::into_credential).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -66,9 +56,7 @@ impl Redactor {
     /// How a credential-carrying value is shown; `None` where `grammar` carries none.
     pub(super) fn credential_value(&self, grammar: Grammar, value: &[u8]) -> Option<String> {
         match grammar {
-            Grammar::Credential => {
-                Some(join(&[self.piece(value, Kind::Unknown, Place::Other)], ""))
-            }
+            Grammar::Credential => Some(join(&[self.piece(value, Kind::Unknown, Place::Other)], "")),
             Grammar::Authorization => Some(join(&self.authorization(value), ", ")),
             Grammar::Cookie => Some(join(&cookies::request(self, value), "; ")),
             Grammar::SetCookie => Some(join(&cookies::response(self, value), "; ")),
@@ -92,11 +80,7 @@ impl Redactor {
             || is("OAuth")
             || scheme.as_str().to_ascii_uppercase().starts_with("AWS4-");
         if !parameters || !rest.contains(&b'=') && !rest.contains(&0xe2) {
-            let place = if is("Bearer") {
-                Place::Bearer
-            } else {
-                Place::Other
-            };
+            let place = if is("Bearer") { Place::Bearer } else { Place::Other };
             return vec![self.piece(rest, Kind::Unknown, place).behind(scheme)];
         }
         let mut pieces = Vec::new();
@@ -113,19 +97,9 @@ impl Redactor {
     /// A credential; what earlier redaction left without a fingerprint (`‹masked›`) stays as it is.
     pub(super) fn piece(&self, raw: &[u8], hint: Kind, place: Place) -> Piece {
         if marker::is_whole(raw) && kind::reread(raw).is_none() {
-            return Piece {
-                scheme: None,
-                item: None,
-                credential: None,
-                text: lossy(raw),
-            };
+            return Piece { scheme: None, item: None, credential: None, text: lossy(raw) };
         }
-        Piece {
-            scheme: None,
-            item: None,
-            credential: Some(self.describe(raw, hint, place)),
-            text: String::new(),
-        }
+        Piece { scheme: None, item: None, credential: Some(self.describe(raw, hint, place)), text: String::new() }
     }
 
     /// One `name=value` behind a scheme.
@@ -135,43 +109,25 @@ impl Redactor {
         };
         let item = self.name(name, AUTH_PARAMS);
         if syntax::in_list(name, &["credential"]) {
-            let key = marker::split(value, b'/')
-                .first()
-                .copied()
-                .unwrap_or_default();
+            let key = marker::split(value, b'/').first().copied().unwrap_or_default();
             return self.piece(key, Kind::AwsAccessKey, Place::Other).of(item);
         }
         if syntax::in_list(name, &["signature"]) {
             return self.piece(value, Kind::AwsSigv4, Place::Other).of(item);
         }
         let bare = unquoted(value);
-        if syntax::in_list(bare, AUTH_VALUES)
-            || (syntax::in_list(name, &["nc"]) && syntax::integer(value))
-        {
-            return Piece {
-                text: lossy(value),
-                ..Piece::plain(item)
-            };
+        if syntax::in_list(bare, AUTH_VALUES) || (syntax::in_list(name, &["nc"]) && syntax::integer(value)) {
+            return Piece { text: lossy(value), ..Piece::plain(item) };
         }
         if syntax::in_list(name, &["signedheaders"]) {
-            let names: Vec<_> = marker::split(value, b';')
-                .into_iter()
-                .map(|name| self.header_name(name))
-                .collect();
-            return Piece {
-                text: names.join(";"),
-                ..Piece::plain(item)
-            };
+            let names: Vec<_> = marker::split(value, b';').into_iter().map(|name| self.header_name(name)).collect();
+            return Piece { text: names.join(";"), ..Piece::plain(item) };
         }
         self.piece(bare, Kind::Unknown, Place::Other).of(item)
     }
 
     fn header_name(&self, name: &[u8]) -> String {
-        if lookup(name).is_some() {
-            lossy(name)
-        } else {
-            self.labelled("name", name)
-        }
+        if lookup(name).is_some() { lossy(name) } else { self.labelled("name", name) }
     }
 
     /// A name from `known` as sent, any other one as a fingerprint.
@@ -233,21 +189,12 @@ impl Redactor {
             self.scope(&lossy(bare)).to_string()
         } else if syntax::in_list(
             name,
-            &[
-                "resource_metadata",
-                "authorization_uri",
-                "error_uri",
-                "as_uri",
-                "resource",
-                "issuer",
-            ],
+            &["resource_metadata", "authorization_uri", "error_uri", "as_uri", "resource", "issuer"],
         ) {
             self.path(bare).to_string()
         } else if syntax::in_list(name, &["error_description"]) {
-            std::str::from_utf8(bare).map_or_else(
-                |_| self.opaque(bare),
-                |text| self.message(text).to_string().replace('"', "'"),
-            )
+            std::str::from_utf8(bare)
+                .map_or_else(|_| self.opaque(bare), |text| self.message(text).to_string().replace('"', "'"))
         } else {
             self.opaque(bare)
         };
@@ -267,34 +214,19 @@ pub(super) struct Piece {
 
 impl Piece {
     fn behind(self, scheme: Redacted) -> Self {
-        Self {
-            scheme: Some(scheme),
-            ..self
-        }
+        Self { scheme: Some(scheme), ..self }
     }
 
     pub(super) fn of(self, item: Redacted) -> Self {
-        Self {
-            item: Some(item),
-            ..self
-        }
+        Self { item: Some(item), ..self }
     }
 
     pub(super) fn plain(item: Redacted) -> Self {
-        Self {
-            scheme: None,
-            item: Some(item),
-            credential: None,
-            text: String::new(),
-        }
+        Self { scheme: None, item: Some(item), credential: None, text: String::new() }
     }
 
     fn into_credential(self) -> Option<HeaderCredential> {
-        Some(HeaderCredential {
-            scheme: self.scheme,
-            item: self.item,
-            credential: self.credential?,
-        })
+        Some(HeaderCredential { scheme: self.scheme, item: self.item, credential: self.credential? })
     }
 }
 
@@ -325,14 +257,9 @@ fn join(pieces: &[Piece], separator: &str) -> String {
 /// The scheme in front of a value, if it is a known one, and what follows it.
 fn scheme(value: &[u8]) -> (Option<Redacted>, &[u8]) {
     let value = value.trim_ascii_start();
-    let end = value
-        .iter()
-        .position(u8::is_ascii_whitespace)
-        .unwrap_or(value.len());
+    let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
     let (word, rest) = value.split_at(end);
-    let known = SCHEMES
-        .iter()
-        .find(|scheme| word.eq_ignore_ascii_case(scheme.as_bytes()));
+    let known = SCHEMES.iter().find(|scheme| word.eq_ignore_ascii_case(scheme.as_bytes()));
     match known {
         Some(scheme) if scheme.as_bytes() == word => (Some(Redacted::literal(scheme)), tail(rest)),
         Some(_) => (Some(Redacted::vouched(&lossy(word))), tail(rest)),
@@ -346,10 +273,7 @@ fn tail(rest: &[u8]) -> &[u8] {
 }
 
 fn unquoted(value: &[u8]) -> &[u8] {
-    value
-        .strip_prefix(b"\"")
-        .and_then(|v| v.strip_suffix(b"\""))
-        .unwrap_or(value)
+    value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value)
 }
 
 /// ASCII that a closed list has matched, as text.

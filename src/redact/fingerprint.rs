@@ -79,10 +79,7 @@ impl Fingerprinter {
         let mut identity = [0; 8];
         shown.copy_from_slice(&bytes[..4]);
         identity.copy_from_slice(&bytes[8..16]);
-        Digest {
-            shown: Fingerprint(u32::from_be_bytes(shown)),
-            identity: u64::from_be_bytes(identity),
-        }
+        Digest { shown: Fingerprint(u32::from_be_bytes(shown)), identity: u64::from_be_bytes(identity) }
     }
 
     pub(super) fn fingerprint(&self, value: &[u8]) -> Fingerprint {
@@ -106,21 +103,8 @@ mod tests {
 
     #[test]
     fn parse_takes_only_eight_lower_case_digits() {
-        assert_eq!(
-            Fingerprint::parse("3f9c21ab")
-                .map(|f| f.to_string())
-                .as_deref(),
-            Some("3f9c21ab")
-        );
-        for bad in [
-            "",
-            "3f9c21a",
-            "3F9C21AB",
-            "3f9c21abc",
-            "+f9c21ab",
-            "3f9c21ag",
-            "٣f9c21a",
-        ] {
+        assert_eq!(Fingerprint::parse("3f9c21ab").map(|f| f.to_string()).as_deref(), Some("3f9c21ab"));
+        for bad in ["", "3f9c21a", "3F9C21AB", "3f9c21abc", "+f9c21ab", "3f9c21ag", "٣f9c21a"] {
             assert_eq!(Fingerprint::parse(bad), None, "{bad}");
         }
     }

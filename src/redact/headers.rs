@@ -22,12 +22,7 @@ impl Redactor {
         self.field(name, value, Some(direction))
     }
 
-    pub(super) fn field(
-        &self,
-        name: &[u8],
-        value: &[u8],
-        direction: Option<Direction>,
-    ) -> (Redacted, Redacted) {
+    pub(super) fn field(&self, name: &[u8], value: &[u8], direction: Option<Direction>) -> (Redacted, Redacted) {
         let known = lookup(name);
         let shown = match known {
             Some(entry) => entry.shown(name),
@@ -45,9 +40,8 @@ impl Redactor {
         {
             return (shown, Redacted::vouched(&text));
         }
-        let kept = self.keep.iter().any(|(keep, regex)| {
-            name.eq_ignore_ascii_case(keep.as_bytes()) && regex.is_match(value)
-        });
+        let kept =
+            self.keep.iter().any(|(keep, regex)| name.eq_ignore_ascii_case(keep.as_bytes()) && regex.is_match(value));
         if kept && let Ok(text) = std::str::from_utf8(value) {
             return (shown, Redacted::vouched(text));
         }
@@ -60,11 +54,7 @@ impl Redactor {
     }
 
     fn unknown_name(&self, name: &[u8]) -> Redacted {
-        match self
-            .keep
-            .iter()
-            .find(|(keep, _)| name.eq_ignore_ascii_case(keep.as_bytes()))
-        {
+        match self.keep.iter().find(|(keep, _)| name.eq_ignore_ascii_case(keep.as_bytes())) {
             Some((keep, _)) => Redacted::vouched(keep),
             None => Redacted::vouched(&self.labelled("name", name)),
         }
@@ -74,17 +64,13 @@ impl Redactor {
     fn plain_value(&self, grammar: Grammar, value: &[u8]) -> Option<Redacted> {
         let whole = |matches: bool| matches.then(|| verbatim(value)).flatten();
         match grammar {
-            Grammar::Opaque
-            | Grammar::Credential
-            | Grammar::Authorization
-            | Grammar::Cookie
-            | Grammar::SetCookie => None,
+            Grammar::Opaque | Grammar::Credential | Grammar::Authorization | Grammar::Cookie | Grammar::SetCookie => {
+                None
+            }
             Grammar::Integer => whole(syntax::integer(value)),
             Grammar::Decimal => whole(syntax::decimal(value)),
             Grammar::Word(words) => whole(syntax::in_list(value, words)),
-            Grammar::Words(words) => {
-                Some(self.list(value, |item| syntax::weighted_word(item, words)))
-            }
+            Grammar::Words(words) => Some(self.list(value, |item| syntax::weighted_word(item, words))),
             Grammar::HttpDate => whole(syntax::http_date(value)),
             Grammar::Timestamp => whole(syntax::timestamp(value)),
             Grammar::RetryAfter => whole(syntax::decimal(value) || syntax::http_date(value)),
@@ -96,9 +82,7 @@ impl Redactor {
             Grammar::MediaType => match multipart(value) {
                 Some(end) => {
                     let boundary = self.opaque(&value[end..]);
-                    Some(Redacted::vouched(&format!(
-                        "multipart/form-data; boundary={boundary}"
-                    )))
+                    Some(Redacted::vouched(&format!("multipart/form-data; boundary={boundary}")))
                 }
                 None => whole(syntax::media_type(value)),
             },
@@ -119,9 +103,7 @@ impl Redactor {
 
     /// A comma-separated list; items that `known` does not accept become fingerprints.
     pub(super) fn list(&self, value: &[u8], known: impl Fn(&[u8]) -> bool) -> Redacted {
-        if value
-            .split(|b| *b == b',')
-            .all(|item| known(item.trim_ascii()))
+        if value.split(|b| *b == b',').all(|item| known(item.trim_ascii()))
             && let Some(text) = verbatim(value)
         {
             return text;
@@ -129,11 +111,7 @@ impl Redactor {
         let mut text = String::with_capacity(value.len());
         for (index, item) in marker::split(value, b',').into_iter().enumerate() {
             if index > 0 {
-                text.push_str(if item.first() == Some(&b' ') {
-                    ", "
-                } else {
-                    ","
-                });
+                text.push_str(if item.first() == Some(&b' ') { ", " } else { "," });
             }
             let item = item.trim_ascii();
             match std::str::from_utf8(item) {
@@ -179,19 +157,13 @@ fn verbatim(value: &[u8]) -> Option<Redacted> {
         return Some(Redacted::literal(common));
     }
     let printable = value.iter().all(|b| (b' '..=b'~').contains(b));
-    printable
-        .then(|| std::str::from_utf8(value).ok())
-        .flatten()
-        .map(Redacted::vouched)
+    printable.then(|| std::str::from_utf8(value).ok()).flatten().map(Redacted::vouched)
 }
 
 /// Where the boundary starts in `multipart/form-data; boundary=…`.
 fn multipart(value: &[u8]) -> Option<usize> {
     const HEAD: &[u8] = b"multipart/form-data; boundary=";
-    value
-        .get(..HEAD.len())?
-        .eq_ignore_ascii_case(HEAD)
-        .then_some(HEAD.len())
+    value.get(..HEAD.len())?.eq_ignore_ascii_case(HEAD).then_some(HEAD.len())
 }
 
 /// A known name with the spellings that it is usually sent in.
@@ -221,10 +193,7 @@ static BY_LENGTH: LazyLock<Vec<Vec<Entry>>> = LazyLock::new(|| {
     let mut table: Vec<Vec<Entry>> = (0..LONGEST_NAME).map(|_| Vec::new()).collect();
     for rule in RULES {
         if let Some(row) = table.get_mut(rule.0.len()) {
-            row.push(Entry {
-                rule: *rule,
-                train: Redacted::vouched(&train_case(rule.0)),
-            });
+            row.push(Entry { rule: *rule, train: Redacted::vouched(&train_case(rule.0)) });
         }
     }
     table
@@ -245,8 +214,7 @@ pub(super) fn lookup(name: &[u8]) -> Option<&'static Entry> {
     let row = BY_LENGTH.get(name.len())?;
     let last = name.last()?.to_ascii_lowercase();
     row.iter().find(|entry| {
-        entry.rule.0.as_bytes().last() == Some(&last)
-            && name.eq_ignore_ascii_case(entry.rule.0.as_bytes())
+        entry.rule.0.as_bytes().last() == Some(&last) && name.eq_ignore_ascii_case(entry.rule.0.as_bytes())
     })
 }
 
@@ -284,9 +252,6 @@ pub(super) fn checked_keep(
 
 impl Grammar {
     fn carries_credentials(self) -> bool {
-        matches!(
-            self,
-            Self::Credential | Self::Authorization | Self::Cookie | Self::SetCookie
-        )
+        matches!(self, Self::Credential | Self::Authorization | Self::Cookie | Self::SetCookie)
     }
 }

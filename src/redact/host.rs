@@ -118,10 +118,7 @@ impl Redactor {
         if host.is_empty() || marker::is_whole(host.as_bytes()) {
             return Redacted::vouched(host);
         }
-        if let Some(usual) = ["api.anthropic.com", "platform.claude.com"]
-            .into_iter()
-            .find(|usual| *usual == host)
-        {
+        if let Some(usual) = ["api.anthropic.com", "platform.claude.com"].into_iter().find(|usual| *usual == host) {
             return Redacted::literal(usual);
         }
         let (name, port) = split_port(host);
@@ -144,29 +141,23 @@ impl Redactor {
         let lower = name.trim_end_matches('.').to_ascii_lowercase();
         let bare = lower.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = bare.parse::<IpAddr>() {
-            return address.is_loopback()
-                || address.is_unspecified()
-                || self.is_named_host(bare);
+            return address.is_loopback() || address.is_unspecified() || self.is_named_host(bare);
         }
         if lower == "localhost"
-            || lower.ends_with(".localhost")
-                && lower.len() <= 30
-                && words::is_label(&lower[..lower.len() - 10])
+            || lower.ends_with(".localhost") && lower.len() <= 30 && words::is_label(&lower[..lower.len() - 10])
         {
             return true;
         }
         if self.is_named_host(&lower) {
             return true;
         }
-        DOMAINS
-            .iter()
-            .any(|domain| match lower.strip_suffix(domain) {
-                Some("") => true,
-                Some(rest) => rest.strip_suffix('.').is_some_and(|labels| {
-                    labels.split('.').count() <= 4 && labels.split('.').all(is_public_label)
-                }),
-                None => false,
-            })
+        DOMAINS.iter().any(|domain| match lower.strip_suffix(domain) {
+            Some("") => true,
+            Some(rest) => rest
+                .strip_suffix('.')
+                .is_some_and(|labels| labels.split('.').count() <= 4 && labels.split('.').all(is_public_label)),
+            None => false,
+        })
     }
 
     /// `‹host fp=…›.com` for a name that is not shown.
@@ -208,11 +199,10 @@ fn is_marked(name: &str) -> bool {
 
 fn is_public_suffix(label: &str) -> bool {
     const SUFFIXES: &[&str] = &[
-        "com", "org", "net", "io", "ai", "dev", "app", "cloud", "co", "de", "fr", "uk", "eu", "us",
-        "cn", "jp", "in", "br", "au", "ca", "nl", "ch", "at", "it", "es", "se", "no", "pl", "kr",
-        "tw", "hk", "sg", "sh", "me", "tech", "local", "internal", "lan", "corp", "home", "test",
-        "example", "invalid", "edu", "gov", "info", "xyz", "site", "online", "space", "run",
-        "land", "arpa", "intern", "svc",
+        "com", "org", "net", "io", "ai", "dev", "app", "cloud", "co", "de", "fr", "uk", "eu", "us", "cn", "jp", "in",
+        "br", "au", "ca", "nl", "ch", "at", "it", "es", "se", "no", "pl", "kr", "tw", "hk", "sg", "sh", "me", "tech",
+        "local", "internal", "lan", "corp", "home", "test", "example", "invalid", "edu", "gov", "info", "xyz", "site",
+        "online", "space", "run", "land", "arpa", "intern", "svc",
     ];
     SUFFIXES.contains(&label)
 }
@@ -244,10 +234,7 @@ fn is_region(label: &str) -> bool {
     let Some((side, number)) = rest.rsplit_once('-') else {
         return false;
     };
-    AREAS.contains(&area)
-        && SIDES.contains(&side)
-        && number.len() == 1
-        && number.bytes().all(|b| b.is_ascii_digit())
+    AREAS.contains(&area) && SIDES.contains(&side) && number.len() == 1 && number.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -292,10 +279,7 @@ mod tests {
             ("user:hunter2fake@api.anthropic.com", "‹host fp=", "›.com"),
         ] {
             let shown = r.host(host);
-            assert!(
-                shown.as_str().starts_with(start) && shown.as_str().ends_with(end),
-                "{host} {shown}"
-            );
+            assert!(shown.as_str().starts_with(start) && shown.as_str().ends_with(end), "{host} {shown}");
             assert!(!shown.as_str().to_lowercase().contains("fake"), "{shown}");
             assert_eq!(r.host(shown.as_str()), shown);
         }

@@ -154,10 +154,8 @@ pub(super) const STOP_REASONS: &[&str] = &[
 ];
 
 /// The public client identifiers of Claude Code.
-pub(super) const CLIENT_IDS: &[&str] = &[
-    "9d1c250a-e61b-44d9-88ed-5944d1962f5e",
-    "22422756-60c9-4084-8eb7-27705fd5cf9a",
-];
+pub(super) const CLIENT_IDS: &[&str] =
+    &["9d1c250a-e61b-44d9-88ed-5944d1962f5e", "22422756-60c9-4084-8eb7-27705fd5cf9a"];
 
 /// Keys of the JSON bodies whose structure is recorded.
 pub(super) const JSON_KEYS: &[&str] = &[
@@ -339,22 +337,14 @@ impl Redactor {
     }
 
     fn one_of(&self, value: &str, lists: &[&[&'static str]]) -> Redacted {
-        match lists
-            .iter()
-            .flat_map(|list| list.iter())
-            .find(|word| **word == value)
-        {
+        match lists.iter().flat_map(|list| list.iter()).find(|word| **word == value) {
             Some(word) => Redacted::literal(word),
             None => Redacted::vouched(&self.opaque(value.as_bytes())),
         }
     }
 
     fn verbatim_if(&self, value: &str, plain: bool) -> Redacted {
-        if plain {
-            Redacted::vouched(value)
-        } else {
-            Redacted::vouched(&self.opaque(value.as_bytes()))
-        }
+        if plain { Redacted::vouched(value) } else { Redacted::vouched(&self.opaque(value.as_bytes())) }
     }
 }
 
@@ -367,13 +357,7 @@ pub(super) fn is_model(name: &str) -> bool {
     let name = name.strip_suffix("[1m]").unwrap_or(name);
     let name = match name.split_once("anthropic.") {
         Some(("", rest)) => rest,
-        Some((region, rest))
-            if region
-                .strip_suffix('.')
-                .is_some_and(|r| REGIONS.contains(&r)) =>
-        {
-            rest
-        }
+        Some((region, rest)) if region.strip_suffix('.').is_some_and(|r| REGIONS.contains(&r)) => rest,
         Some(_) => return false,
         None => name.strip_prefix("anthropic/").unwrap_or(name),
     };
@@ -384,12 +368,8 @@ pub(super) fn is_model(name: &str) -> bool {
         Some((rest, revision)) => (rest, Some(revision)),
         None => (rest, None),
     };
-    let small = |text: &str| {
-        !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit())
-    };
-    let dated = |text: &str| {
-        text.len() == 8 && text.starts_with("20") && text.bytes().all(|b| b.is_ascii_digit())
-    };
+    let small = |text: &str| !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit());
+    let dated = |text: &str| text.len() == 8 && text.starts_with("20") && text.bytes().all(|b| b.is_ascii_digit());
     let dotted = |text: &str| text.split('.').count() <= 2 && text.split('.').all(small);
     let part = |text: &str| {
         small(text)
@@ -398,9 +378,7 @@ pub(super) fn is_model(name: &str) -> bool {
             || text.strip_prefix('v').is_some_and(small)
             || words::is_family(text)
     };
-    revision.is_none_or(small)
-        && rest.split(['-', '@']).count() <= 7
-        && rest.split(['-', '@']).all(part)
+    revision.is_none_or(small) && rest.split(['-', '@']).count() <= 7 && rest.split(['-', '@']).all(part)
 }
 
 #[cfg(test)]
@@ -438,14 +416,8 @@ mod tests {
         assert_eq!(r.error_type("authentication_error"), "authentication_error");
         assert_eq!(r.oauth_error("invalid_grant"), "invalid_grant");
         assert_eq!(r.grant_type("refresh_token"), "refresh_token");
-        assert_eq!(
-            r.scope("user:profile user:inference"),
-            "user:profile user:inference"
-        );
-        assert_eq!(
-            r.client_id("9d1c250a-e61b-44d9-88ed-5944d1962f5e"),
-            "9d1c250a-e61b-44d9-88ed-5944d1962f5e"
-        );
+        assert_eq!(r.scope("user:profile user:inference"), "user:profile user:inference");
+        assert_eq!(r.client_id("9d1c250a-e61b-44d9-88ed-5944d1962f5e"), "9d1c250a-e61b-44d9-88ed-5944d1962f5e");
         assert_eq!(r.json_key("refresh_token"), "refresh_token");
         for text in [
             r.error_type("hunter2FAKE"),
@@ -454,10 +426,7 @@ mod tests {
             r.json_key("FAKE"),
             r.scope("user:profile FAKE"),
         ] {
-            assert!(
-                text.as_str().contains("fp=") && !text.as_str().contains("FAKE"),
-                "{text}"
-            );
+            assert!(text.as_str().contains("fp=") && !text.as_str().contains("FAKE"), "{text}");
         }
     }
 }

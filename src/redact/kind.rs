@@ -121,15 +121,12 @@ impl<'de> Deserialize<'de> for Length {
                 f.write_str("a length in bytes or `≤` and a power of two")
             }
             fn visit_u64<E: de::Error>(self, len: u64) -> Result<Length, E> {
-                u32::try_from(len)
-                    .map(Length::Exact)
-                    .map_err(|_| E::custom("length out of range"))
+                u32::try_from(len).map(Length::Exact).map_err(|_| E::custom("length out of range"))
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Length, E> {
                 let len = text.strip_prefix('≤').and_then(|n| n.parse::<u32>().ok());
                 let len = len.filter(|n| n.is_power_of_two());
-                len.map(Length::AtMost)
-                    .ok_or_else(|| E::custom("not a length"))
+                len.map(Length::AtMost).ok_or_else(|| E::custom("not a length"))
             }
         }
         deserializer.deserialize_any(Shape)
@@ -165,22 +162,13 @@ impl Credential {
             Some(label) => labelled(label)?,
             None => (Kind::Unknown, None),
         };
-        Some(Self {
-            kind,
-            len: marker.len?,
-            fp: marker.fp?,
-            flags: Vec::new(),
-            prefix,
-        })
+        Some(Self { kind, len: marker.len?, fp: marker.fp?, flags: Vec::new(), prefix })
     }
 }
 
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let label = self
-            .prefix
-            .as_ref()
-            .map_or(self.kind.as_str(), Redacted::as_str);
+        let label = self.prefix.as_ref().map_or(self.kind.as_str(), Redacted::as_str);
         write!(f, "‹{label} {} fp={}›", self.len, self.fp)
     }
 }
@@ -201,20 +189,11 @@ impl<'de> Deserialize<'de> for Credential {
         let prefix = match shape.prefix {
             None => None,
             Some(text) => {
-                let known = labelled(&text)
-                    .filter(|(kind, prefix)| *kind == shape.kind && prefix.is_some());
-                known
-                    .ok_or_else(|| de::Error::custom("not a public prefix of this kind"))?
-                    .1
+                let known = labelled(&text).filter(|(kind, prefix)| *kind == shape.kind && prefix.is_some());
+                known.ok_or_else(|| de::Error::custom("not a public prefix of this kind"))?.1
             }
         };
-        Ok(Self {
-            kind: shape.kind,
-            len: shape.len,
-            fp: shape.fp,
-            flags: shape.flags,
-            prefix,
-        })
+        Ok(Self { kind: shape.kind, len: shape.len, fp: shape.fp, flags: shape.flags, prefix })
     }
 }
 
@@ -244,10 +223,7 @@ impl Kind {
 
     /// Whether the length of such a credential is public.
     pub(super) const fn has_public_length(self) -> bool {
-        !matches!(
-            self,
-            Self::OauthCode | Self::PkceVerifier | Self::State | Self::Basic | Self::Unknown
-        )
+        !matches!(self, Self::OauthCode | Self::PkceVerifier | Self::State | Self::Basic | Self::Unknown)
     }
 
     const ALL: [Self; 16] = [
@@ -321,12 +297,7 @@ pub(super) fn classify(core: &[u8]) -> (Kind, Option<Redacted>, usize) {
     for (start, shown, kind) in PREFIXES {
         if core.starts_with(start.as_bytes()) {
             let is_aws = kind == Kind::AwsAccessKey;
-            if is_aws
-                && !(core.len() == 20
-                    && core
-                        .iter()
-                        .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()))
-            {
+            if is_aws && !(core.len() == 20 && core.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())) {
                 continue;
             }
             return (kind, Some(Redacted::literal(shown)), start.len());
@@ -365,14 +336,10 @@ pub(super) fn labelled(label: &str) -> Option<(Kind, Option<Redacted>)> {
     if let Some((_, shown, kind)) = PREFIXES.into_iter().find(|(_, shown, _)| *shown == label) {
         return Some((kind, Some(Redacted::literal(shown))));
     }
-    ANTHROPIC.into_iter().find_map(
-        |(family, kind)| match label.strip_prefix(family)?.as_bytes() {
-            [a, b] if a.is_ascii_digit() && b.is_ascii_digit() => {
-                Some((kind, Some(anthropic_prefix(family, *a, *b))))
-            }
-            _ => None,
-        },
-    )
+    ANTHROPIC.into_iter().find_map(|(family, kind)| match label.strip_prefix(family)?.as_bytes() {
+        [a, b] if a.is_ascii_digit() && b.is_ascii_digit() => Some((kind, Some(anthropic_prefix(family, *a, *b)))),
+        _ => None,
+    })
 }
 
 /// Where a credential stands, as far as it decides which kinds belong there.
@@ -428,15 +395,9 @@ pub(super) fn inspect(core: &[u8], kind: Kind, place: Place, flags: &mut Vec<Fla
         flags.push(Flag::NonAscii);
     }
     let misplaced = match place {
-        Place::ApiKey => matches!(
-            kind,
-            Kind::OauthAccess | Kind::OauthRefresh | Kind::SessionCookie
-        ),
+        Place::ApiKey => matches!(kind, Kind::OauthAccess | Kind::OauthRefresh | Kind::SessionCookie),
         Place::Bearer => {
-            matches!(
-                kind,
-                Kind::ApiKey | Kind::AdminKey | Kind::OauthRefresh | Kind::SessionCookie
-            )
+            matches!(kind, Kind::ApiKey | Kind::AdminKey | Kind::OauthRefresh | Kind::SessionCookie)
         }
         Place::Other => false,
     };
@@ -452,11 +413,7 @@ pub(super) fn inspect(core: &[u8], kind: Kind, place: Place, flags: &mut Vec<Fla
 
 fn is_truncated(core: &[u8], kind: Kind) -> bool {
     let short = match kind {
-        Kind::OauthAccess
-        | Kind::OauthRefresh
-        | Kind::ApiKey
-        | Kind::AdminKey
-        | Kind::SessionCookie => 60,
+        Kind::OauthAccess | Kind::OauthRefresh | Kind::ApiKey | Kind::AdminKey | Kind::SessionCookie => 60,
         Kind::GithubToken | Kind::GoogleKey => 30,
         _ => 0,
     };
@@ -500,10 +457,7 @@ pub(super) fn is_placeholder(core: &[u8]) -> bool {
         return false;
     }
     let lower = text.to_ascii_lowercase();
-    let tail = lower
-        .rsplit_once("01-")
-        .or_else(|| lower.rsplit_once("03-"))
-        .map_or(lower.as_str(), |(_, tail)| tail);
+    let tail = lower.rsplit_once("01-").or_else(|| lower.rsplit_once("03-")).map_or(lower.as_str(), |(_, tail)| tail);
     let wrapped = |open: &str, close: &str| lower.starts_with(open) && lower.ends_with(close);
     let name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     PLACEHOLDERS.contains(&lower.as_str())
@@ -512,12 +466,8 @@ pub(super) fn is_placeholder(core: &[u8]) -> bool {
         || wrapped("{{", "}}")
         || wrapped("<", ">")
         || wrapped("%", "%")
-        || lower
-            .strip_prefix('$')
-            .is_some_and(|rest| rest.bytes().all(name))
-        || tail
-            .bytes()
-            .all(|b| matches!(b, b'x' | b'*' | b'.' | b'-' | b'_'))
+        || lower.strip_prefix('$').is_some_and(|rest| rest.bytes().all(name))
+        || tail.bytes().all(|b| matches!(b, b'x' | b'*' | b'.' | b'-' | b'_'))
         || [
             "your-",
             "your_",

@@ -13,9 +13,7 @@ const CLOSE: &str = "›";
 const LONGEST: usize = 64;
 
 /// Labels that name no credential.
-const LABELS: [&str; 9] = [
-    "uuid", "id", "host", "ip", "name", "key", "path", "query", "text",
-];
+const LABELS: [&str; 9] = ["uuid", "id", "host", "ip", "name", "key", "path", "query", "text"];
 
 /// Labels that stand alone.
 const ALONE: [&str; 3] = ["masked", "empty", "port"];
@@ -51,9 +49,7 @@ pub(super) fn whole(bytes: &[u8]) -> Option<Marker<'_>> {
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;
-    at_start(text)
-        .filter(|(_, len)| *len == text.len())
-        .map(|(marker, _)| marker)
+    at_start(text).filter(|(_, len)| *len == text.len()).map(|(marker, _)| marker)
 }
 
 /// Whether all of `bytes` is one marker.
@@ -95,17 +91,9 @@ pub(super) fn between(bytes: &[u8]) -> Vec<&[u8]> {
 
 fn parse(inner: &str) -> Option<Marker<'_>> {
     if ALONE.contains(&inner) {
-        return Some(Marker {
-            label: Some(inner),
-            len: None,
-            fp: None,
-        });
+        return Some(Marker { label: Some(inner), len: None, fp: None });
     }
-    let mut marker = Marker {
-        label: None,
-        len: None,
-        fp: None,
-    };
+    let mut marker = Marker { label: None, len: None, fp: None };
     for (index, part) in inner.split(' ').enumerate() {
         if let Some(digits) = part.strip_prefix("fp=") {
             if marker.fp.is_some() {
@@ -117,24 +105,15 @@ fn parse(inner: &str) -> Option<Marker<'_>> {
         } else if let Some(len) = part.strip_prefix("len=") {
             set(&mut marker.len, Length::Exact(number(len)?))?;
         } else if let Some(len) = part.strip_prefix("len≤") {
-            set(
-                &mut marker.len,
-                Length::AtMost(number(len).filter(|n| n.is_power_of_two())?),
-            )?;
-        } else if index == 0
-            && (LABELS.contains(&part) || part == TOO_LONG || labelled(part).is_some())
-        {
+            set(&mut marker.len, Length::AtMost(number(len).filter(|n| n.is_power_of_two())?))?;
+        } else if index == 0 && (LABELS.contains(&part) || part == TOO_LONG || labelled(part).is_some()) {
             marker.label = Some(part);
         } else {
             return None;
         }
     }
     let too_long = marker.label == Some(TOO_LONG);
-    let complete = if too_long {
-        marker.len.is_some() && marker.fp.is_none()
-    } else {
-        marker.fp.is_some()
-    };
+    let complete = if too_long { marker.len.is_some() && marker.fp.is_none() } else { marker.fp.is_some() };
     complete.then_some(marker)
 }
 
@@ -143,13 +122,8 @@ fn set(slot: &mut Option<Length>, len: Length) -> Option<()> {
 }
 
 fn number(digits: &str) -> Option<u32> {
-    let plain =
-        !digits.is_empty() && digits.len() <= 10 && digits.bytes().all(|b| b.is_ascii_digit());
-    if !plain || (digits.len() > 1 && digits.starts_with('0')) {
-        None
-    } else {
-        digits.parse().ok()
-    }
+    let plain = !digits.is_empty() && digits.len() <= 10 && digits.bytes().all(|b| b.is_ascii_digit());
+    if !plain || (digits.len() > 1 && digits.starts_with('0')) { None } else { digits.parse().ok() }
 }
 
 /// Splits `bytes` at every `separator` that stands outside markers and quotation marks.
@@ -213,14 +187,7 @@ mod tests {
     #[test]
     fn split_leaves_markers_and_quotes_whole() {
         let parts = split("a b,‹len≤32 fp=00000000›,\"x,y\"".as_bytes(), b',');
-        assert_eq!(
-            parts,
-            [
-                "a b".as_bytes(),
-                "‹len≤32 fp=00000000›".as_bytes(),
-                b"\"x,y\""
-            ]
-        );
+        assert_eq!(parts, ["a b".as_bytes(), "‹len≤32 fp=00000000›".as_bytes(), b"\"x,y\""]);
         let parts = split("a ‹len≤32 fp=00000000› c".as_bytes(), b' ');
         assert_eq!(parts.len(), 3);
     }

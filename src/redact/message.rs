@@ -3,9 +3,7 @@
 use std::ops::Range;
 
 use super::headers::lookup;
-use super::identifier::{
-    self, ERROR_TYPES, EVENTS, GRANT_TYPES, JSON_KEYS, OAUTH_ERRORS, SCOPES, STOP_REASONS,
-};
+use super::identifier::{self, ERROR_TYPES, EVENTS, GRANT_TYPES, JSON_KEYS, OAUTH_ERRORS, SCOPES, STOP_REASONS};
 use super::marker;
 use super::redacted::Redacted;
 use super::redactor::Redactor;
@@ -67,13 +65,8 @@ impl Redactor {
         }
         let read = text.get(..end).unwrap_or_default();
         let tainted = self.taint.find(read.as_bytes());
-        let mut prose = Prose {
-            redactor: self,
-            tainted,
-            shown: String::with_capacity(read.len()),
-            numbers: 0,
-            letters: 0,
-        };
+        let mut prose =
+            Prose { redactor: self, tainted, shown: String::with_capacity(read.len()), numbers: 0, letters: 0 };
         let mut start = 0;
         let mut at = 0;
         while at < read.len() {
@@ -123,10 +116,7 @@ impl Prose<'_> {
         if chunk.is_empty() {
             return;
         }
-        let tainted = self
-            .tainted
-            .iter()
-            .any(|hit| hit.start < range.end && range.start < hit.end);
+        let tainted = self.tainted.iter().any(|hit| hit.start < range.end && range.start < hit.end);
         let trimmed = chunk.trim_start_matches(is_opening);
         let lead = chunk.len() - trimmed.len();
         let core = trimmed.trim_end_matches(is_closing);
@@ -142,15 +132,13 @@ impl Prose<'_> {
         } else {
             self.shown.push_str(chunk.get(..lead).unwrap_or_default());
             self.shown.push_str(&self.redactor.opaque(core.as_bytes()));
-            self.shown
-                .push_str(chunk.get(lead + core.len()..).unwrap_or_default());
+            self.shown.push_str(chunk.get(lead + core.len()..).unwrap_or_default());
             (self.numbers, self.letters) = (0, 0);
         }
     }
 
     fn spelled(&mut self, core: &str) -> bool {
-        let number = core.bytes().any(|b| b.is_ascii_digit())
-            && core.bytes().all(|b| !b.is_ascii_alphabetic());
+        let number = core.bytes().any(|b| b.is_ascii_digit()) && core.bytes().all(|b| !b.is_ascii_alphabetic());
         let letter = core.len() == 1 && core.bytes().all(|b| b.is_ascii_alphabetic());
         self.numbers = if number { self.numbers + 1 } else { 0 };
         self.letters = if letter { self.letters + 1 } else { 0 };
@@ -187,46 +175,14 @@ fn is_invisible(c: char) -> bool {
 fn is_opening(c: char) -> bool {
     matches!(
         c,
-        '(' | '['
-            | '{'
-            | '<'
-            | '"'
-            | '\''
-            | '`'
-            | '“'
-            | '‘'
-            | '·'
-            | '-'
-            | '–'
-            | '—'
-            | '*'
-            | '&'
-            | '•'
-            | '…'
-            | '→'
+        '(' | '[' | '{' | '<' | '"' | '\'' | '`' | '“' | '‘' | '·' | '-' | '–' | '—' | '*' | '&' | '•' | '…' | '→'
     )
 }
 
 fn is_closing(c: char) -> bool {
     matches!(
         c,
-        '.' | ','
-            | ';'
-            | ':'
-            | '!'
-            | '?'
-            | ')'
-            | ']'
-            | '}'
-            | '>'
-            | '"'
-            | '\''
-            | '`'
-            | '”'
-            | '’'
-            | '…'
-            | '%'
-            | '*'
+        '.' | ',' | ';' | ':' | '!' | '?' | ')' | ']' | '}' | '>' | '"' | '\'' | '`' | '”' | '’' | '…' | '%' | '*'
     )
 }
 
@@ -248,27 +204,16 @@ fn is_simple(core: &str) -> bool {
 }
 
 fn is_listed(core: &str) -> bool {
-    [
-        ERROR_TYPES,
-        OAUTH_ERRORS,
-        GRANT_TYPES,
-        SCOPES,
-        EVENTS,
-        STOP_REASONS,
-        JSON_KEYS,
-        QUERY_KEYS,
-    ]
-    .iter()
-    .any(|list| list.contains(&core))
+    [ERROR_TYPES, OAUTH_ERRORS, GRANT_TYPES, SCOPES, EVENTS, STOP_REASONS, JSON_KEYS, QUERY_KEYS]
+        .iter()
+        .any(|list| list.contains(&core))
 }
 
 /// Up to six digits, thousands separators and one point apart.
 fn is_number(core: &str) -> bool {
     let core = core.strip_prefix('$').unwrap_or(core);
     let digits = core.bytes().filter(u8::is_ascii_digit).count();
-    let rest = core
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b',' | b'.'));
+    let rest = core.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b'.'));
     let edges = core.bytes().next().is_some_and(|b| b.is_ascii_digit())
         && core.bytes().last().is_some_and(|b| b.is_ascii_digit());
     rest && edges && digits <= 6 && core.len() - digits <= 2
@@ -276,56 +221,33 @@ fn is_number(core: &str) -> bool {
 
 /// `some_new_error`, `messages.0.content.1.thinking`.
 fn is_snake_case(core: &str) -> bool {
-    let word = |part: &str| {
-        part.len() >= 2 && part.bytes().all(|b| b.is_ascii_lowercase()) && words::is_plain(part)
-    };
-    let index = |part: &str| {
-        !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit())
-    };
+    let word = |part: &str| part.len() >= 2 && part.bytes().all(|b| b.is_ascii_lowercase()) && words::is_plain(part);
+    let index = |part: &str| !part.is_empty() && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
     core.contains(['_', '.'])
         && core.split(['_', '.']).count() <= 7
         && core.split('.').skip(1).filter(|part| index(part)).count() <= 3
-        && core
-            .split('.')
-            .enumerate()
-            .all(|(at, part)| (at > 0 && index(part)) || part.split('_').all(word))
+        && core.split('.').enumerate().all(|(at, part)| (at > 0 && index(part)) || part.split('_').all(word))
 }
 
 /// Simple parts with punctuation between them: `status:401`, `key=value`, `"type":"error"`, `and/or`.
 fn is_compound(core: &str) -> bool {
-    const BETWEEN: &[char] = &[
-        '/', ':', '=', ',', ';', '|', '(', ')', '[', ']', '{', '}', '"', '\'', '<', '>', '&', '…',
-        '—', '–', '·',
-    ];
-    let parts: Vec<&str> = core
-        .split(BETWEEN)
-        .filter(|part| !part.is_empty())
-        .map(|part| part.trim_matches(['.', '-']))
-        .collect();
+    const BETWEEN: &[char] =
+        &['/', ':', '=', ',', ';', '|', '(', ')', '[', ']', '{', '}', '"', '\'', '<', '>', '&', '…', '—', '–', '·'];
+    let parts: Vec<&str> =
+        core.split(BETWEEN).filter(|part| !part.is_empty()).map(|part| part.trim_matches(['.', '-'])).collect();
     let digits = core.bytes().filter(u8::is_ascii_digit).count();
     // Separators of base64 alone join nothing but long words.
     let prose = |part: &&str| {
-        is_simple(part)
-            && (part.len() > 2
-                || part
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase()))
+        is_simple(part) && (part.len() > 2 || part.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase()))
     };
     (2..=12).contains(&parts.len()) && digits <= 6 && core.is_ascii() && parts.iter().all(prose)
 }
 
 /// Cut where a run ends, with an ellipsis.
 fn bounded(shown: &str, cut: bool) -> String {
-    let Some((limit, _)) = shown
-        .char_indices()
-        .nth(LONGEST - 2)
-        .filter(|_| cut || shown.chars().count() > LONGEST)
+    let Some((limit, _)) = shown.char_indices().nth(LONGEST - 2).filter(|_| cut || shown.chars().count() > LONGEST)
     else {
-        return if cut {
-            format!("{} …", shown.trim_end_matches(" …"))
-        } else {
-            shown.to_owned()
-        };
+        return if cut { format!("{} …", shown.trim_end_matches(" …")) } else { shown.to_owned() };
     };
     let mut end = 0;
     let mut at = 0;
@@ -369,16 +291,8 @@ mod tests {
     fn data_does_not() {
         let r = Redactor::plain();
         for (text, start, end) in [
-            (
-                "Invalid key: sk-ant-api03-FAKE was refused",
-                "Invalid key: ‹len≤32 fp=",
-                "› was refused",
-            ),
-            (
-                "user someone.FAKE@example.com unknown",
-                "user ‹len≤32 fp=",
-                "› unknown",
-            ),
+            ("Invalid key: sk-ant-api03-FAKE was refused", "Invalid key: ‹len≤32 fp=", "› was refused"),
+            ("user someone.FAKE@example.com unknown", "user ‹len≤32 fp=", "› unknown"),
             ("token (hunter2FAKE)", "token (‹len≤16 fp=", "›)"),
             ("id 123456789012FAKE", "id ‹len≤16 fp=", "›"),
             ("see https://FAKE.invalid/FAKE", "see ‹len≤32 fp=", "›"),
@@ -387,10 +301,7 @@ mod tests {
             ("\u{1b}[31mred FAKE1\u{7}", "[‹len≤8 fp=", "›"),
         ] {
             let shown = r.message(text);
-            assert!(
-                shown.as_str().starts_with(start) && shown.as_str().ends_with(end),
-                "{text} {shown}"
-            );
+            assert!(shown.as_str().starts_with(start) && shown.as_str().ends_with(end), "{text} {shown}");
             assert!(!shown.as_str().contains("FAKE"), "{shown}");
             assert_eq!(r.message(shown.as_str()), shown);
         }
@@ -401,27 +312,15 @@ mod tests {
         let r = Redactor::plain();
         r.learn(b"correct horse battery staple FAKE");
         let shown = r.message("password correct horse battery staple was wrong");
-        assert!(
-            !shown.as_str().contains("horse") && shown.as_str().ends_with("was wrong"),
-            "{shown}"
-        );
+        assert!(!shown.as_str().contains("horse") && shown.as_str().ends_with("was wrong"), "{shown}");
     }
 
     #[test]
     fn length_is_bounded_and_stable() {
         let r = Redactor::plain();
-        for text in [
-            "word ".repeat(5000),
-            "x1y2FAKE ".repeat(500),
-            "a".repeat(50_000),
-            "é ".repeat(9000),
-        ] {
+        for text in ["word ".repeat(5000), "x1y2FAKE ".repeat(500), "a".repeat(50_000), "é ".repeat(9000)] {
             let shown = r.message(&text);
-            assert!(
-                shown.as_str().chars().count() <= LONGEST,
-                "{}",
-                shown.as_str().chars().count()
-            );
+            assert!(shown.as_str().chars().count() <= LONGEST, "{}", shown.as_str().chars().count());
             assert_eq!(r.message(shown.as_str()), shown);
         }
     }

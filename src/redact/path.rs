@@ -15,11 +15,7 @@ use super::syntax;
 
 /// Every literal segment of the route table.
 static SEGMENTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
-    ROUTES
-        .iter()
-        .flat_map(|route| route.split('/'))
-        .filter(|segment| !matches!(*segment, "" | "{}"))
-        .collect()
+    ROUTES.iter().flat_map(|route| route.split('/')).filter(|segment| !matches!(*segment, "" | "{}")).collect()
 });
 
 const SCHEMES: [&str; 4] = ["https://", "http://", "wss://", "ws://"];
@@ -42,22 +38,14 @@ impl Redactor {
             _ if marker::is_whole(raw) => return Redacted::vouched(text),
             _ => {}
         }
-        let scheme = SCHEMES.iter().find(|scheme| {
-            text.get(..scheme.len())
-                .is_some_and(|head| head.eq_ignore_ascii_case(scheme))
-        });
+        let scheme = SCHEMES
+            .iter()
+            .find(|scheme| text.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme)));
         let (mut shown, origin_form) = match scheme {
             Some(scheme) => {
                 let rest = &raw[scheme.len()..];
-                let end = [b'/', b'?', b'#']
-                    .iter()
-                    .map(|b| first(rest, *b).len())
-                    .min()
-                    .unwrap_or(rest.len());
-                (
-                    format!("{scheme}{}", self.authority(&rest[..end])),
-                    &rest[end..],
-                )
+                let end = [b'/', b'?', b'#'].iter().map(|b| first(rest, *b).len()).min().unwrap_or(rest.len());
+                (format!("{scheme}{}", self.authority(&rest[..end])), &rest[end..])
             }
             None if raw.starts_with(b"/") || raw.starts_with(b"?") => (String::new(), raw),
             None => return Redacted::vouched(&self.labelled("path", raw)),
@@ -76,10 +64,7 @@ impl Redactor {
             self.push_segment(shown, segment);
         }
         if path.len() < before_fragment.len() {
-            for (index, pair) in marker::split(&before_fragment[path.len() + 1..], b'&')
-                .into_iter()
-                .enumerate()
-            {
+            for (index, pair) in marker::split(&before_fragment[path.len() + 1..], b'&').into_iter().enumerate() {
                 shown.push(if index == 0 { '?' } else { '&' });
                 self.push_pair(shown, pair);
             }
@@ -100,14 +85,9 @@ impl Redactor {
         };
         let user = &raw[..user.iter().map(|part| part.len() + 1).sum::<usize>() - 1];
         if !marker::is_whole(user) {
-            user.split(|b| *b == b':')
-                .for_each(|part| self.learn(&decoded(part)));
+            user.split(|b| *b == b':').for_each(|part| self.learn(&decoded(part)));
         }
-        format!(
-            "{}@{}",
-            self.opaque(user),
-            self.host(&String::from_utf8_lossy(host))
-        )
+        format!("{}@{}", self.opaque(user), self.host(&String::from_utf8_lossy(host)))
     }
 
     fn push_segment(&self, shown: &mut String, raw: &[u8]) {
@@ -124,9 +104,7 @@ impl Redactor {
             shown.push_str(text);
             return;
         }
-        if let Some(prefix) = ID_PREFIXES
-            .iter()
-            .find(|prefix| text.len() > prefix.len() && text.starts_with(**prefix))
+        if let Some(prefix) = ID_PREFIXES.iter().find(|prefix| text.len() > prefix.len() && text.starts_with(**prefix))
         {
             shown.push_str(prefix);
             shown.push_str(&self.labelled("id", &raw[prefix.len()..]));
@@ -167,30 +145,20 @@ impl Redactor {
         match lower.as_str() {
             "model" if identifier::is_model(text) => text.to_owned(),
             "client_id" if CLIENT_IDS.contains(&text) => text.to_owned(),
-            "limit"
-            | "version"
-            | "page"
-            | "block_ms"
-            | "reclaim_older_than_ms"
-            | "x-amz-expires"
+            "limit" | "version" | "page" | "block_ms" | "reclaim_older_than_ms" | "x-amz-expires"
                 if text.len() <= 6 && syntax::decimal(value) =>
             {
                 text.to_owned()
             }
             "scope" => self.scope_value(value),
             "redirect_uri" | "returnto" | "return_to" | "resource" => self.nested_url(text),
-            "x-amz-credential" => self
-                .describe(first(value, b'/'), Kind::AwsAccessKey, Place::Other)
-                .to_string(),
+            "x-amz-credential" => self.describe(first(value, b'/'), Kind::AwsAccessKey, Place::Other).to_string(),
             _ => self.opaque(value),
         }
     }
 
     fn scope_value(&self, value: &[u8]) -> String {
-        let spaced: Vec<u8> = value
-            .iter()
-            .map(|b| if *b == b'+' { b' ' } else { *b })
-            .collect();
+        let spaced: Vec<u8> = value.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
         let shown: Vec<String> = marker::split(&spaced, b' ')
             .into_iter()
             .map(|word| match std::str::from_utf8(word) {
@@ -208,19 +176,14 @@ impl Redactor {
                 continue;
             };
             let port = rest.bytes().take_while(u8::is_ascii_digit).count();
-            let port = marker::at_start(rest)
-                .filter(|(marker, _)| marker.label == Some("port"))
-                .map_or(port, |(_, len)| len);
+            let port =
+                marker::at_start(rest).filter(|(marker, _)| marker.label == Some("port")).map_or(port, |(_, len)| len);
             let path = &rest[port..];
-            if port > 0
-                && (path.is_empty() || path.starts_with('/'))
-                && !path.contains(['?', '#', '&'])
-            {
+            if port > 0 && (path.is_empty() || path.starts_with('/')) && !path.contains(['?', '#', '&']) {
                 return format!("{host}‹port›{}", self.path(path.as_bytes()));
             }
         }
-        let plain =
-            text.starts_with("https://") || text.starts_with("http://") || text.starts_with('/');
+        let plain = text.starts_with("https://") || text.starts_with("http://") || text.starts_with('/');
         if plain && !text.contains(['?', '#', '&', '@', '"', '‹']) || is_shown_url(text) {
             return self.path(text.as_bytes()).to_string();
         }
@@ -240,23 +203,14 @@ fn is_model_segment(text: &str) -> bool {
     if !text.contains("claude-") {
         return false;
     }
-    let text = text
-        .replace("%3A", ":")
-        .replace("%3a", ":")
-        .replace("%40", "@");
-    let text = text
-        .strip_suffix(":streamRawPredict")
-        .or_else(|| text.strip_suffix(":rawPredict"))
-        .unwrap_or(&text);
+    let text = text.replace("%3A", ":").replace("%3a", ":").replace("%40", "@");
+    let text = text.strip_suffix(":streamRawPredict").or_else(|| text.strip_suffix(":rawPredict")).unwrap_or(&text);
     identifier::is_model(text)
 }
 
 /// Up to the first `separator` outside markers; all of it where there is none.
 fn first(raw: &[u8], separator: u8) -> &[u8] {
-    marker::split(raw, separator)
-        .first()
-        .copied()
-        .unwrap_or(raw)
+    marker::split(raw, separator).first().copied().unwrap_or(raw)
 }
 
 fn decoded(raw: &[u8]) -> Vec<u8> {
@@ -291,14 +245,10 @@ mod tests {
         let r = Redactor::plain();
         let shown = |path: &str| {
             let text = r.path(path.as_bytes()).to_string();
-            let fps: Vec<&str> = text
-                .match_indices("fp=")
-                .map(|(at, _)| &text[at + 3..at + 11])
-                .collect();
+            let fps: Vec<&str> = text.match_indices("fp=").map(|(at, _)| &text[at + 3..at + 11]).collect();
             assert!(!text.contains("FAKE"), "{text}");
             assert_eq!(r.path(text.as_bytes()), text.as_str());
-            fps.iter()
-                .fold(text.clone(), |text, fp| text.replace(fp, "#"))
+            fps.iter().fold(text.clone(), |text, fp| text.replace(fp, "#"))
         };
         for (path, want) in [
             (
@@ -307,10 +257,7 @@ mod tests {
             ),
             ("/api/eval/sdk-FAKE123", "/api/eval/sdk-‹id fp=#›"),
             ("/FAKE/v1/messages", "/‹id fp=#›/v1/messages"),
-            (
-                "/v1/messages?FAKE=FAKE",
-                "/v1/messages?‹key fp=#›=‹len≤8 fp=#›",
-            ),
+            ("/v1/messages?FAKE=FAKE", "/v1/messages?‹key fp=#›=‹len≤8 fp=#›"),
             (
                 "/callback?code=FAKEcode123456&state=FAKEstate",
                 "/callback?code=‹oauth-code len≤16 fp=#›&state=‹state len≤16 fp=#›",

@@ -19,7 +19,10 @@ pub struct Redacted(Text);
 enum Text {
     Static(&'static str),
     /// Most values are short: these are copied, so that threads do not contend for a reference count.
-    Inline { len: u8, bytes: [u8; SHORT] },
+    Inline {
+        len: u8,
+        bytes: [u8; SHORT],
+    },
     Shared(Arc<str>),
 }
 

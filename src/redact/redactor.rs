@@ -99,16 +99,8 @@ impl Redactor {
         for (index, entry) in options.keep.iter().enumerate() {
             keep.push(headers::checked_keep(index + 1, entry, compile)?);
         }
-        let hosts = options
-            .hosts
-            .iter()
-            .map(|host| host.trim_end_matches('.').to_ascii_lowercase())
-            .collect();
-        Ok(Self::build(
-            options.key.unwrap_or_else(random_key),
-            hosts,
-            keep,
-        ))
+        let hosts = options.hosts.iter().map(|host| host.trim_end_matches('.').to_ascii_lowercase()).collect();
+        Ok(Self::build(options.key.unwrap_or_else(random_key), hosts, keep))
     }
 
     /// A redactor with a random key and nothing allowed besides the built-in rules.
@@ -133,12 +125,7 @@ impl Redactor {
     fn build(key: Zeroizing<[u8; 32]>, hosts: Vec<String>, keep: Vec<(String, Regex)>) -> Self {
         let fingerprinter = Fingerprinter::new(&key);
         let taint = Taint::new(fingerprinter.digest(b"taint net").identity);
-        Self {
-            fingerprinter,
-            hosts: RwLock::new(hosts),
-            keep,
-            taint,
-        }
+        Self { fingerprinter, hosts: RwLock::new(hosts), keep, taint }
     }
 
     /// The fingerprint of `value` exactly as it is; nothing is learned.
@@ -172,34 +159,19 @@ impl Redactor {
         }
         let (core, mut flags) = kind::strip(raw);
         let (by_prefix, prefix, prefix_len) = kind::classify(core);
-        let kind = if by_prefix == Kind::Unknown {
-            hint
-        } else {
-            by_prefix
-        };
+        let kind = if by_prefix == Kind::Unknown { hint } else { by_prefix };
         kind::inspect(core, kind, place, &mut flags);
         let digest = self.fingerprinter.digest(core);
         if !kind::is_placeholder(core) && !marker::is_whole(core) {
             self.taint.learn(core, prefix_len, digest.identity);
         }
-        let len = if kind.has_public_length() {
-            Length::exact(core.len())
-        } else {
-            Length::bucket(core.len())
-        };
-        Credential {
-            kind,
-            len,
-            fp: digest.shown,
-            flags,
-            prefix,
-        }
+        let len = if kind.has_public_length() { Length::exact(core.len()) } else { Length::bucket(core.len()) };
+        Credential { kind, len, fp: digest.shown, flags, prefix }
     }
 
     pub(super) fn learn_core(&self, core: &[u8], prefix_len: usize) {
         if core.len() >= 8 && !marker::is_whole(core) && !kind::is_placeholder(core) {
-            self.taint
-                .learn(core, prefix_len, self.digest(core).identity);
+            self.taint.learn(core, prefix_len, self.digest(core).identity);
         }
     }
 
@@ -213,11 +185,7 @@ impl Redactor {
             Ok("") => String::new(),
             Ok(text) if marker::is_whole(value) => text.to_owned(),
             _ if value.len() > TOO_LONG => too_long(value.len()),
-            _ => format!(
-                "‹{} fp={}›",
-                Length::bucket(value.len()),
-                self.fingerprint(value)
-            ),
+            _ => format!("‹{} fp={}›", Length::bucket(value.len()), self.fingerprint(value)),
         }
     }
 

@@ -139,17 +139,8 @@ pub(super) const ROUTES: &[&str] = &[
 ];
 
 /// Beginnings of segments whose rest is an identifier.
-pub(super) const ID_PREFIXES: &[&str] = &[
-    "sdk-",
-    "session_",
-    "cse_",
-    "env_",
-    "work_",
-    "file_",
-    "msgbatch_",
-    "skill_",
-    "trig_",
-];
+pub(super) const ID_PREFIXES: &[&str] =
+    &["sdk-", "session_", "cse_", "env_", "work_", "file_", "msgbatch_", "skill_", "trig_"];
 
 /// Query keys that stand verbatim.
 pub(super) const QUERY_KEYS: &[&str] = &[

@@ -3,9 +3,7 @@
 use super::grammar::{COMMENTS, MEDIA_TYPES, PRODUCTS, SERVERS};
 
 pub(super) fn in_list(item: &[u8], words: &[&str]) -> bool {
-    words
-        .iter()
-        .any(|word| word.len() == item.len() && item.eq_ignore_ascii_case(word.as_bytes()))
+    words.iter().any(|word| word.len() == item.len() && item.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 pub(super) fn integer(value: &[u8]) -> bool {
@@ -55,12 +53,9 @@ pub(super) fn date(value: &[u8]) -> bool {
 /// IMF-fixdate (RFC 9110 §5.6.7); the names of days and months are checked.
 pub(super) fn http_date(value: &[u8]) -> bool {
     const DAYS: &[&str] = &["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    const MONTHS: &[&str] = &[
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: &[&str] = &["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     matches!(value, b"0" | b"-1")
-        || ((like(value, b"aaa, 99 aaa 9999 99:99:99 GaT")
-            || like(value, b"aaa, 99-aaa-9999 99:99:99 GaT"))
+        || ((like(value, b"aaa, 99 aaa 9999 99:99:99 GaT") || like(value, b"aaa, 99-aaa-9999 99:99:99 GaT"))
             && in_list(&value[..3], DAYS)
             && in_list(&value[8..11], MONTHS)
             && value[27] == b'M')
@@ -108,11 +103,8 @@ pub(super) fn beta(item: &[u8]) -> bool {
         .checked_sub(11)
         .and_then(|at| item.split_at_checked(at))
         .filter(|(_, date)| like(date, b"-2099-99-99"));
-    let compact = item
-        .len()
-        .checked_sub(9)
-        .and_then(|at| item.split_at_checked(at))
-        .filter(|(_, date)| like(date, b"-20999999"));
+    let compact =
+        item.len().checked_sub(9).and_then(|at| item.split_at_checked(at)).filter(|(_, date)| like(date, b"-20999999"));
     let Some((name, _)) = dashed.or(compact) else {
         return false;
     };
@@ -132,22 +124,14 @@ pub(super) fn version(value: &[u8]) -> bool {
         None => (value, None),
     };
     let dotted = |text: &[u8]| {
-        text.split(|b| *b == b'.').count() <= 4
-            && text
-                .split(|b| *b == b'.')
-                .all(|n| n.len() <= 6 && integer(n))
+        text.split(|b| *b == b'.').count() <= 4 && text.split(|b| *b == b'.').all(|n| n.len() <= 6 && integer(n))
     };
     let word = |text: &[u8]| {
         let letters = text.iter().take_while(|b| b.is_ascii_lowercase()).count();
         let (name, number) = text.split_at(letters);
         let number = number.strip_prefix(b".").unwrap_or(number);
-        in_list(
-            name,
-            &[
-                "alpha", "beta", "rc", "dev", "canary", "next", "stable", "pre", "nightly", "git",
-                "debian",
-            ],
-        ) && (number.is_empty() || (number.len() <= 12 && dotted(number)))
+        in_list(name, &["alpha", "beta", "rc", "dev", "canary", "next", "stable", "pre", "nightly", "git", "debian"])
+            && (number.is_empty() || (number.len() <= 12 && dotted(number)))
     };
     dotted(numbers) && tail.is_none_or(word)
 }
@@ -163,9 +147,7 @@ pub(super) fn user_agent(value: &[u8]) -> bool {
             let Some(end) = inner.iter().position(|b| *b == b')') else {
                 return false;
             };
-            let words = inner[..end]
-                .split(|b| matches!(b, b' ' | b',' | b';'))
-                .filter(|word| !word.is_empty());
+            let words = inner[..end].split(|b| matches!(b, b' ' | b',' | b';')).filter(|word| !word.is_empty());
             if !words.into_iter().all(comment_word) {
                 return false;
             }
@@ -204,9 +186,7 @@ fn comment_word(word: &[u8]) -> bool {
 /// `application/json; charset=utf-8`
 pub(super) fn media_type(value: &[u8]) -> bool {
     let mut parts = value.split(|b| *b == b';');
-    parts
-        .next()
-        .is_some_and(|media| in_list(media.trim_ascii(), MEDIA_TYPES))
+    parts.next().is_some_and(|media| in_list(media.trim_ascii(), MEDIA_TYPES))
         && parts.all(|part| media_parameter(part.trim_ascii()))
 }
 
@@ -215,22 +195,9 @@ fn media_parameter(part: &[u8]) -> bool {
         return part.is_empty();
     };
     let (name, value) = (&part[..at], &part[at + 1..]);
-    let value = value
-        .strip_prefix(b"\"")
-        .and_then(|v| v.strip_suffix(b"\""))
-        .unwrap_or(value);
+    let value = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
     if in_list(name, &["charset"]) {
-        in_list(
-            value,
-            &[
-                "utf-8",
-                "utf8",
-                "us-ascii",
-                "iso-8859-1",
-                "utf-16",
-                "windows-1252",
-            ],
-        )
+        in_list(value, &["utf-8", "utf8", "us-ascii", "iso-8859-1", "utf-16", "windows-1252"])
     } else {
         in_list(name, &["q", "version"]) && decimal(value) && value.len() <= 6
     }
@@ -249,9 +216,7 @@ pub(super) fn cf_ray(value: &[u8]) -> bool {
 
 /// `1.1 google`, `1.1 varnish (Varnish/6.0)`, `nginx/1.25`, `HTTP/2 mitmproxy`.
 pub(super) fn via(item: &[u8]) -> bool {
-    let words = item
-        .split(|b| matches!(b, b' ' | b'(' | b')'))
-        .filter(|word| !word.is_empty());
+    let words = item.split(|b| matches!(b, b' ' | b'(' | b')')).filter(|word| !word.is_empty());
     let mut count = 0;
     for word in words {
         count += 1;
@@ -259,8 +224,7 @@ pub(super) fn via(item: &[u8]) -> bool {
             Some(at) => (&word[..at], Some(&word[at + 1..])),
             None => (word, None),
         };
-        let named = (in_list(name, SERVERS) || in_list(name, &["http", "https"]))
-            && tail.is_none_or(version);
+        let named = (in_list(name, SERVERS) || in_list(name, &["http", "https"])) && tail.is_none_or(version);
         let protocol = word.len() <= 3 && version(word);
         if !(named || protocol) {
             return false;
@@ -281,20 +245,12 @@ pub(super) fn trace_parent(value: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    type Row = (
-        fn(&[u8]) -> bool,
-        &'static [&'static str],
-        &'static [&'static str],
-    );
+    type Row = (fn(&[u8]) -> bool, &'static [&'static str], &'static [&'static str]);
 
     #[test]
     fn grammars_are_anchored() {
         let rows: &[Row] = &[
-            (
-                integer,
-                &["0", "1200"],
-                &["", "-1", "1a", "1234567890123456", " 1"],
-            ),
+            (integer, &["0", "1200"], &["", "-1", "1a", "1234567890123456", " 1"]),
             (decimal, &["0.25", "600"], &["", ".", "1.", ".5", "1.2.3"]),
             (date, &["2023-06-01"], &["2023-6-1", "2023-06-01x"]),
             (
@@ -309,32 +265,15 @@ mod tests {
             ),
             (
                 request_id,
-                &[
-                    "req_011CvHegk71arbU5WHds1f0I",
-                    "11111111-2222-4333-8444-555555555555",
-                ],
+                &["req_011CvHegk71arbU5WHds1f0I", "11111111-2222-4333-8444-555555555555"],
                 &["req_", "req_a b", "sk-ant-api03-FAKE"],
             ),
             (
                 beta,
-                &[
-                    "oauth-2025-04-20",
-                    "claude-code-20250219",
-                    "interleaved-thinking-2025-05-14",
-                ],
-                &[
-                    "oauth",
-                    "FAKE-2025-04-20",
-                    "sk-ant-oat01-FAKE",
-                    "-2025-04-20",
-                    "oauth-1999-04-20",
-                ],
+                &["oauth-2025-04-20", "claude-code-20250219", "interleaved-thinking-2025-05-14"],
+                &["oauth", "FAKE-2025-04-20", "sk-ant-oat01-FAKE", "-2025-04-20", "oauth-1999-04-20"],
             ),
-            (
-                version,
-                &["v24.1.0", "0.128.0", "1.0.0-beta.3", "2"],
-                &["", "v", "1..2", "1.0.0-FAKE", "1234567"],
-            ),
+            (version, &["v24.1.0", "0.128.0", "1.0.0-beta.3", "2"], &["", "v", "1..2", "1.0.0-FAKE", "1234567"]),
             (
                 user_agent,
                 &[
@@ -356,30 +295,13 @@ mod tests {
             ),
             (
                 media_type,
-                &[
-                    "application/json",
-                    "text/event-stream; charset=utf-8",
-                    "text/html;charset=\"UTF-8\"",
-                ],
-                &[
-                    "application/FAKE",
-                    "application/json; charset=FAKE",
-                    "multipart/form-data; boundary=FAKE",
-                ],
+                &["application/json", "text/event-stream; charset=utf-8", "text/html;charset=\"UTF-8\""],
+                &["application/FAKE", "application/json; charset=FAKE", "multipart/form-data; boundary=FAKE"],
             ),
-            (
-                cf_ray,
-                &["8c0ffee0deadbeef-FRA"],
-                &["8c0ffee0deadbeef-fra", "8c0ffee0deadbee-FRA"],
-            ),
+            (cf_ray, &["8c0ffee0deadbeef-FRA"], &["8c0ffee0deadbeef-fra", "8c0ffee0deadbee-FRA"]),
             (
                 via,
-                &[
-                    "1.1 google",
-                    "nginx/1.25.3",
-                    "HTTP/2 mitmproxy",
-                    "cloudflare",
-                ],
+                &["1.1 google", "nginx/1.25.3", "HTTP/2 mitmproxy", "cloudflare"],
                 &["1.1 FAKE", "", "1.1 google FAKE"],
             ),
         ];

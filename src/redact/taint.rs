@@ -200,21 +200,14 @@ impl Taint {
         }
         let grams = self.grams(core, prefix);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.current.identities.len() >= SECRETS
-            || known.current.grams.len() + grams.len() > GRAMS
-        {
+        if known.current.identities.len() >= SECRETS || known.current.grams.len() + grams.len() > GRAMS {
             known.previous = std::mem::take(&mut known.current);
         }
         known.current.identities.insert(identity);
         if core.len() < GRAM {
             let head = self.hash(&core[..SHORTEST]);
             if !self.common().contains(&head) {
-                known
-                    .current
-                    .shorts
-                    .entry(head)
-                    .or_default()
-                    .push((core.len(), self.hash(core)));
+                known.current.shorts.entry(head).or_default().push((core.len(), self.hash(core)));
             }
         }
         for gram in &grams {
@@ -241,9 +234,7 @@ impl Taint {
                 }
             }
         }
-        if (!known.current.shorts.is_empty() || !known.previous.shorts.is_empty())
-            && bytes.len() >= SHORTEST
-        {
+        if (!known.current.shorts.is_empty() || !known.previous.shorts.is_empty()) && bytes.len() >= SHORTEST {
             self.scan_short(known, bytes, hit);
         }
     }
@@ -265,20 +256,13 @@ impl Taint {
         for start in 0..=bytes.len() - SHORTEST {
             if start > 0 {
                 let (new, old) = (bytes[start + SHORTEST - 1], bytes[start - 1]);
-                hash = hash.rotate_left(1)
-                    ^ self.enter[usize::from(new)]
-                    ^ self.leave_short[usize::from(old)];
+                hash = hash.rotate_left(1) ^ self.enter[usize::from(new)] ^ self.leave_short[usize::from(old)];
             }
             for generation in [&known.current, &known.previous] {
                 for (len, whole) in generation.shorts.get(&hash).into_iter().flatten() {
                     let end = start + len;
                     let follows = start > 0 && inside(start - 1);
-                    if !follows
-                        && !inside(end)
-                        && bytes
-                            .get(start..end)
-                            .is_some_and(|text| self.hash(text) == *whole)
-                    {
+                    if !follows && !inside(end) && bytes.get(start..end).is_some_and(|text| self.hash(text) == *whole) {
                         hit(start..end);
                     }
                 }
@@ -287,9 +271,7 @@ impl Taint {
     }
 
     fn hash(&self, bytes: &[u8]) -> u64 {
-        bytes.iter().fold(0u64, |hash, b| {
-            hash.rotate_left(1) ^ self.enter[usize::from(*b)]
-        })
+        bytes.iter().fold(0u64, |hash, b| hash.rotate_left(1) ^ self.enter[usize::from(*b)])
     }
 
     /// The hash of the first eight bytes.
@@ -313,32 +295,15 @@ impl Taint {
             return Vec::new();
         }
         let core = &core[..core.len().min(LONGEST)];
-        let own = if core.len() >= prefix + GRAM {
-            &core[prefix..]
-        } else {
-            &core[core.len() - GRAM..]
-        };
+        let own = if core.len() >= prefix + GRAM { &core[prefix..] } else { &core[core.len() - GRAM..] };
         let numeric = own.iter().all(u8::is_ascii_digit);
         let keep = |gram: &&[u8]| is_telling(gram, numeric);
         // What redaction has made is no secret, even where it stands inside one.
         let pieces = marker::between(own);
-        let mut grams: Vec<Gram> = pieces
-            .iter()
-            .flat_map(|piece| piece.windows(GRAM))
-            .filter(keep)
-            .map(|gram| self.gram(gram))
-            .collect();
-        for form in pieces
-            .iter()
-            .filter(|piece| piece.len() >= SHORTEST)
-            .flat_map(|piece| encoded_forms(piece))
-        {
-            grams.extend(
-                form.windows(GRAM)
-                    .step_by(STRIDE)
-                    .filter(keep)
-                    .map(|gram| self.gram(gram)),
-            );
+        let mut grams: Vec<Gram> =
+            pieces.iter().flat_map(|piece| piece.windows(GRAM)).filter(keep).map(|gram| self.gram(gram)).collect();
+        for form in pieces.iter().filter(|piece| piece.len() >= SHORTEST).flat_map(|piece| encoded_forms(piece)) {
+            grams.extend(form.windows(GRAM).step_by(STRIDE).filter(keep).map(|gram| self.gram(gram)));
         }
         let common = self.common();
         grams.retain(|gram| !common.contains(&gram.hash));
@@ -370,10 +335,7 @@ impl Taint {
                 message::TEMPLATES,
             ];
             let mut common = HashSet::default();
-            for text in names
-                .chain(lists.into_iter().flatten().copied())
-                .chain(COMMON)
-            {
+            for text in names.chain(lists.into_iter().flatten().copied()).chain(COMMON) {
                 common.extend(text.as_bytes().windows(GRAM).map(|gram| self.hash(gram)));
                 common.extend(text.as_bytes().get(..SHORTEST).map(|head| self.hash(head)));
             }
@@ -385,10 +347,7 @@ impl Taint {
         let known = self.read();
         let mut spans = self.tainted_spans(&known, &line);
         if spans.is_empty() {
-            return Sealed {
-                text: line,
-                hits: 0,
-            };
+            return Sealed { text: line, hits: 0 };
         }
         spans.sort_by_key(|span| span.0.start);
         let mut text = String::with_capacity(line.len());
@@ -400,17 +359,10 @@ impl Taint {
         }
         text.push_str(line.get(at..).unwrap_or_default());
         if !self.tainted_spans(&known, &text).is_empty() {
-            text = if is_json(&line) {
-                format!("\"{MASKED}\"")
-            } else {
-                MASKED.to_owned()
-            };
+            text = if is_json(&line) { format!("\"{MASKED}\"") } else { MASKED.to_owned() };
         }
         self.masked.fetch_add(spans.len() as u64, Ordering::Relaxed);
-        Sealed {
-            text,
-            hits: spans.len(),
-        }
+        Sealed { text, hits: spans.len() }
     }
 
     /// The strings (and numbers: `true`) of a line that hold a secret, by the bytes between their quotation marks.
@@ -422,18 +374,10 @@ impl Taint {
         if hits.is_empty() && !encoded {
             return Vec::new();
         }
-        let mut spans = if is_json(line) {
-            literals(bytes)
-        } else {
-            words(line)
-        };
+        let mut spans = if is_json(line) { literals(bytes) } else { words(line) };
         spans.retain(|(span, _)| {
-            hits.iter()
-                .any(|hit| hit.start < span.end && span.start < hit.end)
-                || (encoded
-                    && bytes
-                        .get(span.clone())
-                        .is_some_and(|text| self.hides(known, text)))
+            hits.iter().any(|hit| hit.start < span.end && span.start < hit.end)
+                || (encoded && bytes.get(span.clone()).is_some_and(|text| self.hides(known, text)))
         });
         spans
     }
@@ -444,14 +388,7 @@ impl Taint {
             return false;
         }
         let mut view = Zeroizing::new(text.to_vec());
-        for layer in [
-            Layer::Json,
-            Layer::Percent,
-            Layer::Json,
-            Layer::Percent,
-            Layer::Json,
-            Layer::Percent,
-        ] {
+        for layer in [Layer::Json, Layer::Percent, Layer::Json, Layer::Percent, Layer::Json, Layer::Percent] {
             let next = Zeroizing::new(unescaped(&view, layer));
             if *next == *view {
                 continue;
@@ -495,18 +432,14 @@ fn is_telling(gram: &[u8], numeric: bool) -> bool {
     let mut seen = [false; 256];
     gram.iter().for_each(|b| seen[usize::from(*b)] = true);
     let different = seen.iter().filter(|seen| **seen).count();
-    let counter = gram.iter().all(|b| {
-        b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'T' | b'Z' | b' ' | b'/' | b',')
-    });
+    let counter =
+        gram.iter().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'T' | b'Z' | b' ' | b'/' | b','));
     different >= 5 && (numeric || !counter)
 }
 
 fn encoded_forms(own: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let hex: String = own.iter().map(|b| format!("{b:02x}")).collect();
-    let mut forms = vec![
-        Zeroizing::new(hex.to_ascii_uppercase().into_bytes()),
-        Zeroizing::new(hex.into_bytes()),
-    ];
+    let mut forms = vec![Zeroizing::new(hex.to_ascii_uppercase().into_bytes()), Zeroizing::new(hex.into_bytes())];
     for shift in 0..3 {
         let shifted = Zeroizing::new([&[0; 2][..shift], own].concat());
         forms.push(aligned(&shifted, shift));
@@ -518,13 +451,8 @@ fn encoded_forms(own: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     }
     for inner in [2, 4, 6] {
         for shift in 1..3 {
-            let shifted = Zeroizing::new(
-                [
-                    &[0; 2][..shift],
-                    &**forms.get(inner).unwrap_or(&Zeroizing::default()),
-                ]
-                .concat(),
-            );
+            let shifted =
+                Zeroizing::new([&[0; 2][..shift], &**forms.get(inner).unwrap_or(&Zeroizing::default())].concat());
             forms.push(aligned(&shifted, shift));
         }
         let plain = forms.get(inner).map(|form| aligned(form, 0));
@@ -537,18 +465,11 @@ fn encoded_forms(own: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
 fn aligned(bytes: &[u8], shift: usize) -> Zeroizing<Vec<u8>> {
     let text = Zeroizing::new(STANDARD.encode(bytes).into_bytes());
     let start = [0, 2, 3][shift.min(2)];
-    Zeroizing::new(
-        text.get(start..text.len().saturating_sub(4))
-            .unwrap_or_default()
-            .to_vec(),
-    )
+    Zeroizing::new(text.get(start..text.len().saturating_sub(4)).unwrap_or_default().to_vec())
 }
 
 fn is_json(line: &str) -> bool {
-    matches!(
-        line.trim_start().as_bytes().first(),
-        Some(b'{' | b'[' | b'"')
-    )
+    matches!(line.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"'))
 }
 
 /// The strings of a JSON line without their quotation marks, and its numbers (`true`).
@@ -568,9 +489,7 @@ fn literals(bytes: &[u8]) -> Vec<(Range<usize>, bool)> {
             }
             b'0'..=b'9' | b'-' => {
                 let start = at;
-                while at < bytes.len()
-                    && matches!(bytes[at], b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
-                {
+                while at < bytes.len() && matches!(bytes[at], b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') {
                     at += 1;
                 }
                 spans.push((start..at, true));
@@ -656,9 +575,7 @@ impl Hasher for Plain {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes
-            .iter()
-            .for_each(|b| self.0 = self.0.rotate_left(8) ^ u64::from(*b));
+        bytes.iter().for_each(|b| self.0 = self.0.rotate_left(8) ^ u64::from(*b));
     }
 
     fn write_u64(&mut self, word: u64) {

@@ -17,10 +17,7 @@ fn traces(r: &Redactor, secret: &str) -> Vec<String> {
         ("Authorization", "bearer {}"),
         ("AUTHORIZATION", "{}"),
         ("authorization", "Bearer Bearer {}"),
-        (
-            "authorization",
-            "Digest username=\"{}\", realm=\"corp\", nonce={}, {}",
-        ),
+        ("authorization", "Digest username=\"{}\", realm=\"corp\", nonce={}, {}"),
         ("authorization", "{} {}"),
         ("authorization", "Bearer \"{}\""),
         (
@@ -51,10 +48,7 @@ fn traces(r: &Redactor, secret: &str) -> Vec<String> {
         ("content-type", "multipart/form-data; boundary={}"),
         ("content-type", "application/json; charset={}"),
         ("host", "{}.anthropic.com"),
-        (
-            "www-authenticate",
-            "Bearer realm=\"{}\", error=\"invalid_token\", error_description=\"bad {}\", {}",
-        ),
+        ("www-authenticate", "Bearer realm=\"{}\", error=\"invalid_token\", error_description=\"bad {}\", {}"),
         ("accept", "{}"),
         ("accept-encoding", "gzip, {}"),
         ("content-length", "{}"),
@@ -111,23 +105,12 @@ fn traces(r: &Redactor, secret: &str) -> Vec<String> {
         for direction in [Direction::Request, Direction::Response] {
             let (name, value) = (put(name), put(value));
             let (shown_name, shown) = r.header(name.as_bytes(), value.as_bytes(), direction);
-            let again = r.header(
-                shown_name.as_str().as_bytes(),
-                shown.as_str().as_bytes(),
-                direction,
-            );
-            assert_eq!(
-                (again.0, again.1),
-                (shown_name.clone(), shown.clone()),
-                "{name}: {value}"
-            );
+            let again = r.header(shown_name.as_str().as_bytes(), shown.as_str().as_bytes(), direction);
+            assert_eq!((again.0, again.1), (shown_name.clone(), shown.clone()), "{name}: {value}");
             for credential in r.credentials(name.as_bytes(), value.as_bytes()) {
                 out.push(serde_json::to_string(&credential.credential).unwrap());
                 out.extend(credential.item.map(|item| item.to_string()));
-                assert!(
-                    shown.as_str().contains(&credential.credential.to_string()),
-                    "{name}: {value} {shown}"
-                );
+                assert!(shown.as_str().contains(&credential.credential.to_string()), "{name}: {value} {shown}");
             }
             out.push(format!("{shown_name}: {shown}"));
         }
@@ -151,14 +134,8 @@ fn traces(r: &Redactor, secret: &str) -> Vec<String> {
         out.push(r.credential(secret.as_bytes(), kind).to_string());
     }
     out.extend(
-        [
-            r.error_type(secret),
-            r.scope(secret),
-            r.model(secret),
-            r.request_id(secret),
-            r.json_key(secret),
-        ]
-        .map(|text| text.to_string()),
+        [r.error_type(secret), r.scope(secret), r.model(secret), r.request_id(secret), r.json_key(secret)]
+            .map(|text| text.to_string()),
     );
     out
 }
@@ -262,10 +239,7 @@ fn fragments() -> impl Strategy<Value = String> {
 fn without_fingerprints(text: &str) -> String {
     let mut text = text.to_owned();
     for mark in ["fp=", "\"fp\":\""] {
-        let places: Vec<usize> = text
-            .match_indices(mark)
-            .map(|(at, _)| at + mark.len())
-            .collect();
+        let places: Vec<usize> = text.match_indices(mark).map(|(at, _)| at + mark.len()).collect();
         for at in places {
             text.replace_range(at..at + 8, "########");
         }
@@ -340,14 +314,8 @@ fn the_usual_request_stays_readable() {
         ("User-Agent", "claude-cli/2.1.328 (external, sdk-cli)"),
         ("X-Stainless-OS", "Linux"),
         ("X-Stainless-Timeout", "600"),
-        (
-            "X-Claude-Code-Session-Id",
-            "0f0f0f0f-1111-4222-8333-444444444444",
-        ),
-        (
-            "anthropic-beta",
-            "claude-code-20250219,oauth-2025-04-20,interleaved-thinking-2025-05-14",
-        ),
+        ("X-Claude-Code-Session-Id", "0f0f0f0f-1111-4222-8333-444444444444"),
+        ("anthropic-beta", "claude-code-20250219,oauth-2025-04-20,interleaved-thinking-2025-05-14"),
         ("anthropic-version", "2023-06-01"),
         ("x-app", "cli"),
         ("Host", "api.anthropic.com"),
@@ -374,18 +342,10 @@ fn the_usual_request_stays_readable() {
         ("proxy-authenticate", "Basic realm=\"corp\""),
         ("cf-mitigated", "challenge"),
         ("x-amzn-errortype", "UnrecognizedClientException"),
-        (
-            "www-authenticate",
-            "Bearer error=\"invalid_token\", scope=\"user:profile\"",
-        ),
+        ("www-authenticate", "Bearer error=\"invalid_token\", scope=\"user:profile\""),
         ("via", "1.1 google"),
     ] {
-        assert_eq!(
-            r.header(name.as_bytes(), value.as_bytes(), Direction::Response)
-                .1,
-            value,
-            "{name}"
-        );
+        assert_eq!(r.header(name.as_bytes(), value.as_bytes(), Direction::Response).1, value, "{name}");
     }
 }
 
@@ -396,74 +356,29 @@ fn one_token_has_one_fingerprint_wherever_it_stands() {
     let bearer = &r.credentials(b"Authorization", format!("Bearer {token}").as_bytes())[0];
     let key = &r.credentials(b"x-api-key", token.as_bytes())[0];
     let body = r.credential(token.as_bytes(), Kind::Unknown);
-    assert_eq!(
-        (bearer.credential.fp, key.credential.fp),
-        (body.fp, body.fp)
-    );
+    assert_eq!((bearer.credential.fp, key.credential.fp), (body.fp, body.fp));
     assert_eq!(bearer.scheme.as_ref().map(Redacted::as_str), Some("Bearer"));
     assert_eq!(bearer.credential.flags, []);
     assert_eq!(key.credential.flags, [Flag::WrongKindForHeader]);
-    let shown = r
-        .header(
-            b"Authorization",
-            format!("Bearer {token}").as_bytes(),
-            Direction::Request,
-        )
-        .1;
+    let shown = r.header(b"Authorization", format!("Bearer {token}").as_bytes(), Direction::Request).1;
     assert_eq!(shown, format!("Bearer {body}").as_str());
     assert_eq!(r.seal(format!("echo {token}")).hits(), 1);
-    assert_eq!(
-        r.secret(&Secret::new(token.into_bytes()), Kind::Unknown),
-        body
-    );
+    assert_eq!(r.secret(&Secret::new(token.into_bytes()), Kind::Unknown), body);
 }
 
 #[test]
 fn keep_shows_what_the_user_allows_and_refuses_credentials() {
-    let keep = |name: &str, grammar: &str| {
-        Options::default().with_keep([Keep {
-            name: name.into(),
-            grammar: grammar.into(),
-        }])
-    };
+    let keep =
+        |name: &str, grammar: &str| Options::default().with_keep([Keep { name: name.into(), grammar: grammar.into() }]);
     let r = Redactor::new(keep("X-Gateway-Region", "[a-z]{2}")).unwrap();
-    assert_eq!(
-        r.header(b"x-gateway-region", b"eu", Direction::Response).1,
-        "eu"
-    );
-    assert!(
-        r.header(b"x-gateway-region", b"eu FAKE", Direction::Response)
-            .1
-            .as_str()
-            .contains("fp=")
-    );
-    for name in [
-        "authorization",
-        "X-Api-Key",
-        "set-cookie",
-        "x-my-token",
-        "mcp-session-id",
-    ] {
-        assert!(
-            matches!(
-                Redactor::new(keep(name, ".*")),
-                Err(RedactError::KeepCredential(_))
-            ),
-            "{name}"
-        );
+    assert_eq!(r.header(b"x-gateway-region", b"eu", Direction::Response).1, "eu");
+    assert!(r.header(b"x-gateway-region", b"eu FAKE", Direction::Response).1.as_str().contains("fp="));
+    for name in ["authorization", "X-Api-Key", "set-cookie", "x-my-token", "mcp-session-id"] {
+        assert!(matches!(Redactor::new(keep(name, ".*")), Err(RedactError::KeepCredential(_))), "{name}");
     }
-    assert!(matches!(
-        Redactor::new(keep("a b", ".*")),
-        Err(RedactError::KeepName(1))
-    ));
+    assert!(matches!(Redactor::new(keep("a b", ".*")), Err(RedactError::KeepName(1))));
     for grammar in ["(", "a)|(b"] {
-        assert!(
-            matches!(
-                Redactor::new(keep("x-a", grammar)),
-                Err(RedactError::KeepGrammar(1))
-            ),
-            "{grammar}"
-        );
+        assert!(matches!(Redactor::new(keep("x-a", grammar)), Err(RedactError::KeepGrammar(1))), "{grammar}");
     }
 }
 
@@ -471,10 +386,7 @@ fn keep_shows_what_the_user_allows_and_refuses_credentials() {
 fn over_long_values_are_described_by_length_alone_and_panics_are_contained() {
     let r = redactor();
     let long = vec![b'F'; 70_000];
-    assert_eq!(
-        r.header(b"x-api-key", &long, Direction::Request).1,
-        "‹too-long len≤131072›"
-    );
+    assert_eq!(r.header(b"x-api-key", &long, Direction::Request).1, "‹too-long len≤131072›");
     assert_eq!(r.path(&long), "‹too-long len≤131072›");
     assert_eq!(guard(|| 1), Some(1));
     assert_eq!(guard(|| -> u8 { panic!("test") }), None);
@@ -483,21 +395,10 @@ fn over_long_values_are_described_by_length_alone_and_panics_are_contained() {
 #[test]
 fn what_is_read_back_is_redacted_again() {
     let (name, value) = reread::header("authorization", "Bearer ‹oat01 len=108 fp=3f9c21ab›");
-    assert_eq!(
-        (name.as_str(), value.as_str()),
-        ("authorization", "Bearer ‹oat01 len=108 fp=3f9c21ab›")
-    );
-    assert!(
-        !reread::header("authorization", "Bearer hunter2FAKE")
-            .1
-            .as_str()
-            .contains("FAKE")
-    );
+    assert_eq!((name.as_str(), value.as_str()), ("authorization", "Bearer ‹oat01 len=108 fp=3f9c21ab›"));
+    assert!(!reread::header("authorization", "Bearer hunter2FAKE").1.as_str().contains("FAKE"));
     assert_eq!(reread::text("Invalid bearer token"), "Invalid bearer token");
-    assert_eq!(
-        reread::path("/v1/messages?beta=true"),
-        "/v1/messages?beta=true"
-    );
+    assert_eq!(reread::path("/v1/messages?beta=true"), "/v1/messages?beta=true");
     assert_eq!(reread::host("api.anthropic.com"), "api.anthropic.com");
     assert!(!reread::identifier("FAKE", &["a"]).as_str().contains("FAKE"));
 }

@@ -5,32 +5,70 @@ use super::redacted::Redacted;
 use super::redactor::Redactor;
 
 /// Methods: RFC 9110 §9, RFC 5789, and those of WebDAV that git uses.
-const METHODS: &[&str] = &[
-    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "REPORT", "MKCOL",
-];
+const METHODS: &[&str] =
+    &["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "REPORT", "MKCOL"];
 
 /// Where a credential can stand.
 const PLACES: &[&str] = &[
-    "authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "set-cookie", "query",
-    "path", "userinfo", "x-amz-security-token", "cf-aig-authorization", "helicone-auth", "cf-access-client-secret",
-    "cf-access-client-id", "mcp-session-id", "sec-websocket-protocol", "x-auth-token", "x-access-token",
-    "body.access_token", "body.refresh_token", "body.id_token", "body.token", "body.code", "body.code_verifier",
-    "body.state", "body.client_secret", "body.client_assertion", "body.assertion", "body.device_code",
-    "body.user_code", "body.raw_key", "body.api_key", "body.password", "body.subject_token", "body.actor_token",
-    "body.registration_access_token", "body.key",
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "cookie",
+    "set-cookie",
+    "query",
+    "path",
+    "userinfo",
+    "x-amz-security-token",
+    "cf-aig-authorization",
+    "helicone-auth",
+    "cf-access-client-secret",
+    "cf-access-client-id",
+    "mcp-session-id",
+    "sec-websocket-protocol",
+    "x-auth-token",
+    "x-access-token",
+    "body.access_token",
+    "body.refresh_token",
+    "body.id_token",
+    "body.token",
+    "body.code",
+    "body.code_verifier",
+    "body.state",
+    "body.client_secret",
+    "body.client_assertion",
+    "body.assertion",
+    "body.device_code",
+    "body.user_code",
+    "body.raw_key",
+    "body.api_key",
+    "body.password",
+    "body.subject_token",
+    "body.actor_token",
+    "body.registration_access_token",
+    "body.key",
 ];
 
 /// Other closed words: schemes, token types.
-const WORDS: &[&str] = &[
-    "http", "https", "Bearer", "bearer", "Basic", "access_token", "refresh_token", "id_token", "mac", "N_A",
-];
+const WORDS: &[&str] =
+    &["http", "https", "Bearer", "bearer", "Basic", "access_token", "refresh_token", "id_token", "mac", "N_A"];
 
 /// Operating systems and architectures, as the standard library names them.
-const SYSTEMS: &[&str] = &[
-    "linux", "macos", "ios", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos", "android", "windows",
-];
+const SYSTEMS: &[&str] =
+    &["linux", "macos", "ios", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos", "android", "windows"];
 const MACHINES: &[&str] = &[
-    "x86_64", "x86", "aarch64", "arm", "riscv64", "loongarch64", "powerpc64", "powerpc", "s390x", "mips", "mips64",
+    "x86_64",
+    "x86",
+    "aarch64",
+    "arm",
+    "riscv64",
+    "loongarch64",
+    "powerpc64",
+    "powerpc",
+    "s390x",
+    "mips",
+    "mips64",
     "sparc64",
 ];
 
@@ -87,7 +125,16 @@ impl Redactor {
     #[must_use]
     pub fn word(&self, value: &str) -> Redacted {
         const LISTS: &[&[&str]] = &[
-            METHODS, PLACES, WORDS, ERROR_TYPES, OAUTH_ERRORS, GRANT_TYPES, SCOPES, EVENTS, STOP_REASONS, CLIENT_IDS,
+            METHODS,
+            PLACES,
+            WORDS,
+            ERROR_TYPES,
+            OAUTH_ERRORS,
+            GRANT_TYPES,
+            SCOPES,
+            EVENTS,
+            STOP_REASONS,
+            CLIENT_IDS,
             JSON_KEYS,
         ];
         match LISTS.iter().flat_map(|list| list.iter()).find(|word| **word == value) {
@@ -99,7 +146,8 @@ impl Redactor {
 
 fn is_variable(name: &str) -> bool {
     let word = |word: &str| (1..=16).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let one_case = !name.bytes().any(|byte| byte.is_ascii_lowercase()) || !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let one_case =
+        !name.bytes().any(|byte| byte.is_ascii_lowercase()) || !name.bytes().any(|byte| byte.is_ascii_uppercase());
     name.len() <= 64 && one_case && name.contains('_') && name.split('_').all(word)
 }
 

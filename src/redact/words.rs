@@ -225,18 +225,13 @@ fn is_pronounceable(bytes: &[u8]) -> bool {
 
 /// A host label of up to 20 letters that looks like a word, or two or three of them with hyphens.
 pub(super) fn is_label(label: &str) -> bool {
-    label.len() <= 20
-        && label.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
-        && is_plain(label)
+    label.len() <= 20 && label.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && is_plain(label)
 }
 
 /// The families of models by name.
 pub(super) fn is_family(word: &str) -> bool {
-    [
-        "opus", "sonnet", "haiku", "instant", "latest", "fable", "mythos", "fast", "preview",
-        "thinking", "beta", "code",
-    ]
-    .contains(&word)
+    ["opus", "sonnet", "haiku", "instant", "latest", "fable", "mythos", "fast", "preview", "thinking", "beta", "code"]
+        .contains(&word)
 }
 
 #[cfg(test)]

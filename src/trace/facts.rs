@@ -12,7 +12,12 @@ pub struct ErrorFacts {
     /// The form in which the error came.
     pub shape: ErrorShape,
     /// `error.type`, or the OAuth `error` code.
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_identifier")]
+    #[serde(
+        rename = "type",
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "reread::maybe_identifier"
+    )]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub kind: Option<Redacted>,
     /// `error.message`, `error_description`, or the title of an HTML page.

@@ -50,7 +50,9 @@ pub enum ReadError {
     #[error("the file is empty; a trace begins with a line that names its format")]
     Empty,
     /// The first line is not that of a trace.
-    #[error("line 1 is not the head of a trace (expected a JSON object with \"record\":\"trace\" and \"format\":\"authtrace/1.0\")")]
+    #[error(
+        "line 1 is not the head of a trace (expected a JSON object with \"record\":\"trace\" and \"format\":\"authtrace/1.0\")"
+    )]
     NotATrace,
     /// A newer version wrote it.
     #[error(transparent)]
@@ -184,7 +186,8 @@ mod tests {
         let gap = r#"{"record":"gap","at":"2026-01-01T00:00:00.000Z","lost":1,"cause":"test"}"#;
         let text = format!("{HEAD}\n{{\"FAKE-secret\":\n\n{gap}\n{}", &gap[..20]);
         let lines = lines(&text);
-        let [Line::Broken { line: 2, why }, Line::Record(Record::Gap(_)), Line::Torn { line: 5 }] = lines.as_slice() else {
+        let [Line::Broken { line: 2, why }, Line::Record(Record::Gap(_)), Line::Torn { line: 5 }] = lines.as_slice()
+        else {
             panic!("{lines:?}")
         };
         assert!(!why.contains("FAKE"), "{why}");

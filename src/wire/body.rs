@@ -57,10 +57,7 @@ impl BodyReader {
             Framing::Chunked => State::ChunkLine(Lines::default()),
             Framing::UntilClose => State::UntilClose,
         };
-        Self {
-            state,
-            limits: *limits,
-        }
+        Self { state, limits: *limits }
     }
 
     /// Whether the message is complete, so that no byte more belongs to it.
@@ -75,25 +72,16 @@ impl BodyReader {
     /// The chunked coding is broken, or a limit exceeded. Bytes taken before may have been passed on; the message cannot be completed.
     pub fn next(&mut self, buf: &[u8]) -> Result<Part, Refusal> {
         match &mut self.state {
-            State::Done => Ok(Part::End {
-                take: 0,
-                trailers: 0..0,
-            }),
+            State::Done => Ok(Part::End { take: 0, trailers: 0..0 }),
             _ if buf.is_empty() => Ok(Part::NeedMore),
-            State::UntilClose => Ok(Part::Data {
-                take: buf.len(),
-                payload: 0..buf.len(),
-            }),
+            State::UntilClose => Ok(Part::Data { take: buf.len(), payload: 0..buf.len() }),
             State::Length(left) => {
                 let take = at_most(*left, buf.len());
                 *left -= take as u64;
                 if *left == 0 {
                     self.state = State::Done;
                 }
-                Ok(Part::Data {
-                    take,
-                    payload: 0..take,
-                })
+                Ok(Part::Data { take, payload: 0..take })
             }
             _ => self.chunked(buf),
         }
@@ -145,32 +133,20 @@ impl BodyReader {
                     *left -= payload.len() as u64;
                     if *left == 0 {
                         self.state = State::ChunkEnd;
-                        if buf
-                            .get(take..)
-                            .is_some_and(|rest| rest.starts_with(b"\r\n"))
-                        {
+                        if buf.get(take..).is_some_and(|rest| rest.starts_with(b"\r\n")) {
                             take += 2;
                             self.state = State::ChunkLine(Lines::default());
                         }
                     }
-                    return Ok(if take > 0 {
-                        Part::Data { take, payload }
-                    } else {
-                        Part::NeedMore
-                    });
+                    return Ok(if take > 0 { Part::Data { take, payload } } else { Part::NeedMore });
                 }
-                State::Trailers(lines, count) => {
-                    match trailers(lines, count, rest, &self.limits)? {
-                        Some((end, len)) => {
-                            self.state = State::Done;
-                            return Ok(Part::End {
-                                take: at + len,
-                                trailers: at..at + end,
-                            });
-                        }
-                        None => return Ok(framing(at)),
+                State::Trailers(lines, count) => match trailers(lines, count, rest, &self.limits)? {
+                    Some((end, len)) => {
+                        self.state = State::Done;
+                        return Ok(Part::End { take: at + len, trailers: at..at + end });
                     }
-                }
+                    None => return Ok(framing(at)),
+                },
                 State::Done | State::Length(_) | State::UntilClose => return Ok(framing(at)),
             }
         }
@@ -178,14 +154,7 @@ impl BodyReader {
 }
 
 fn framing(take: usize) -> Part {
-    if take > 0 {
-        Part::Data {
-            take,
-            payload: take..take,
-        }
-    } else {
-        Part::NeedMore
-    }
+    if take > 0 { Part::Data { take, payload: take..take } } else { Part::NeedMore }
 }
 
 fn at_most(left: u64, available: usize) -> usize {
@@ -196,14 +165,8 @@ fn at_most(left: u64, available: usize) -> usize {
 ///
 /// Of the extensions only what cannot hide a line end is asked: no control characters. White space between size and extensions,
 /// which the grammar of RFC 9112 §7.1.1 bears with, is refused, as readers disagree about it.
-fn chunk_line(
-    lines: &mut Lines,
-    buf: &[u8],
-    limits: &Limits,
-) -> Result<Option<(u64, usize)>, Refusal> {
-    let buf = buf
-        .get(..limits.chunk_line.saturating_add(2))
-        .unwrap_or(buf);
+fn chunk_line(lines: &mut Lines, buf: &[u8], limits: &Limits) -> Result<Option<(u64, usize)>, Refusal> {
+    let buf = buf.get(..limits.chunk_line.saturating_add(2)).unwrap_or(buf);
     let found = lines.next(buf).map_err(|_| Refusal::BadChunkLine);
     let length = match &found {
         Ok(Some(line)) => line.of(buf).len(),
@@ -214,17 +177,10 @@ fn chunk_line(
     }
     let Some(line) = found? else {
         let hopeless = buf.first().is_some_and(|first| !first.is_ascii_hexdigit());
-        return if hopeless {
-            Err(Refusal::BadChunkSize)
-        } else {
-            Ok(None)
-        };
+        return if hopeless { Err(Refusal::BadChunkSize) } else { Ok(None) };
     };
     let text = line.of(buf);
-    let digits = text
-        .iter()
-        .position(|b| !b.is_ascii_hexdigit())
-        .unwrap_or(text.len());
+    let digits = text.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(text.len());
     let (size, rest) = text.split_at_checked(digits).ok_or(Refusal::BadChunkSize)?;
     let size = chunk_size(size)?;
     match rest.first() {
@@ -241,11 +197,9 @@ fn chunk_size(digits: &[u8]) -> Result<u64, Refusal> {
     if digits.is_empty() || digits.len() > 16 {
         return Err(Refusal::BadChunkSize);
     }
-    let size = digits.iter().try_fold(0_u64, |size, &digit| {
-        Some(size << 4 | u64::from(char::from(digit).to_digit(16)?))
-    });
-    size.filter(|&size| size <= i64::MAX as u64)
-        .ok_or(Refusal::BadChunkSize)
+    let size =
+        digits.iter().try_fold(0_u64, |size, &digit| Some(size << 4 | u64::from(char::from(digit).to_digit(16)?)));
+    size.filter(|&size| size <= i64::MAX as u64).ok_or(Refusal::BadChunkSize)
 }
 
 /// The trailer section: the length of its field lines, and with the empty line after them.
@@ -266,9 +220,5 @@ fn trailers(
         }
         fields::check(line.of(buf))?;
     }
-    if buf.len() >= limits.trailers {
-        Err(Refusal::TrailersTooLarge)
-    } else {
-        Ok(None)
-    }
+    if buf.len() >= limits.trailers { Err(Refusal::TrailersTooLarge) } else { Ok(None) }
 }

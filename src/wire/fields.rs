@@ -23,29 +23,18 @@ pub fn field_lines(section: &[u8], limits: &Limits) -> Result<Vec<Field>, Refusa
     while let Some(line) = lines.next(section)? {
         push(&mut fields, section, line, limits)?;
     }
-    if lines.start < section.len() {
-        Err(Refusal::BadFieldLine)
-    } else {
-        Ok(fields)
-    }
+    if lines.start < section.len() { Err(Refusal::BadFieldLine) } else { Ok(fields) }
 }
 
 /// Adds the field of one line, which ends before its CRLF.
-pub(super) fn push(
-    fields: &mut Vec<Field>,
-    buf: &[u8],
-    line: Span,
-    limits: &Limits,
-) -> Result<(), Refusal> {
+pub(super) fn push(fields: &mut Vec<Field>, buf: &[u8], line: Span, limits: &Limits) -> Result<(), Refusal> {
     if fields.len() >= limits.fields {
         return Err(Refusal::TooManyFields);
     }
     match parse(line.of(buf), line.start as usize) {
         Some(field) => fields.push(field),
         None if frames(line.of(buf)) => return Err(Refusal::BadFramingLine),
-        None if folds(line.of(buf))
-            && fields.last().is_some_and(|last| frames(last.name.of(buf))) =>
-        {
+        None if folds(line.of(buf)) && fields.last().is_some_and(|last| frames(last.name.of(buf))) => {
             return Err(Refusal::BadFramingLine);
         }
         None => return Err(Refusal::BadFieldLine),
@@ -69,9 +58,7 @@ fn parse(line: &[u8], offset: usize) -> Option<Field> {
     }
     let rest = line.get(colon + 1..)?;
     // Without early exit, so that it is done many bytes at a time.
-    if rest.iter().fold(false, |bad, &b| {
-        bad | (b < 0x20 && b != b'\t') | (b == 0x7f)
-    }) {
+    if rest.iter().fold(false, |bad, &b| bad | (b < 0x20 && b != b'\t') | (b == 0x7f)) {
         return None;
     }
     let is_text = |b: &u8| *b != b' ' && *b != b'\t';
@@ -82,20 +69,14 @@ fn parse(line: &[u8], offset: usize) -> Option<Field> {
         }
         None => (offset + line.len(), offset + line.len()),
     };
-    Some(Field {
-        name: Span::new(offset, offset + colon),
-        value: Span::new(value.0, value.1),
-    })
+    Some(Field { name: Span::new(offset, offset + colon), value: Span::new(value.0, value.1) })
 }
 
 /// Whether a line, well formed or not, starts with the name of a framing field.
 fn frames(line: &[u8]) -> bool {
     [b"content-length".as_slice(), b"transfer-encoding"]
         .iter()
-        .any(|name| {
-            line.get(..name.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(name))
-        })
+        .any(|name| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
 }
 
 fn folds(line: &[u8]) -> bool {
@@ -166,20 +147,13 @@ pub(super) struct Meaning {
 impl Meaning {
     pub(super) fn of(buf: &[u8], fields: &[Field], minor_version: u8) -> Result<Self, Refusal> {
         let (mut length, mut coding, mut host) = (None, None, None);
-        let (
-            mut close,
-            mut keep_alive,
-            mut upgrade_option,
-            mut upgrade_field,
-            mut expects_continue,
-        ) = (false, false, false, false, false);
+        let (mut close, mut keep_alive, mut upgrade_option, mut upgrade_field, mut expects_continue) =
+            (false, false, false, false, false);
         for Field { name, value } in fields {
             let name = name.of(buf);
             // Most names are none of these; their length alone tells.
             match name.len() {
-                4 if name.eq_ignore_ascii_case(b"host") => {
-                    once(&mut host, *value, Refusal::RepeatedHost)?
-                }
+                4 if name.eq_ignore_ascii_case(b"host") => once(&mut host, *value, Refusal::RepeatedHost)?,
                 6 if name.eq_ignore_ascii_case(b"expect") => {
                     expects_continue |= has_item(value.of(buf), b"100-continue")
                 }
@@ -192,9 +166,7 @@ impl Meaning {
                 14 if name.eq_ignore_ascii_case(b"content-length") => {
                     once(&mut length, *value, Refusal::RepeatedLength)?
                 }
-                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                    once(&mut coding, *value, Refusal::BadCoding)?
-                }
+                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => once(&mut coding, *value, Refusal::BadCoding)?,
                 _ => {}
             }
         }
@@ -219,17 +191,12 @@ impl Meaning {
 }
 
 fn once(slot: &mut Option<Span>, value: Span, repeated: Refusal) -> Result<(), Refusal> {
-    if slot.replace(value).is_some() {
-        Err(repeated)
-    } else {
-        Ok(())
-    }
+    if slot.replace(value).is_some() { Err(repeated) } else { Ok(()) }
 }
 
 /// Whether a comma-separated list holds an item, in any case.
 fn has_item(list: &[u8], item: &[u8]) -> bool {
-    list.split(|&b| b == b',')
-        .any(|each| each.trim_ascii().eq_ignore_ascii_case(item))
+    list.split(|&b| b == b',').any(|each| each.trim_ascii().eq_ignore_ascii_case(item))
 }
 
 fn decimal(value: &[u8]) -> Result<u64, Refusal> {
@@ -237,7 +204,5 @@ fn decimal(value: &[u8]) -> Result<u64, Refusal> {
         return Err(Refusal::BadLength);
     }
     // 19 digits stay below 2^64.
-    Ok(value.iter().fold(0, |number: u64, digit| {
-        number * 10 + u64::from(digit - b'0')
-    }))
+    Ok(value.iter().fold(0, |number: u64, digit| number * 10 + u64::from(digit - b'0')))
 }

@@ -13,16 +13,11 @@ use super::{AbsoluteForm, Refusal, RequestHead};
 /// # Errors
 /// [`Refusal::HostMismatch`] if `Host` names another origin than the target: RFC 9112 §3.2.2 has the target win, and without it
 /// the field would.
-pub fn forwarded_head(
-    buf: &[u8],
-    head: &RequestHead,
-    form: &AbsoluteForm,
-) -> Result<Vec<u8>, Refusal> {
+pub fn forwarded_head(buf: &[u8], head: &RequestHead, form: &AbsoluteForm) -> Result<Vec<u8>, Refusal> {
     let target = head.target.of(buf);
     let written = form.written.of(target);
     if let Some(host) = head.host
-        && authority(host.of(buf), Some(form.scheme.default_port())).as_ref()
-            != Some(&form.authority)
+        && authority(host.of(buf), Some(form.scheme.default_port())).as_ref() != Some(&form.authority)
     {
         return Err(Refusal::HostMismatch);
     }
@@ -78,9 +73,7 @@ pub fn proxied_head(buf: &[u8], head: &RequestHead, authorization: Option<&[u8]>
 }
 
 fn is_for_this_proxy(name: &[u8]) -> bool {
-    [b"proxy-authorization".as_slice(), b"proxy-connection"]
-        .iter()
-        .any(|each| name.eq_ignore_ascii_case(each))
+    [b"proxy-authorization".as_slice(), b"proxy-connection"].iter().any(|each| name.eq_ignore_ascii_case(each))
 }
 
 fn line_end(buf: &[u8], from: usize) -> usize {

@@ -35,11 +35,7 @@ impl RequestHead {
     #[must_use]
     pub fn context(&self, buf: &[u8]) -> RequestContext {
         let method = self.method.of(buf);
-        RequestContext {
-            head: method == b"HEAD",
-            connect: method == b"CONNECT",
-            upgrade_requested: self.upgrade,
-        }
+        RequestContext { head: method == b"HEAD", connect: method == b"CONNECT", upgrade_requested: self.upgrade }
     }
 }
 
@@ -99,11 +95,7 @@ pub fn request_head(buf: &[u8], limits: &Limits) -> Result<Option<RequestHead>, 
 ///
 /// # Errors
 /// What [`HeadReader::response`] refuses.
-pub fn response_head(
-    buf: &[u8],
-    cx: RequestContext,
-    limits: &Limits,
-) -> Result<Option<ResponseHead>, Refusal> {
+pub fn response_head(buf: &[u8], cx: RequestContext, limits: &Limits) -> Result<Option<ResponseHead>, Refusal> {
     HeadReader::default().response(buf, cx, limits)
 }
 
@@ -122,16 +114,8 @@ pub struct HeadReader {
 
 #[derive(Debug, Clone, Copy)]
 enum StartLine {
-    Request {
-        method: Span,
-        target: Span,
-        minor_version: u8,
-    },
-    Status {
-        status: u16,
-        reason: Span,
-        minor_version: u8,
-    },
+    Request { method: Span, target: Span, minor_version: u8 },
+    Status { status: u16, reason: Span, minor_version: u8 },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,12 +140,7 @@ impl HeadReader {
             return Ok(None);
         };
         let (start_line, fields) = self.finish();
-        let Some(StartLine::Request {
-            method,
-            target,
-            minor_version,
-        }) = start_line
-        else {
+        let Some(StartLine::Request { method, target, minor_version }) = start_line else {
             return Err(Refusal::BadStartLine);
         };
         let meaning = Meaning::of(buf, &fields, minor_version)?;
@@ -201,12 +180,7 @@ impl HeadReader {
             return Ok(None);
         };
         let (start_line, fields) = self.finish();
-        let Some(StartLine::Status {
-            status,
-            reason,
-            minor_version,
-        }) = start_line
-        else {
+        let Some(StartLine::Status { status, reason, minor_version }) = start_line else {
             return Err(Refusal::BadStartLine);
         };
         let meaning = Meaning::of(buf, &fields, minor_version)?;
@@ -218,26 +192,14 @@ impl HeadReader {
             _ => ResponseKind::Final,
         };
         let framing = match meaning.length {
-            _ if kind != ResponseKind::Final || cx.head || matches!(status, 204 | 304) => {
-                Framing::None
-            }
+            _ if kind != ResponseKind::Final || cx.head || matches!(status, 204 | 304) => Framing::None,
             _ if meaning.chunked => Framing::Chunked,
             Some(0) => Framing::None,
             Some(length) => Framing::Length(length),
             None => Framing::UntilClose,
         };
-        let persistent =
-            meaning.persistent && framing != Framing::UntilClose && kind != ResponseKind::Switched;
-        Ok(Some(ResponseHead {
-            len,
-            status,
-            reason,
-            minor_version,
-            fields,
-            framing,
-            persistent,
-            kind,
-        }))
+        let persistent = meaning.persistent && framing != Framing::UntilClose && kind != ResponseKind::Switched;
+        Ok(Some(ResponseHead { len, status, reason, minor_version, fields, framing, persistent, kind }))
     }
 
     /// Takes the fields of a head that is done with, so that the next head needs no new memory.
@@ -252,10 +214,8 @@ impl HeadReader {
     fn read(&mut self, buf: &[u8], kind: Kind, limits: &Limits) -> Result<Option<usize>, Refusal> {
         let most = limits.head.min(u32::MAX as usize);
         let buf = buf.get(..most).unwrap_or(buf);
-        while let Some(line) = self
-            .lines
-            .next(buf)
-            .map_err(|refusal| self.first_line_too_long(limits).err().unwrap_or(refusal))?
+        while let Some(line) =
+            self.lines.next(buf).map_err(|refusal| self.first_line_too_long(limits).err().unwrap_or(refusal))?
         {
             if self.start_line.is_none() {
                 if line.is_empty() && kind == Kind::Request && self.empty_lines < EMPTY_LINES {
@@ -280,9 +240,7 @@ impl HeadReader {
         }
         if self.start_line.is_none() {
             self.first_line_too_long(limits)?;
-            let begun = buf
-                .get(self.lines.start..self.lines.clean)
-                .unwrap_or_default();
+            let begun = buf.get(self.lines.start..self.lines.clean).unwrap_or_default();
             let plausible = match kind {
                 Kind::Request => begun.first().is_none_or(|&b| is_token_byte(b)),
                 Kind::Response => b"HTTP/".iter().zip(begun).all(|(want, have)| want == have),
@@ -291,21 +249,13 @@ impl HeadReader {
                 return Err(Refusal::BadStartLine);
             }
         }
-        if buf.len() >= most {
-            Err(Refusal::HeadTooLarge)
-        } else {
-            Ok(None)
-        }
+        if buf.len() >= most { Err(Refusal::HeadTooLarge) } else { Ok(None) }
     }
 
     fn first_line_too_long(&self, limits: &Limits) -> Result<(), Refusal> {
-        let too_long = self.start_line.is_none()
-            && self.lines.clean.saturating_sub(self.lines.start) > limits.start_line;
-        if too_long {
-            Err(Refusal::StartLineTooLong)
-        } else {
-            Ok(())
-        }
+        let too_long =
+            self.start_line.is_none() && self.lines.clean.saturating_sub(self.lines.start) > limits.start_line;
+        if too_long { Err(Refusal::StartLineTooLong) } else { Ok(()) }
     }
 
     /// Hands out what was read and makes ready for the next head.
@@ -341,42 +291,27 @@ fn status_line(buf: &[u8], line: Span) -> Result<StartLine, Refusal> {
     let text = line.of(buf);
     let version_end = memchr(b' ', text).ok_or(Refusal::BadStartLine)?;
     let minor_version = minor_version(text.get(..version_end).unwrap_or_default())?;
-    let (code, rest) = text
-        .get(version_end + 1..)
-        .and_then(|rest| rest.split_at_checked(3))
-        .ok_or(Refusal::BadStartLine)?;
+    let (code, rest) =
+        text.get(version_end + 1..).and_then(|rest| rest.split_at_checked(3)).ok_or(Refusal::BadStartLine)?;
     let is_text = |b: &u8| *b == b'\t' || (*b >= 0x20 && *b != 0x7f);
-    if !code.iter().all(u8::is_ascii_digit)
-        || !matches!(rest.first(), None | Some(b' '))
-        || !rest.iter().all(is_text)
-    {
+    if !code.iter().all(u8::is_ascii_digit) || !matches!(rest.first(), None | Some(b' ')) || !rest.iter().all(is_text) {
         return Err(Refusal::BadStartLine);
     }
-    let status = code.iter().fold(0, |number: u16, digit| {
-        number * 10 + u16::from(digit - b'0')
-    });
+    let status = code.iter().fold(0, |number: u16, digit| number * 10 + u16::from(digit - b'0'));
     if status < 100 {
         return Err(Refusal::BadStatus);
     }
     let end = line.end as usize;
     let reason = Span::new(end - rest.len().saturating_sub(1), end);
-    Ok(StartLine::Status {
-        status,
-        reason,
-        minor_version,
-    })
+    Ok(StartLine::Status { status, reason, minor_version })
 }
 
 fn minor_version(text: &[u8]) -> Result<u8, Refusal> {
     match text {
         b"HTTP/1.1" => Ok(1),
         b"HTTP/1.0" => Ok(0),
-        [b'H', b'T', b'T', b'P', b'/', major] if major.is_ascii_digit() => {
-            Err(Refusal::UnsupportedVersion)
-        }
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
+        [b'H', b'T', b'T', b'P', b'/', major] if major.is_ascii_digit() => Err(Refusal::UnsupportedVersion),
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
             Err(Refusal::UnsupportedVersion)
         }
         _ => Err(Refusal::BadStartLine),

@@ -36,10 +36,7 @@ mod tests;
 pub use body::{BodyReader, Part};
 pub use fields::{Field, field_lines};
 pub use forward::{forwarded_head, proxied_head};
-pub use head::{
-    HeadReader, RequestContext, RequestHead, ResponseHead, ResponseKind, request_head,
-    response_head,
-};
+pub use head::{HeadReader, RequestContext, RequestHead, ResponseHead, ResponseKind, request_head, response_head};
 pub use refusal::Refusal;
 pub use target::{AbsoluteForm, Authority, Host, Scheme, absolute_form, connect_target};
 
@@ -60,13 +57,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            start_line: 64 << 10,
-            head: 256 << 10,
-            fields: 1024,
-            chunk_line: 4 << 10,
-            trailers: 64 << 10,
-        }
+        Self { start_line: 64 << 10, head: 256 << 10, fields: 1024, chunk_line: 4 << 10, trailers: 64 << 10 }
     }
 }
 
@@ -96,9 +87,7 @@ impl Span {
     /// The bytes meant, or nothing if `bytes` is not the buffer the span belongs to and too short for it.
     #[must_use]
     pub fn of(self, bytes: &[u8]) -> &[u8] {
-        bytes
-            .get(self.start as usize..self.end as usize)
-            .unwrap_or_default()
+        bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     /// Whether the span covers no byte.
@@ -110,9 +99,6 @@ impl Span {
     /// Offsets come from buffers clipped to at most `u32::MAX` bytes, so neither conversion saturates.
     fn new(start: usize, end: usize) -> Self {
         let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self {
-            start: clamp(start),
-            end: clamp(end),
-        }
+        Self { start: clamp(start), end: clamp(end) }
     }
 }

@@ -14,9 +14,7 @@ pub enum Refusal {
     #[error("the status code is below 100")]
     BadStatus,
     /// CR without LF, or LF without CR, where lines are read.
-    #[error(
-        "a line ends in a bare CR or LF, which some readers take for a line end and others do not"
-    )]
+    #[error("a line ends in a bare CR or LF, which some readers take for a line end and others do not")]
     BareLineEnd,
     /// A field name that is not a token, white space before the colon, a folded line, or a control character in a value.
     #[error("a header field line is malformed")]
@@ -105,14 +103,8 @@ impl Refusal {
             | Self::BadCoding
             | Self::CodingInHttp10
             | Self::ConnectWithBody => "ambiguous_framing",
-            Self::BadChunkSize
-            | Self::BadChunkLine
-            | Self::BadChunkEnd
-            | Self::ChunkLineTooLong => "bad_chunk",
-            Self::StartLineTooLong
-            | Self::HeadTooLarge
-            | Self::TooManyFields
-            | Self::TrailersTooLarge => "too_large",
+            Self::BadChunkSize | Self::BadChunkLine | Self::BadChunkEnd | Self::ChunkLineTooLong => "bad_chunk",
+            Self::StartLineTooLong | Self::HeadTooLarge | Self::TooManyFields | Self::TrailersTooLarge => "too_large",
             Self::Truncated => "truncated",
             Self::UnsolicitedUpgrade => "unsolicited_upgrade",
             Self::BadConnect => "bad_connect",

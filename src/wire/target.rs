@@ -107,35 +107,24 @@ pub fn absolute_form(target: &[u8]) -> Option<Result<AbsoluteForm, Refusal>> {
         return Some(Err(Refusal::TargetUserInfo));
     }
     let origin_form = target.get(end..).unwrap_or_default();
-    if !origin_form
-        .iter()
-        .all(|&b| b.is_ascii_graphic() && b != b'#')
-    {
+    if !origin_form.iter().all(|&b| b.is_ascii_graphic() && b != b'#') {
         return Some(Err(Refusal::BadTarget));
     }
-    Some(
-        authority(written, Some(scheme.default_port()))
-            .ok_or(Refusal::BadTarget)
-            .map(|authority| AbsoluteForm {
-                scheme,
-                authority,
-                written: Span::new(start, end),
-                origin_form: Span::new(end, target.len()),
-            }),
-    )
+    Some(authority(written, Some(scheme.default_port())).ok_or(Refusal::BadTarget).map(|authority| AbsoluteForm {
+        scheme,
+        authority,
+        written: Span::new(start, end),
+        origin_form: Span::new(end, target.len()),
+    }))
 }
 
 fn starts_with(target: &[u8], scheme: &[u8]) -> bool {
-    target
-        .get(..scheme.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
 }
 
 /// `host [ ":" port ]`, the port required unless there is a default.
 pub(super) fn authority(text: &[u8], default_port: Option<u16>) -> Option<Authority> {
-    let text = std::str::from_utf8(text)
-        .ok()
-        .filter(|text| text.is_ascii())?;
+    let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
     let (host, after) = match text.strip_prefix('[') {
         Some(bracketed) => {
             let (address, after) = bracketed.split_once(']')?;
@@ -169,9 +158,7 @@ fn name_or_ipv4(text: &str) -> Option<Host> {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     if name.len() > 253 || !name.split('.').all(is_label) {
         return None;
@@ -181,9 +168,5 @@ fn name_or_ipv4(text: &str) -> Option<Host> {
     let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
     let numeric = last.bytes().all(|b| b.is_ascii_digit())
         || hexadecimal.is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
-    if numeric {
-        None
-    } else {
-        Some(Host::Name(name.to_ascii_lowercase()))
-    }
+    if numeric { None } else { Some(Host::Name(name.to_ascii_lowercase())) }
 }

@@ -8,18 +8,9 @@ mod target;
 
 use super::*;
 
-const NO: RequestContext = RequestContext {
-    head: false,
-    connect: false,
-    upgrade_requested: false,
-};
-const LIMITS: Limits = Limits {
-    start_line: 64 << 10,
-    head: 256 << 10,
-    fields: 1024,
-    chunk_line: 4 << 10,
-    trailers: 64 << 10,
-};
+const NO: RequestContext = RequestContext { head: false, connect: false, upgrade_requested: false };
+const LIMITS: Limits =
+    Limits { start_line: 64 << 10, head: 256 << 10, fields: 1024, chunk_line: 4 << 10, trailers: 64 << 10 };
 
 fn request(text: impl AsRef<[u8]>) -> Result<Option<RequestHead>, Refusal> {
     request_head(text.as_ref(), &LIMITS)

@@ -242,7 +242,8 @@ impl Framed {
             Self::Length(body) => format!("Content-Length: {}\r\n", body.len()).into_bytes(),
             Self::Chunked { declared, .. } => {
                 let trailer: &[u8] = if *declared { b"Trailer: X-Checksum\r\n" } else { b"" };
-                [seed.pick(&[b"Transfer-Encoding: chunked\r\n".as_slice(), b"transfer-encoding:CHUNKED \r\n"]), trailer].concat()
+                [seed.pick(&[b"Transfer-Encoding: chunked\r\n".as_slice(), b"transfer-encoding:CHUNKED \r\n"]), trailer]
+                    .concat()
             }
         }
     }
@@ -328,7 +329,12 @@ fn exchange(seed: &mut Seed, way: Way, pipelined: bool, closes: bool) -> (Vec<St
         expected.interim.insert(0, 100);
         let go_on = b"HTTP/1.1 100 Continue\r\nX-Go:on\r\n\r\n".to_vec();
         let body = asked.bytes().to_vec();
-        vec![Step::Up { sent, passed }, Step::Down(go_on), Step::Up { sent: body.clone(), passed: body }, Step::Down(answer)]
+        vec![
+            Step::Up { sent, passed },
+            Step::Down(go_on),
+            Step::Up { sent: body.clone(), passed: body },
+            Step::Down(answer),
+        ]
     } else if let Some(split) = asked.split(seed)
         && !pipelined
         && !closes
@@ -372,7 +378,8 @@ fn request_head(
     let password = format!("proxy-Authorization:  Basic {password}\r\n");
     let proxy: &[u8] = seed.pick(&[b"Proxy-Connection: keep-alive\r\n".as_slice(), b"PROXY-CONNECTION:close\r\n", b""]);
     let target = format!("{}{path}", seed.pick(&["http://api.example.test", "HTTP://API.example.test:80"]));
-    let sent = [&line(&target), host.as_bytes(), &first, proxy, keep, &framing, password.as_bytes(), expect, &second, b"\r\n"];
+    let sent =
+        [&line(&target), host.as_bytes(), &first, proxy, keep, &framing, password.as_bytes(), expect, &second, b"\r\n"];
     (sent.concat(), passed)
 }
 

@@ -12,8 +12,7 @@ use std::thread;
 
 use authtrace::ca::{LeafStore, Root, Scope, bundle};
 use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -31,18 +30,9 @@ fn openssl_accepts_a_leaf_strictly_and_refuses_what_the_root_may_not_sign() {
     }
     let authority = Authority::new();
     let leaf = authority.leaf(IN_SCOPE);
-    assert!(
-        authority.openssl_verify(&leaf.cert[0], &["-verify_hostname", IN_SCOPE]),
-        "{IN_SCOPE}"
-    );
-    assert!(
-        !authority.openssl_verify(&leaf.cert[0], &["-verify_hostname", "www.example.test"]),
-        "one name only"
-    );
-    assert!(
-        !authority.openssl_verify(&leaf.cert[0], &["-purpose", "sslclient"]),
-        "for servers only"
-    );
+    assert!(authority.openssl_verify(&leaf.cert[0], &["-verify_hostname", IN_SCOPE]), "{IN_SCOPE}");
+    assert!(!authority.openssl_verify(&leaf.cert[0], &["-verify_hostname", "www.example.test"]), "one name only");
+    assert!(!authority.openssl_verify(&leaf.cert[0], &["-purpose", "sslclient"]), "for servers only");
     for (name, forged) in authority.forgeries() {
         assert!(!authority.openssl_verify(&forged.cert[0], &[]), "{name}");
     }
@@ -67,23 +57,10 @@ fn curl_accepts_the_leaf_and_refuses_the_forgeries() {
     let authority = Authority::new();
     authority.judge("curl", |host, address| {
         let mut curl = Command::new("curl");
-        curl.args([
-            "--silent",
-            "--show-error",
-            "--noproxy",
-            "*",
-            "--max-time",
-            "20",
-            "--cacert",
-        ])
-        .arg(&authority.root_pem);
-        let authority = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host.to_owned()
-        };
-        curl.args(["--connect-to", &format!("::{address}")])
-            .arg(format!("https://{authority}/"));
+        curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "20", "--cacert"])
+            .arg(&authority.root_pem);
+        let authority = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        curl.args(["--connect-to", &format!("::{address}")]).arg(format!("https://{authority}/"));
         curl
     });
 }
@@ -101,13 +78,7 @@ fn node_accepts_the_leaf_and_refuses_the_forgeries() {
     authority.judge("node", |host, address| {
         let mut node = Command::new("node");
         node.env("NODE_EXTRA_CA_CERTS", &authority.root_pem);
-        node.args([
-            "-e",
-            script,
-            host,
-            &address.ip().to_string(),
-            &address.port().to_string(),
-        ]);
+        node.args(["-e", script, host, &address.ip().to_string(), &address.port().to_string()]);
         node
     });
 }
@@ -128,13 +99,7 @@ fn python_accepts_the_leaf_strictly_and_refuses_the_forgeries() {
     authority.judge("python3", |host, address| {
         let mut python = Command::new("python3");
         python
-            .args([
-                "-c",
-                script,
-                host,
-                &address.ip().to_string(),
-                &address.port().to_string(),
-            ])
+            .args(["-c", script, host, &address.ip().to_string(), &address.port().to_string()])
             .arg(&authority.root_pem);
         python
     });
@@ -147,43 +112,18 @@ fn a_merged_bundle_works_as_the_whole_store_of_a_client() {
     }
     let authority = Authority::new();
     let system = bundle::system_roots(None, &[]);
-    let other = Root::generate(
-        &Scope::from_patterns(["unrelated.test"]).unwrap(),
-        OffsetDateTime::now_utc(),
-    )
-    .unwrap();
-    let others: Vec<_> = system
-        .into_iter()
-        .chain([other.certificate_der().clone()])
-        .collect();
-    let merged = authority.file(
-        "bundle.pem",
-        &bundle::merge(authority.store.root().certificate_pem(), &others),
-    );
+    let other = Root::generate(&Scope::from_patterns(["unrelated.test"]).unwrap(), OffsetDateTime::now_utc()).unwrap();
+    let others: Vec<_> = system.into_iter().chain([other.certificate_der().clone()]).collect();
+    let merged = authority.file("bundle.pem", &bundle::merge(authority.store.root().certificate_pem(), &others));
     let address = serve(Arc::new(Fixed(authority.leaf(IN_SCOPE))));
     let output = Command::new("curl")
-        .args([
-            "--silent",
-            "--show-error",
-            "--noproxy",
-            "*",
-            "--max-time",
-            "20",
-        ])
+        .args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "20"])
         .env("CURL_CA_BUNDLE", merged)
-        .args([
-            "--resolve",
-            &format!("{IN_SCOPE}:{}:{}", address.port(), address.ip()),
-        ])
+        .args(["--resolve", &format!("{IN_SCOPE}:{}:{}", address.port(), address.ip())])
         .arg(format!("https://{IN_SCOPE}:{}/", address.port()))
         .output()
         .unwrap();
-    assert_eq!(
-        String::from_utf8_lossy(&output.stdout),
-        "good",
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "good", "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A persisted root, whose key this test can read, and the store that signs with it.
@@ -202,17 +142,11 @@ impl Authority {
         let scope = Scope::from_patterns([".example.test"]).unwrap();
         let persisted = Root::persisted(dir.path(), &scope, OffsetDateTime::now_utc()).unwrap();
         let store = LeafStore::new(Arc::new(persisted.root)).unwrap();
-        Self {
-            dir,
-            root_pem: persisted.certificate,
-            store,
-        }
+        Self { dir, root_pem: persisted.certificate, store }
     }
 
     fn leaf(&self, host: &str) -> Arc<CertifiedKey> {
-        self.store
-            .certified_key(host, OffsetDateTime::now_utc())
-            .unwrap()
+        self.store.certified_key(host, OffsetDateTime::now_utc()).unwrap()
     }
 
     fn file(&self, name: &str, content: &str) -> PathBuf {
@@ -254,33 +188,20 @@ impl Authority {
         params.extended_key_usages = vec![];
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "second authority");
+        params.distinguished_name.push(DnType::CommonName, "second authority");
         let key = KeyPair::generate().unwrap();
         let second = params.signed_by(&key, &self.issuer()).unwrap();
         let mut leaf = leaf_params();
         leaf.subject_alt_names = vec![SanType::DnsName(IN_SCOPE.try_into().unwrap())];
-        let leaf = leaf
-            .signed_by(&KeyPair::generate().unwrap(), &Issuer::new(params, key))
-            .unwrap();
+        let leaf = leaf.signed_by(&KeyPair::generate().unwrap(), &Issuer::new(params, key)).unwrap();
         (second.into(), leaf.into())
     }
 
     /// The persisted root as an issuer, with its key read back from the folder.
     fn issuer(&self) -> Issuer<'static, KeyPair> {
-        let key =
-            KeyPair::from_pem(&std::fs::read_to_string(self.dir.path().join("ca.key")).unwrap())
-                .unwrap();
-        let (_, root) =
-            x509_parser::parse_x509_certificate(self.store.root().certificate_der()).unwrap();
-        let name = root
-            .subject()
-            .iter_common_name()
-            .next()
-            .unwrap()
-            .as_str()
-            .unwrap();
+        let key = KeyPair::from_pem(&std::fs::read_to_string(self.dir.path().join("ca.key")).unwrap()).unwrap();
+        let (_, root) = x509_parser::parse_x509_certificate(self.store.root().certificate_der()).unwrap();
+        let name = root.subject().iter_common_name().next().unwrap().as_str().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -291,15 +212,7 @@ impl Authority {
     fn openssl_verify(&self, leaf: &CertificateDer<'_>, options: &[&str]) -> bool {
         let file = self.file("leaf.pem", &bundle::merge("", std::slice::from_ref(leaf)));
         let output = Command::new("openssl")
-            .args([
-                "verify",
-                "-x509_strict",
-                "-purpose",
-                "sslserver",
-                "-no-CApath",
-                "-no-CAstore",
-                "-CAfile",
-            ])
+            .args(["verify", "-x509_strict", "-purpose", "sslserver", "-no-CApath", "-no-CAstore", "-CAfile"])
             .arg(&self.root_pem)
             .args(options)
             .arg(file)
@@ -313,23 +226,14 @@ impl Authority {
     fn judge(&self, client: &str, command: impl Fn(&str, SocketAddr) -> Command) {
         let address = serve(Arc::new(Fixed(self.leaf(IN_SCOPE))));
         let output = command(IN_SCOPE, address).output().unwrap();
-        assert!(
-            accepted(&output),
-            "{client}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(accepted(&output), "{client}: {}", String::from_utf8_lossy(&output.stderr));
         for (name, forged) in self.forgeries() {
             let address = serve(Arc::new(Fixed(forged)));
             let output = command(name, address).output().unwrap();
-            assert!(
-                !output.status.success() && !accepted(&output),
-                "{client} accepted a forged {name}"
-            );
+            assert!(!output.status.success() && !accepted(&output), "{client} accepted a forged {name}");
             let said = String::from_utf8_lossy(&output.stderr).to_lowercase();
             assert!(
-                ["subtree", "certificate", "unspecified", "altname"]
-                    .iter()
-                    .any(|word| said.contains(word)),
+                ["subtree", "certificate", "unspecified", "altname"].iter().any(|word| said.contains(word)),
                 "{client} {name}: {said}"
             );
         }
@@ -354,9 +258,7 @@ fn leaf_params() -> CertificateParams {
 /// Answers one TLS connection on loopback with `200 good`.
 fn serve(resolver: Arc<dyn ResolvesServerCert>) -> SocketAddr {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = Arc::new(config.with_no_client_auth().with_cert_resolver(resolver));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -375,9 +277,7 @@ fn serve(resolver: Arc<dyn ResolvesServerCert>) -> SocketAddr {
         }
         // A client that does not trust us is gone by now; then there is nobody to write to.
         if request.ends_with(b"\r\n\r\n") {
-            let _ = tls.write_all(
-                b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngood",
-            );
+            let _ = tls.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngood");
             tls.conn.send_close_notify();
             let _ = tls.flush();
         }
@@ -395,15 +295,8 @@ impl ResolvesServerCert for Fixed {
 }
 
 pub(crate) fn available(program: &str) -> bool {
-    let version = if program == "openssl" {
-        "version"
-    } else {
-        "--version"
-    };
-    let found = Command::new(Path::new(program))
-        .arg(version)
-        .output()
-        .is_ok_and(|output| output.status.success());
+    let version = if program == "openssl" { "version" } else { "--version" };
+    let found = Command::new(Path::new(program)).arg(version).output().is_ok_and(|output| output.status.success());
     if !found {
         assert!(
             std::env::var_os("AUTHTRACE_REQUIRE_TOOLS").is_none_or(|value| value != "1"),

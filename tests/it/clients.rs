@@ -54,7 +54,11 @@ fn installed(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
-    assert!(std::env::var_os("AUTHTRACE_REQUIRE_TOOLS").is_none_or(|value| value != "1"), "{} is missing", path.display());
+    assert!(
+        std::env::var_os("AUTHTRACE_REQUIRE_TOOLS").is_none_or(|value| value != "1"),
+        "{} is missing",
+        path.display()
+    );
     println!("skipped: {} is missing; see ci/", path.display());
     None
 }
@@ -89,13 +93,24 @@ fn asks_twice(mut authtrace: Command, client: &[&str], alpn: Option<&str>) {
     let trace = folder.path().join("trace.jsonl");
     let bad = "sk-ant-oat01-FAKEnobodyhasthisone";
     let made = authtrace
-        .args(["run", "--upstream-proxy", "none", "--connect-to", &format!("::127.0.0.1:{}", fake.addr().port()), "--upstream-ca"])
+        .args([
+            "run",
+            "--upstream-proxy",
+            "none",
+            "--connect-to",
+            &format!("::127.0.0.1:{}", fake.addr().port()),
+            "--upstream-ca",
+        ])
         .arg(&roots)
         .arg("--out")
         .arg(&trace)
         .arg("--")
         .args(client)
-        .envs([("GOOD", login.access_token.as_str()), ("BAD", bad), ("ADDRESS", "https://api.anthropic.com/api/oauth/profile")])
+        .envs([
+            ("GOOD", login.access_token.as_str()),
+            ("BAD", bad),
+            ("ADDRESS", "https://api.anthropic.com/api/oauth/profile"),
+        ])
         .env("HOME", folder.path())
         .env("TMPDIR", folder.path())
         .env_remove("XDG_RUNTIME_DIR")
@@ -103,7 +118,12 @@ fn asks_twice(mut authtrace: Command, client: &[&str], alpn: Option<&str>) {
         .unwrap();
     runtime.block_on(fake.shutdown());
     let said = String::from_utf8_lossy(&made.stdout);
-    assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["200", "401"], "{}", String::from_utf8_lossy(&made.stderr));
+    assert_eq!(
+        said.split_whitespace().collect::<Vec<_>>(),
+        ["200", "401"],
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
     assert!(made.status.success());
     let text = fs::read_to_string(&trace).unwrap();
     assert!(!text.contains("nobodyhasthisone") && !text.contains(&login.access_token));

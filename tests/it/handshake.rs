@@ -1,6 +1,8 @@
 //! What the two TLS handshakes of an intercepted connection do to each other, and what becomes of the others.
 
-use crate::support::{Ending, HOST, Identity, Origin, Pki, Setup, TestProxy, Wire, client_config, client_config_of, server};
+use crate::support::{
+    Ending, HOST, Identity, Origin, Pki, Setup, TestProxy, Wire, client_config, client_config_of, server,
+};
 use authtrace::trace::{Connection, Mode, Outcome};
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, CertificateError, ServerConfig};
@@ -78,7 +80,9 @@ async fn sessions_are_resumed_on_both_legs() {
         let connections = proxy.records.await_connections(2).await;
         let resumed: Vec<(bool, bool)> = connections
             .iter()
-            .map(|connection| (connection.client_tls.as_ref().unwrap().resumed, connection.upstream_tls.as_ref().unwrap().resumed))
+            .map(|connection| {
+                (connection.client_tls.as_ref().unwrap().resumed, connection.upstream_tls.as_ref().unwrap().resumed)
+            })
             .collect();
         assert_eq!(resumed, [(false, false), (true, true)], "{versions:?}");
     }
@@ -118,7 +122,10 @@ async fn a_missing_server_name_is_none_of_our_business_and_another_one_is_noted(
     let (client, upstream) =
         tokio::join!(crate::support::handshake(stream, "other.example.test", config), origin.try_accept());
     let refusal = rustls_error(client.err().unwrap());
-    assert!(matches!(refusal, rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })), "{refusal:?}");
+    assert!(
+        matches!(refusal, rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })),
+        "{refusal:?}"
+    );
     drop(upstream);
     assert!(proxy.records.await_outcome(Outcome::ClientDistrustsCa).await.server_name_mismatch);
 }

@@ -22,17 +22,22 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("proxy", &["ca", "facts", "redact", "trace", "wire"]),
     ("launch", &["ca"]),
     ("config", &["ca", "launch", "proxy", "redact", "wire"]),
-    (
-        "cli",
-        &["analyze", "ca", "config", "export", "fake", "launch", "proxy", "record", "redact", "trace"],
-    ),
+    ("cli", &["analyze", "ca", "config", "export", "fake", "launch", "proxy", "record", "redact", "trace"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
 
 /// Where tokio and hyper may be: whoever holds sockets, processes or signals. Of `fake` the files that serve and dial.
 const IO: &[&str] = &[
-    "proxy/", "launch/", "cli/", "fake/server.rs", "fake/tunnel.rs", "fake/client.rs", "fake/pace.rs", "fake/error.rs", "fake/tests/",
+    "proxy/",
+    "launch/",
+    "cli/",
+    "fake/server.rs",
+    "fake/tunnel.rs",
+    "fake/client.rs",
+    "fake/pace.rs",
+    "fake/error.rs",
+    "fake/tests/",
 ];
 
 /// The longest file in lines, and those that may be longer, with the reason.
@@ -78,7 +83,8 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == "rs") {
                 let text = fs::read_to_string(&path).unwrap();
-                let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+                let code =
+                    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
                 let path = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
                 found.push(Source { path, code, lines: text.lines().count() });
             }
@@ -98,7 +104,10 @@ fn word(text: &str) -> &str {
 fn named(code: &str, root: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices(root) {
-        let part_of_a_word = code.get(..at).and_then(|before| before.chars().next_back()).is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let part_of_a_word = code
+            .get(..at)
+            .and_then(|before| before.chars().next_back())
+            .is_some_and(|c| c.is_alphanumeric() || c == '_');
         let rest = code.get(at + root.len()..).unwrap_or_default();
         if part_of_a_word {
             continue;
@@ -148,7 +157,9 @@ fn a_room_knows_only_the_rooms_that_the_table_gives_it() {
         }
         let outward = source.code.lines().filter(|line| line.contains("super::")).any(|line| {
             let levels = line.matches("super::").count();
-            levels > source.path.matches('/').count() && !source.code.contains("mod tests {") && source.path.contains('/')
+            levels > source.path.matches('/').count()
+                && !source.code.contains("mod tests {")
+                && source.path.contains('/')
         });
         assert!(!outward, "{} leaves its room through super", source.path);
     }
@@ -193,7 +204,12 @@ fn sockets_are_in_the_io_rooms_alone() {
 #[test]
 fn nothing_is_printed_past_the_console() {
     for source in sources() {
-        for (name, what) in [("println!", "prints"), ("dbg!", "debugs"), ("todo!", "is unfinished"), ("unimplemented!", "is unfinished")] {
+        for (name, what) in [
+            ("println!", "prints"),
+            ("dbg!", "debugs"),
+            ("todo!", "is unfinished"),
+            ("unimplemented!", "is unfinished"),
+        ] {
             let inside = source.outside_tests().match_indices(name).any(|(at, _)| {
                 let before = source.outside_tests().get(..at).unwrap_or_default();
                 !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
@@ -224,7 +240,9 @@ fn arguments(text: &str) -> &str {
 fn log_lines_hold_literals_and_listed_values() {
     let mut seen = 0;
     for source in sources() {
-        for level in ["trace", "debug", "info", "warn", "error", "event", "span", "trace_span", "debug_span", "info_span"] {
+        for level in
+            ["trace", "debug", "info", "warn", "error", "event", "span", "trace_span", "debug_span", "info_span"]
+        {
             for root in ["tracing::", ""] {
                 let name = format!("{root}{level}!(");
                 for (at, _) in source.code.match_indices(&name) {
@@ -237,13 +255,20 @@ fn log_lines_hold_literals_and_listed_values() {
                         rest = rest.replace(allowed, "");
                     }
                     let rest = rest.trim().trim_start_matches(',').trim();
-                    let literal = rest.len() >= 2 && rest.starts_with('"') && rest.ends_with('"') && rest.matches('"').count() == 2;
+                    let literal = rest.len() >= 2
+                        && rest.starts_with('"')
+                        && rest.ends_with('"')
+                        && rest.matches('"').count() == 2;
                     assert!(literal && !rest.contains('{'), "{} logs {rest}", source.path);
                     seen += 1;
                 }
             }
         }
-        assert!(!source.code.contains("#[instrument") && !source.code.contains("tracing::instrument"), "{}", source.path);
+        assert!(
+            !source.code.contains("#[instrument") && !source.code.contains("tracing::instrument"),
+            "{}",
+            source.path
+        );
         let silent = ["redact", "wire", "facts", "trace", "ca"].contains(&source.room());
         assert!(!silent || !source.code.contains("tracing::"), "{} logs", source.path);
     }

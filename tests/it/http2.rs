@@ -91,8 +91,16 @@ fn of_path<'a>(exchanges: &'a [Exchange], begin: &str) -> Vec<&'a Exchange> {
 async fn fields_data_and_trailers_pass_and_nothing_is_added() {
     let Some(python) = python() else { return };
     let (pki, _origin, proxy) = start(&python).await;
-    let fields = json!([["x-repeated", "one"], ["cookie", "a=FAKE"], ["x-empty", ""], ["x-repeated", "two"], ["cookie", "b=FAKE"],
-        ["x-high", "caf\u{e9}"], ["authorization", "Bearer sk-ant-oat01-FAKE-SECRET-0123456789"], ["te", "trailers"]]);
+    let fields = json!([
+        ["x-repeated", "one"],
+        ["cookie", "a=FAKE"],
+        ["x-empty", ""],
+        ["x-repeated", "two"],
+        ["cookie", "b=FAKE"],
+        ["x-high", "caf\u{e9}"],
+        ["authorization", "Bearer sk-ant-oat01-FAKE-SECRET-0123456789"],
+        ["te", "trailers"]
+    ]);
     let requests = json!([
         { "method": "POST", "path": "/echo?a=b", "fields": fields, "body": 10, "trailers": [["x-after", "yes"]] },
         { "method": "PUT", "path": "/echo", "body": 200_000 },
@@ -104,8 +112,18 @@ async fn fields_data_and_trailers_pass_and_nothing_is_added() {
     let answers = came["answers"].as_array().unwrap();
     for answer in &answers[..3] {
         // As h2 itself lists them: repeated fields stay repeated, no date, no content-length.
-        assert_eq!(sorted(&answer["fields"]), sorted(&json!([[":status", "207"], ["x-repeated", "one"], ["x-between", ""],
-            ["x-repeated", "two"], ["set-cookie", "a=FAKE"], ["set-cookie", "b=FAKE"], ["x-high", "caf\u{e9}"]])));
+        assert_eq!(
+            sorted(&answer["fields"]),
+            sorted(&json!([
+                [":status", "207"],
+                ["x-repeated", "one"],
+                ["x-between", ""],
+                ["x-repeated", "two"],
+                ["set-cookie", "a=FAKE"],
+                ["set-cookie", "b=FAKE"],
+                ["x-high", "caf\u{e9}"]
+            ]))
+        );
         assert_eq!(answer["trailers"], json!([["x-checksum", "abc"], ["x-checksum", "def"]]));
     }
     let heard = |index: usize| -> Value { serde_json::from_str(answers[index]["text"].as_str().unwrap()).unwrap() };
@@ -160,7 +178,8 @@ async fn large_bodies_and_many_streams_obey_flow_control() {
         }
     }
     let exchanges = proxy.records.await_exchanges(40).await;
-    let answered: u64 = of_path(&exchanges, "GET").iter().map(|exchange| exchange.response.as_ref().unwrap().body_bytes).sum();
+    let answered: u64 =
+        of_path(&exchanges, "GET").iter().map(|exchange| exchange.response.as_ref().unwrap().body_bytes).sum();
     assert_eq!(answered, (0..40).step_by(2).map(|number| 1 + number * 50_000).sum::<u64>());
     assert_eq!(exchanges.len(), 40);
     proxy.records.await_outcome(Outcome::Ok).await;
@@ -186,12 +205,15 @@ async fn a_reset_stream_keeps_its_code_both_ways() {
     let mut ends: Vec<(EndKind, Option<u16>)> =
         exchanges.iter().map(|exchange| (exchange.end.outcome, exchange.status())).collect();
     ends.sort_by_key(|end| format!("{end:?}"));
-    assert_eq!(ends, [
-        (EndKind::ClientAbort, Some(200)),
-        (EndKind::Complete, Some(207)),
-        (EndKind::UpstreamReset, None),
-        (EndKind::UpstreamReset, Some(200)),
-    ]);
+    assert_eq!(
+        ends,
+        [
+            (EndKind::ClientAbort, Some(200)),
+            (EndKind::Complete, Some(207)),
+            (EndKind::UpstreamReset, None),
+            (EndKind::UpstreamReset, Some(200)),
+        ]
+    );
 }
 
 #[tokio::test]
@@ -268,7 +290,14 @@ async fn curl_and_nghttpd_understand_each_other() {
     std::fs::write(&upload, vec![b'u'; 1_000_000]).unwrap();
     for (extra, size) in [(None, 3_000_000), (Some(format!("@{}", upload.display())), 1_000_000)] {
         let mut command = Command::new(&curl);
-        command.args(["-sS", "--http2", "-x", &format!("http://{}", proxy.address()), "--cacert", ca.to_str().unwrap()]);
+        command.args([
+            "-sS",
+            "--http2",
+            "-x",
+            &format!("http://{}", proxy.address()),
+            "--cacert",
+            ca.to_str().unwrap(),
+        ]);
         command.args(["-w", "%{stderr}%{http_version} %{http_code}", &format!("https://{HOST}/large")]);
         if let Some(data) = &extra {
             command.args(["--data-binary", data]);

@@ -14,17 +14,11 @@ use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process};
 #[test]
 #[ignore = "the other tests of this file start it"]
 fn driver() {
-    let (Some(script), Some(dir)) = (
-        std::env::var_os("DRIVER_SCRIPT"),
-        std::env::var_os("DRIVER_DIR"),
-    ) else {
+    let (Some(script), Some(dir)) = (std::env::var_os("DRIVER_SCRIPT"), std::env::var_os("DRIVER_DIR")) else {
         return;
     };
     deny_tracing().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let code = runtime.block_on(async {
         let files = TempDir::create_in(Path::new(&dir)).unwrap();
         files.write("ca.pem", b"certificate").unwrap();
@@ -44,10 +38,7 @@ fn reporter() {
     if std::env::var_os("DRIVER_SCRIPT").is_some() {
         println!("\ncore {:?}", getrlimit(Resource::Core).current);
         #[cfg(target_os = "linux")]
-        println!(
-            "dumpable {:?}",
-            rustix::process::dumpable_behavior().unwrap()
-        );
+        println!("dumpable {:?}", rustix::process::dumpable_behavior().unwrap());
     }
 }
 
@@ -72,37 +63,18 @@ impl Driver {
 
     fn start_as(command: &mut Command, script: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        command.arg(std::env::current_exe().unwrap()).args([
-            "launch::driver",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ]);
-        command
-            .env("DRIVER_SCRIPT", script)
-            .env("DRIVER_DIR", dir.path());
-        let mut process = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        command.arg(std::env::current_exe().unwrap()).args(["launch::driver", "--exact", "--ignored", "--nocapture"]);
+        command.env("DRIVER_SCRIPT", script).env("DRIVER_DIR", dir.path());
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
-        Self {
-            process,
-            output,
-            dir,
-        }
+        Self { process, output, dir }
     }
 
     /// Reads until the script has printed a line that starts with this, and gives the rest of that line.
     fn until(&mut self, start: &str) -> String {
         loop {
             let mut line = String::new();
-            assert_ne!(
-                self.output.read_line(&mut line).unwrap(),
-                0,
-                "the driver ended before it said {start}"
-            );
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the driver ended before it said {start}");
             if let Some(rest) = line.strip_prefix(start) {
                 return rest.trim().to_owned();
             }
@@ -171,9 +143,8 @@ fn without_a_terminal_an_interrupt_is_passed_on() {
     if !super::ca::available("python3") {
         return;
     }
-    let mut driver = Driver::start(
-        "trap 'echo interrupted; kill $!; exit 41' INT; sleep 60 >/dev/null & echo ready $PPID; wait",
-    );
+    let mut driver =
+        Driver::start("trap 'echo interrupted; kill $!; exit 41' INT; sleep 60 >/dev/null & echo ready $PPID; wait");
     kill_process(driver.ready(), Signal::INT).unwrap();
     let (status, rest) = driver.end();
     assert!(rest.contains("interrupted"), "{rest}");
@@ -186,24 +157,14 @@ fn a_signal_that_was_ignored_before_stays_so_in_the_child() {
     if !super::ca::available("python3") {
         return;
     }
-    let script =
-        "grep SigIgn /proc/$$/status; echo ready $PPID; read -r _ < \"$DRIVER_DIR/go\"; exit 5";
+    let script = "grep SigIgn /proc/$$/status; echo ready $PPID; read -r _ < \"$DRIVER_DIR/go\"; exit 5";
     let mut nohup = Command::new("sh");
-    nohup.args([
-        "-c",
-        "trap '' HUP; mkfifo \"$DRIVER_DIR/go\"; exec \"$@\"",
-        "sh",
-        "python3",
-    ]);
+    nohup.args(["-c", "trap '' HUP; mkfifo \"$DRIVER_DIR/go\"; exec \"$@\"", "sh", "python3"]);
     nohup.args(WITHOUT_TERMINAL);
     let mut driver = Driver::start_as(&mut nohup, script);
     let mask = u64::from_str_radix(&driver.until("SigIgn:"), 16).unwrap();
     assert_eq!(mask & 1, 1, "the child lost its ignored hang-up");
-    assert_eq!(
-        mask & 0b1_0000_0000_0110,
-        0,
-        "interrupt, quit and broken pipe must have their defaults"
-    );
+    assert_eq!(mask & 0b1_0000_0000_0110, 0, "interrupt, quit and broken pipe must have their defaults");
     kill_process(driver.ready(), Signal::HUP).unwrap();
     let pipe = driver.dir.path().join("go");
     std::fs::write(&pipe, "\n").unwrap();
@@ -216,23 +177,11 @@ fn the_child_keeps_the_users_core_limit_and_may_be_traced() {
     let limit = getrlimit(Resource::Core);
     let wanted = limit.maximum.map_or(4096, |maximum| maximum.min(4096));
     let mut shell = Command::new("sh");
-    shell.args([
-        "-c",
-        &format!("ulimit -S -c {}; exec \"$@\"", wanted / 512),
-        "sh",
-    ]);
+    shell.args(["-c", &format!("ulimit -S -c {}; exec \"$@\"", wanted / 512), "sh"]);
     let exe = std::env::current_exe().unwrap();
-    let mut driver = Driver::start_as(
-        &mut shell,
-        &format!(
-            "'{}' launch::reporter --exact --ignored --nocapture",
-            exe.display()
-        ),
-    );
-    assert_eq!(
-        driver.until("core "),
-        format!("{:?}", Some(wanted / 512 * 512))
-    );
+    let mut driver =
+        Driver::start_as(&mut shell, &format!("'{}' launch::reporter --exact --ignored --nocapture", exe.display()));
+    assert_eq!(driver.until("core "), format!("{:?}", Some(wanted / 512 * 512)));
     #[cfg(target_os = "linux")]
     assert_eq!(driver.until("dumpable "), "Dumpable");
     assert_eq!(driver.end().0.code(), Some(0));
@@ -288,10 +237,7 @@ fn child_and_supervisor_stop_and_go_on_together() {
             "key",
             "trap 'echo resumed; kill $!; exit 42' CONT; sleep 60 >/dev/null & echo ready $PPID; while :; do wait; done",
         ),
-        (
-            "itself",
-            "echo ready $PPID; kill -STOP $$; echo resumed; exit 42",
-        ),
+        ("itself", "echo ready $PPID; kill -STOP $$; echo resumed; exit 42"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let output = Command::new("python3")
@@ -304,11 +250,7 @@ fn child_and_supervisor_stop_and_go_on_together() {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         for expected in ["job stopped True", "resumed", "job ended 42"] {
-            assert!(
-                said.contains(expected),
-                "{how}: {said} {}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            assert!(said.contains(expected), "{how}: {said} {}", String::from_utf8_lossy(&output.stderr));
         }
     }
 }

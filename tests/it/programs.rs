@@ -54,7 +54,10 @@ async fn curl_asks_over_tls_with_either_protocol_on_offer() {
             let mut upstream = origin.accept().await;
             for _ in 0..2 {
                 let head = text(&upstream.receive_until(b"\r\n\r\n").await);
-                assert!(head.starts_with("GET /v1/models HTTP/1.1\r\n") && head.contains("x-api-key: sk-ant-api03-FAKE"), "{head}");
+                assert!(
+                    head.starts_with("GET /v1/models HTTP/1.1\r\n") && head.contains("x-api-key: sk-ant-api03-FAKE"),
+                    "{head}"
+                );
                 assert!(!head.contains("Proxy-"), "{head}");
                 upstream.send(OK).await;
             }
@@ -63,7 +66,11 @@ async fn curl_asks_over_tls_with_either_protocol_on_offer() {
         let (output, _upstream) = tokio::join!(asked, served);
         assert_eq!((text(&output.stdout), text(&output.stderr)), ("okok".to_owned(), String::new()));
         let exchanges = proxy.records.await_exchanges(2).await;
-        assert!(exchanges.iter().all(|exchange| exchange.end.outcome == EndKind::Complete && exchange.credentials.len() == 1));
+        assert!(
+            exchanges
+                .iter()
+                .all(|exchange| exchange.end.outcome == EndKind::Complete && exchange.credentials.len() == 1)
+        );
         assert!(!serde_json::to_string(&proxy.records.records()).unwrap().contains("FAKE-SECRET"));
     }
 }
@@ -94,7 +101,17 @@ async fn curl_takes_a_417_for_an_answer() {
     let (pki, origin, proxy) = start().await;
     let Some(curl) = Curl::new(&pki, &proxy) else { return };
     let url = format!("https://{HOST}/upload");
-    let asked = curl.run(&["-w", "%{http_code} ", "-H", "Expect: 100-continue", "--expect100-timeout", "7", "-d", "0123456789", &url]);
+    let asked = curl.run(&[
+        "-w",
+        "%{http_code} ",
+        "-H",
+        "Expect: 100-continue",
+        "--expect100-timeout",
+        "7",
+        "-d",
+        "0123456789",
+        &url,
+    ]);
     let served = async {
         let mut upstream = origin.accept().await;
         upstream.receive_until(b"\r\n\r\n").await;
@@ -153,7 +170,9 @@ async fn curl_sees_the_failures_that_a_server_would_have_caused() {
     let Some(curl) = Curl::new(&pki, &proxy) else { return };
     let url = format!("https://{HOST}/");
     // CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_PARTIAL_FILE
-    for (answer, reset, code) in [(b"".as_slice(), false, 52), (b"", true, 56), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart", false, 18)] {
+    for (answer, reset, code) in
+        [(b"".as_slice(), false, 52), (b"", true, 56), (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\npart", false, 18)]
+    {
         let served = async {
             let mut upstream = origin.accept().await;
             upstream.receive_until(b"\r\n\r\n").await;
@@ -188,7 +207,17 @@ async fn openssl_connects_through_the_proxy_and_ends_in_order() {
     let ca = pki.folder().join("proxy.pem");
     std::fs::write(&ca, proxy.root_pem()).unwrap();
     let mut client = Command::new(openssl)
-        .args(["s_client", "-quiet", "-verify_return_error", "-verify_hostname", HOST, "-alpn", "http/1.1", "-servername", HOST])
+        .args([
+            "s_client",
+            "-quiet",
+            "-verify_return_error",
+            "-verify_hostname",
+            HOST,
+            "-alpn",
+            "http/1.1",
+            "-servername",
+            HOST,
+        ])
         .args(["-proxy", &proxy.address().to_string(), "-connect", &format!("{HOST}:443"), "-CAfile"])
         .arg(ca)
         .env_clear()

@@ -1,9 +1,7 @@
 //! Whole exchanges, from bytes to the line of a trace and back: reading gives what was written, writing that again gives
 //! the same line, and a secret changes nothing but fingerprints.
 
-use authtrace::facts::{
-    self, BodyFacts, Extractor, RequestSource, ResponseSource, Route, Scheme, Version,
-};
+use authtrace::facts::{self, BodyFacts, Extractor, RequestSource, ResponseSource, Route, Scheme, Version};
 use authtrace::redact::{Options, Redacted, Redactor};
 use authtrace::trace::{
     Connection, ConnectionEnd, End, EndKind, Exchange, FormatVersion, Gap, HandshakeLeg, Mode, Note, NoteKind, Origin,
@@ -181,7 +179,11 @@ fn every_kind_of_record_reads_back_as_it_was_written() {
         duration_us: 9,
         target: Some(Target { host: redactor.host("api.anthropic.com"), port: 443 }),
         mode: Mode::Intercepted,
-        client_tls: Some(HandshakeLeg { version: Some(Redacted::literal("TLSv1.2")), alpn: Some(Redacted::literal("h2")), ..leg.clone() }),
+        client_tls: Some(HandshakeLeg {
+            version: Some(Redacted::literal("TLSv1.2")),
+            alpn: Some(Redacted::literal("h2")),
+            ..leg.clone()
+        }),
         upstream_tls: Some(HandshakeLeg { alpn: Some(Redacted::literal("other")), ..leg }),
         server_name_mismatch: true,
         via_upstream_proxy: true,
@@ -201,12 +203,20 @@ fn every_kind_of_record_reads_back_as_it_was_written() {
         tool: Redacted::literal(concat!("authtrace ", env!("CARGO_PKG_VERSION"))),
         os: redactor.platform(&format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),
         started: at,
-        intercept: vec![redactor.host("api.anthropic.com"), redactor.host("*.anthropic.com"), redactor.host("FAKEhost.internal")],
+        intercept: vec![
+            redactor.host("api.anthropic.com"),
+            redactor.host("*.anthropic.com"),
+            redactor.host("FAKEhost.internal"),
+        ],
         variables: vec![redactor.variable("ANTHROPIC_API_KEY"), redactor.variable("https_proxy")],
         shared_fingerprints: true,
     };
     assert_eq!(head.os.as_str(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
-    let broken = End { outcome: EndKind::UpstreamClosed, stage: Some(Stage::Wait), detail: Some(redactor.message("the upstream reset the stream")) };
+    let broken = End {
+        outcome: EndKind::UpstreamClosed,
+        stage: Some(Stage::Wait),
+        detail: Some(redactor.message("the upstream reset the stream")),
+    };
     let mut plain = exchange.clone();
     plain.end = broken;
     plain.response = None;
@@ -242,7 +252,8 @@ fn the_sentences_of_our_own_read_back_as_they_are() {
                 let quoted = part.trim_start();
                 if let Some(rest) = quoted.strip_prefix('"') {
                     let sentence = rest.split('"').next().unwrap_or_default();
-                    sentences.push(sentence.split_whitespace().filter(|word| *word != "\\").collect::<Vec<_>>().join(" "));
+                    sentences
+                        .push(sentence.split_whitespace().filter(|word| *word != "\\").collect::<Vec<_>>().join(" "));
                 }
             }
         }
@@ -263,8 +274,30 @@ fn secret() -> impl Strategy<Value = String> {
 
 fn word() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
-        "token", "is", "invalid", "expired", "the", "organization", "at", "12", "x-api-key", "Bearer", "for", "limit", "‹masked›", "%2F", "\u{202e}", "é",
-        "https://claude.ai/login", "/v1/messages", "a=b", "{", "\"", "req_011CSHoEeqs5C35K2UUqR7Fy", "claude-opus-4-1", "10.0.0.7",
+        "token",
+        "is",
+        "invalid",
+        "expired",
+        "the",
+        "organization",
+        "at",
+        "12",
+        "x-api-key",
+        "Bearer",
+        "for",
+        "limit",
+        "‹masked›",
+        "%2F",
+        "\u{202e}",
+        "é",
+        "https://claude.ai/login",
+        "/v1/messages",
+        "a=b",
+        "{",
+        "\"",
+        "req_011CSHoEeqs5C35K2UUqR7Fy",
+        "claude-opus-4-1",
+        "10.0.0.7",
     ])
 }
 
@@ -274,11 +307,42 @@ fn prose() -> impl Strategy<Value = String> {
 
 fn name() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
-        "authorization", "x-api-key", "cookie", "user-agent", "anthropic-beta", "anthropic-version", "referer", "accept",
-        "content-type", "host", "x-client-request-id", "traceparent", "via", "forwarded", "x-forwarded-for", "request-id",
-        "cf-ray", "set-cookie", "www-authenticate", "location", "link", "refresh", "etag", "content-disposition", "server",
-        "retry-after", "date", "x-should-retry", "anthropic-organization-id", "proxy-authorization", "sec-websocket-protocol",
-        "x-stainless-os", "content-length", "cache-control", "origin", "mcp-session-id",
+        "authorization",
+        "x-api-key",
+        "cookie",
+        "user-agent",
+        "anthropic-beta",
+        "anthropic-version",
+        "referer",
+        "accept",
+        "content-type",
+        "host",
+        "x-client-request-id",
+        "traceparent",
+        "via",
+        "forwarded",
+        "x-forwarded-for",
+        "request-id",
+        "cf-ray",
+        "set-cookie",
+        "www-authenticate",
+        "location",
+        "link",
+        "refresh",
+        "etag",
+        "content-disposition",
+        "server",
+        "retry-after",
+        "date",
+        "x-should-retry",
+        "anthropic-organization-id",
+        "proxy-authorization",
+        "sec-websocket-protocol",
+        "x-stainless-os",
+        "content-length",
+        "cache-control",
+        "origin",
+        "mcp-session-id",
     ])
     .prop_map(str::to_owned);
     prop_oneof![8 => known, 1 => "[A-Za-z][A-Za-z0-9-]{0,20}", 1 => "[a-z]{1,8}-token"]
@@ -287,11 +351,38 @@ fn name() -> impl Strategy<Value = String> {
 /// `@` is where the secret goes.
 fn value() -> impl Strategy<Value = String> {
     let shaped = prop::sample::select(vec![
-        "@", "Bearer @", "bearer  @", "Basic @", "Bearer Bearer @", "a=@; b=1", "theme=dark; sid=@; Path=/", "https://claude.ai/x?code=@&state=1#@",
-        "/v1/@/messages", "<https://x.example/@>; rel=\"next\"", "0; url=https://claude.ai/@", "W/\"@\"", "attachment; filename=\"@.txt\"",
-        "Bearer realm=\"@\", error=\"invalid_token\", error_description=\"no @ here\"", "oauth-2025-04-20,@", "claude-cli/2.0.1 (@)",
-        "text/html; charset=@", "application/json", "2023-06-01", "req-@", "8f0c3d1e2b4a5c6d-FRA", "17", "for=@;host=a", "1.1 @", "@@", "@ x", "",
-        "‹@›", "‹oat01 len=108 fp=3f9c21ab›", "gzip, br;q=0.5, @", "user:@", "10.0.0.1, @",
+        "@",
+        "Bearer @",
+        "bearer  @",
+        "Basic @",
+        "Bearer Bearer @",
+        "a=@; b=1",
+        "theme=dark; sid=@; Path=/",
+        "https://claude.ai/x?code=@&state=1#@",
+        "/v1/@/messages",
+        "<https://x.example/@>; rel=\"next\"",
+        "0; url=https://claude.ai/@",
+        "W/\"@\"",
+        "attachment; filename=\"@.txt\"",
+        "Bearer realm=\"@\", error=\"invalid_token\", error_description=\"no @ here\"",
+        "oauth-2025-04-20,@",
+        "claude-cli/2.0.1 (@)",
+        "text/html; charset=@",
+        "application/json",
+        "2023-06-01",
+        "req-@",
+        "8f0c3d1e2b4a5c6d-FRA",
+        "17",
+        "for=@;host=a",
+        "1.1 @",
+        "@@",
+        "@ x",
+        "",
+        "‹@›",
+        "‹oat01 len=108 fp=3f9c21ab›",
+        "gzip, br;q=0.5, @",
+        "user:@",
+        "10.0.0.1, @",
     ])
     .prop_map(str::to_owned);
     prop_oneof![6 => shaped, 1 => prose(), 1 => "[ -~]{0,40}"]
@@ -303,9 +394,20 @@ fn headers() -> impl Strategy<Value = Vec<(String, String)>> {
 
 fn target() -> impl Strategy<Value = String> {
     let shaped = prop::sample::select(vec![
-        "/v1/messages?beta=true", "/v1/oauth/token", "/v1/oauth/token/revoke", "/api/oauth/claude_cli/create_api_key", "/v1/@/messages",
-        "/oauth/authorize?code=@&state=@&client_id=9d1c250a-e61b-44d9-88ed-5944d1962f5e", "/@", "/api/oauth/organizations/@/referral/eligibility",
-        "//x:@y/z", "*", "/v1/files/file_@/content?page=@#@", "/v1/messages;jsessionid=@", "/%2e%2e/@%00", "/v1/models/claude-opus-4-1",
+        "/v1/messages?beta=true",
+        "/v1/oauth/token",
+        "/v1/oauth/token/revoke",
+        "/api/oauth/claude_cli/create_api_key",
+        "/v1/@/messages",
+        "/oauth/authorize?code=@&state=@&client_id=9d1c250a-e61b-44d9-88ed-5944d1962f5e",
+        "/@",
+        "/api/oauth/organizations/@/referral/eligibility",
+        "//x:@y/z",
+        "*",
+        "/v1/files/file_@/content?page=@#@",
+        "/v1/messages;jsessionid=@",
+        "/%2e%2e/@%00",
+        "/v1/models/claude-opus-4-1",
     ])
     .prop_map(str::to_owned);
     prop_oneof![5 => shaped, 1 => "/[!-~]{0,40}"]
@@ -346,9 +448,23 @@ fn body() -> impl Strategy<Value = String> {
 
 fn exchange() -> impl Strategy<Value = Raw> {
     let method = prop::sample::select(vec!["GET", "POST", "PROPFIND", "M-@"]).prop_map(str::to_owned);
-    let host = prop::sample::select(vec!["api.anthropic.com", "platform.claude.com", "@.example.com", "[::1]", "10.0.0.1", "xn--a.b"]).prop_map(str::to_owned);
+    let host = prop::sample::select(vec![
+        "api.anthropic.com",
+        "platform.claude.com",
+        "@.example.com",
+        "[::1]",
+        "10.0.0.1",
+        "xn--a.b",
+    ])
+    .prop_map(str::to_owned);
     let status = prop::sample::select(vec![200_u16, 302, 400, 401, 403, 407, 429, 500, 529]);
-    let kind = prop::sample::select(vec!["application/json", "text/event-stream; charset=utf-8", "text/html", "text/plain", "application/x-www-form-urlencoded"]);
+    let kind = prop::sample::select(vec![
+        "application/json",
+        "text/event-stream; charset=utf-8",
+        "text/html",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+    ]);
     (method, host, target(), headers(), body(), status, headers(), (kind, answer()), headers()).prop_map(
         |(method, host, target, headers, body, status, mut answer_headers, (kind, answer), trailers)| {
             answer_headers.insert(0, ("content-type".to_owned(), kind.to_owned()));
@@ -361,7 +477,8 @@ impl Raw {
     /// With `secret` in the places marked.
     fn with(&self, secret: &str) -> Self {
         let put = |text: &String| text.replace('@', secret);
-        let put_all = |pairs: &[(String, String)]| pairs.iter().map(|(name, value)| (name.clone(), put(value))).collect();
+        let put_all =
+            |pairs: &[(String, String)]| pairs.iter().map(|(name, value)| (name.clone(), put(value))).collect();
         Self {
             method: put(&self.method),
             host: put(&self.host),

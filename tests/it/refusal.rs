@@ -20,7 +20,8 @@ async fn start() -> (Pki, Origin, TestProxy) {
 fn ours(answer: &[u8]) -> (u16, String) {
     let text = String::from_utf8(answer.to_vec()).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {text:?}"));
-    let mark = head.lines().find_map(|line| line.strip_prefix("X-Authtrace: ")).unwrap_or_else(|| panic!("unmarked: {text}"));
+    let mark =
+        head.lines().find_map(|line| line.strip_prefix("X-Authtrace: ")).unwrap_or_else(|| panic!("unmarked: {text}"));
     assert!(head.contains(&format!("Content-Length: {}", body.len())) && head.contains("Connection: close"), "{text}");
     assert!(body.starts_with("authtrace: "), "{text}");
     assert!(!head.contains("Access-Control"), "{text}");
@@ -116,7 +117,13 @@ async fn requests_that_are_too_large_are_refused() {
 
 #[tokio::test]
 async fn a_broken_chunk_ends_the_request() {
-    for chunk in [b"FFFFFFFFFFFFFFFF\r\n".as_slice(), b"-1\r\n", b"5 \r\n", b"3\r\nabcd\r\n", &[b"5;".as_slice(), &[b'x'; 9_000]].concat()] {
+    for chunk in [
+        b"FFFFFFFFFFFFFFFF\r\n".as_slice(),
+        b"-1\r\n",
+        b"5 \r\n",
+        b"3\r\nabcd\r\n",
+        &[b"5;".as_slice(), &[b'x'; 9_000]].concat(),
+    ] {
         let (_pki, origin, proxy) = start().await;
         let (mut client, mut upstream) = proxy.intercepted(&origin).await;
         let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -124,7 +131,11 @@ async fn a_broken_chunk_ends_the_request() {
         let (answer, _) = client.receive_end().await;
         assert_eq!(ours(&answer), (400, "bad_chunk".to_owned()), "{}", chunk[..chunk.len().min(40)].escape_ascii());
         let (received, ending) = upstream.receive_end().await;
-        assert!([head.as_slice(), b"2\r\nok\r\n3\r\nabc"].concat().starts_with(&received), "{}", received.escape_ascii());
+        assert!(
+            [head.as_slice(), b"2\r\nok\r\n3\r\nabc"].concat().starts_with(&received),
+            "{}",
+            received.escape_ascii()
+        );
         assert_eq!(ending, Ending::Reset);
         let exchange = proxy.records.await_exchange().await;
         assert_eq!((exchange.end.outcome, exchange.status()), (EndKind::Refused, None));
@@ -182,9 +193,21 @@ async fn a_head_that_is_never_finished_is_not_waited_for_forever() {
 #[tokio::test]
 async fn malformed_connects_are_refused() {
     let label = format!("{}.example.test:443", "a".repeat(300));
-    for target in ["api.example.test", "api.example.test:0", "api.example.test:65536", "h:443:443", "u@h:443", "a%00b:443", &label] {
+    for target in [
+        "api.example.test",
+        "api.example.test:0",
+        "api.example.test:65536",
+        "h:443:443",
+        "u@h:443",
+        "a%00b:443",
+        &label,
+    ] {
         let (_pki, origin, proxy) = start().await;
-        assert_eq!(say(&proxy, format!("CONNECT {target} HTTP/1.1\r\n\r\n")).await, (400, "bad_connect".to_owned()), "{target}");
+        assert_eq!(
+            say(&proxy, format!("CONNECT {target} HTTP/1.1\r\n\r\n")).await,
+            (400, "bad_connect".to_owned()),
+            "{target}"
+        );
         let connection = proxy.records.await_connection().await;
         assert_eq!(shown(&connection), (Outcome::BadConnect, Some(400), Mode::Refused));
         assert!(connection.target.is_none());
@@ -192,7 +215,12 @@ async fn malformed_connects_are_refused() {
     }
     for target in ["a\0b:443", "a b:443", "caf\u{e9}.test:443", "a\nb:443"] {
         let (_pki, origin, proxy) = start().await;
-        assert_eq!(say(&proxy, format!("CONNECT {target} HTTP/1.1\r\n\r\n")).await.0, 400, "{}", target.escape_default());
+        assert_eq!(
+            say(&proxy, format!("CONNECT {target} HTTP/1.1\r\n\r\n")).await.0,
+            400,
+            "{}",
+            target.escape_default()
+        );
         let connection = proxy.records.await_connection().await;
         assert!(matches!(connection.end.outcome, Outcome::BadConnect | Outcome::BadRequest), "{connection:?}");
         assert!(origin.is_untouched());
@@ -202,7 +230,8 @@ async fn malformed_connects_are_refused() {
 #[tokio::test]
 async fn a_request_to_the_proxy_itself_is_not_answered_like_a_servers() {
     let (_pki, _origin, proxy) = start().await;
-    let answer = say(&proxy, "GET /FAKE-SECRET HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n\r\n").await;
+    let answer =
+        say(&proxy, "GET /FAKE-SECRET HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://evil.example\r\n\r\n").await;
     assert_eq!(answer, (400, "not_a_proxy_request".to_owned()));
     proxy.records.await_outcome(Outcome::NotAProxyRequest).await;
     assert_unwritten(&proxy, "FAKE-SECRET");
@@ -219,11 +248,17 @@ async fn the_proxy_does_not_connect_to_itself_under_any_name() {
             setup.open = open;
             let proxy = setup.start(&pki);
             let port = proxy.address().port();
-            for request in [format!("CONNECT {alias}:{port} HTTP/1.1\r\n\r\n"), format!("GET http://{alias}:{port}/api HTTP/1.1\r\n\r\n")] {
+            for request in [
+                format!("CONNECT {alias}:{port} HTTP/1.1\r\n\r\n"),
+                format!("GET http://{alias}:{port}/api HTTP/1.1\r\n\r\n"),
+            ] {
                 assert_eq!(say(&proxy, &request).await, (403, "blocked_target".to_owned()), "{request}");
             }
             let connections = proxy.records.await_connections(2).await;
-            assert!(connections.iter().all(|connection| connection.end.outcome == Outcome::BlockedTarget), "{connections:#?}");
+            assert!(
+                connections.iter().all(|connection| connection.end.outcome == Outcome::BlockedTarget),
+                "{connections:#?}"
+            );
             assert!(proxy.records.exchanges().is_empty());
         }
     }
@@ -260,7 +295,9 @@ async fn a_password_is_asked_for_and_a_process_of_ours_needs_none() {
     let (_pki, origin, proxy) = start().await;
     let (user, password) = PASSWORD;
     let value = |text: &str| format!("Basic {}", STANDARD.encode(text));
-    for wrong in [value("main:FAKE-wrong"), value(""), "Basic !".to_owned(), "Bearer FAKE-token".to_owned(), String::new()] {
+    for wrong in
+        [value("main:FAKE-wrong"), value(""), "Basic !".to_owned(), "Bearer FAKE-token".to_owned(), String::new()]
+    {
         let request = format!("CONNECT {HOST}:443 HTTP/1.1\r\nProxy-Authorization: {wrong}\r\n\r\n");
         assert_eq!(say(&proxy, request).await, (407, "proxy_auth_required".to_owned()), "{wrong}");
     }
@@ -282,12 +319,16 @@ async fn what_cannot_be_reached_is_answered_in_the_connect() {
     let pki = Pki::new();
     let origin = Origin::plain().await;
     let gone = Origin::plain().await.address();
-    for (target, outcome) in [(format!("127.0.0.1:{}", gone.port()), Outcome::UpstreamConnect), ("x.invalid:443".to_owned(), Outcome::UpstreamDns)] {
+    for (target, outcome) in [
+        (format!("127.0.0.1:{}", gone.port()), Outcome::UpstreamConnect),
+        ("x.invalid:443".to_owned(), Outcome::UpstreamDns),
+    ] {
         let mut setup = Setup::to(&origin);
         // `.invalid` never resolves (RFC 6761 §6.4), and the other one is on this machine.
         setup.without_catch_all = true;
         let proxy = setup.start(&pki);
-        for request in [format!("CONNECT {target} HTTP/1.1\r\n\r\n"), format!("GET http://{target}/ HTTP/1.1\r\n\r\n")] {
+        for request in [format!("CONNECT {target} HTTP/1.1\r\n\r\n"), format!("GET http://{target}/ HTTP/1.1\r\n\r\n")]
+        {
             assert_eq!(say(&proxy, request).await, (502, outcome.as_str().to_owned()));
         }
         for connection in proxy.records.await_connections(2).await {
@@ -299,7 +340,9 @@ async fn what_cannot_be_reached_is_answered_in_the_connect() {
 #[tokio::test]
 async fn an_https_address_in_the_clear_is_refused_and_its_credential_fingerprinted() {
     let (_pki, origin, proxy) = start().await;
-    let request = format!("GET https://{HOST}/v1/models HTTP/1.1\r\nHost: {HOST}\r\nx-api-key: sk-ant-api03-FAKE-SECRET-0123456789\r\n\r\n");
+    let request = format!(
+        "GET https://{HOST}/v1/models HTTP/1.1\r\nHost: {HOST}\r\nx-api-key: sk-ant-api03-FAKE-SECRET-0123456789\r\n\r\n"
+    );
     assert_eq!(say(&proxy, request).await, (400, "https_absolute_form".to_owned()));
     proxy.records.await_outcome(Outcome::HttpsAbsoluteForm).await;
     let exchange = proxy.records.await_exchange().await;
@@ -329,7 +372,8 @@ async fn another_request_than_plain_http_is_refused_on_a_plain_connection() {
     assert_eq!(ours(&client.receive_end().await.0), (400, "not_a_proxy_request".to_owned()));
     let connection = proxy.records.await_outcome(Outcome::ClientProtocol).await;
     assert_eq!(connection.requests, 2);
-    let hosts: Vec<String> = proxy.records.exchanges().iter().map(|exchange| exchange.request.port.to_string()).collect();
+    let hosts: Vec<String> =
+        proxy.records.exchanges().iter().map(|exchange| exchange.request.port.to_string()).collect();
     assert_eq!(hosts, ["80", "80"]);
 }
 
@@ -363,7 +407,11 @@ async fn an_upstream_proxy_is_asked_with_its_own_password() {
     let proxy = behind(&corporate, &pki);
     let far = async {
         let mut wire = corporate.accept().await;
-        wire.expect(format!("CONNECT git.example.net:22 HTTP/1.1\r\nHost: git.example.net:22\r\n{}\r\n", corporate_password())).await;
+        wire.expect(format!(
+            "CONNECT git.example.net:22 HTTP/1.1\r\nHost: git.example.net:22\r\n{}\r\n",
+            corporate_password()
+        ))
+        .await;
         // An interim answer, and bytes of the tunnel right behind the final one.
         wire.send(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.0 200 OK\r\nVia: corp\r\n\r\nSSH-2.0").await;
         wire
@@ -381,7 +429,9 @@ async fn an_upstream_proxy_is_asked_with_its_own_password() {
     // Plain HTTP goes to it in absolute form.
     let proxy = behind(&corporate, &pki);
     let mut client = proxy.dial().await;
-    client.send(format!("GET http://{HOST}/a?b HTTP/1.1\r\nHost: {HOST}\r\nProxy-Connection: close\r\nX: y\r\n\r\n")).await;
+    client
+        .send(format!("GET http://{HOST}/a?b HTTP/1.1\r\nHost: {HOST}\r\nProxy-Connection: close\r\nX: y\r\n\r\n"))
+        .await;
     let mut far = corporate.accept().await;
     far.expect(format!("GET http://{HOST}/a?b HTTP/1.1\r\n{}Host: {HOST}\r\nX: y\r\n\r\n", corporate_password())).await;
     far.send(OK).await;

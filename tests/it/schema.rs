@@ -56,7 +56,11 @@ fn mismatch(root: &Value, schema: &Value, value: &Value) -> Option<String> {
             "number" => value.is_number(),
             _ => false,
         };
-        let names: Vec<&str> = types.as_str().into_iter().chain(types.as_array().into_iter().flatten().filter_map(Value::as_str)).collect();
+        let names: Vec<&str> = types
+            .as_str()
+            .into_iter()
+            .chain(types.as_array().into_iter().flatten().filter_map(Value::as_str))
+            .collect();
         if !names.iter().any(|name| fits(name)) {
             return Some(format!("{value} is not of type {types}"));
         }

@@ -25,38 +25,18 @@ struct AtTerminal {
 fn at_terminal(home: &Home, steps: &Value, program: &[&str], variables: &[(&str, &str)]) -> AtTerminal {
     let mut command = home.command("/usr/bin/env");
     command.args(["python3", DRIVER, &steps.to_string()]).args(program);
-    command
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .envs(variables.iter().copied());
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs(variables.iter().copied());
     let driven = run(&mut command, PATIENCE * 2);
     let ended: Value =
         serde_json::from_str(&driven.stdout).unwrap_or_else(|error| panic!("{error}: {}", driven.stderr));
     let text = ended["text"].as_str().unwrap().to_owned();
-    assert_eq!(
-        (&ended["failed"], &ended["sane"]),
-        (&Value::Null, &json!(true)),
-        "{text}"
-    );
-    AtTerminal {
-        code: ended["code"].as_i64(),
-        text,
-    }
+    assert_eq!((&ended["failed"], &ended["sane"]), (&Value::Null, &json!(true)), "{text}");
+    AtTerminal { code: ended["code"].as_i64(), text }
 }
 
 /// `authtrace run -- sh -c SCRIPT`, with nothing that could be reached upstream.
 fn shell(script: &str) -> Vec<&str> {
-    vec![
-        AUTHTRACE,
-        "run",
-        "--connect-to",
-        "::127.0.0.1:9",
-        "--upstream-proxy",
-        "none",
-        "--",
-        "sh",
-        "-c",
-        script,
-    ]
+    vec![AUTHTRACE, "run", "--connect-to", "::127.0.0.1:9", "--upstream-proxy", "none", "--", "sh", "-c", script]
 }
 
 #[test]
@@ -86,11 +66,7 @@ fn an_interrupt_is_the_commands_own_matter() {
     let home = Home::new();
     let ended = at_terminal(&home, &steps, &shell(handles), &[]);
     assert_eq!(ended.code, Some(9));
-    assert!(
-        ended.text.contains("exit code 9") && ended.text.contains("authtrace report"),
-        "{}",
-        ended.text
-    );
+    assert!(ended.text.contains("exit code 9") && ended.text.contains("authtrace report"), "{}", ended.text);
     assert_eq!(Trace::of(&home).end.unwrap().exit_code, Some(9));
     assert_eq!(home.left_behind(), Vec::<String>::new());
 
@@ -123,18 +99,8 @@ fn first_screen(version: Version) {
     let ca = home.write("fake.pem", fake.fake.ca_pem());
     let (ca, executable) = (ca.to_string_lossy(), executable.to_string_lossy());
     let to = fake.connect_to();
-    let program = [
-        AUTHTRACE,
-        "run",
-        "--connect-to",
-        &to,
-        "--upstream-ca",
-        &ca,
-        "--upstream-proxy",
-        "none",
-        "--",
-        &executable,
-    ];
+    let program =
+        [AUTHTRACE, "run", "--connect-to", &to, "--upstream-ca", &ca, "--upstream-proxy", "none", "--", &executable];
     // It draws its screen, draws it again for a smaller window, and asks for a second Ctrl-C.
     let steps = json!([
         ["expect", "Choose the text style"],
@@ -144,24 +110,14 @@ fn first_screen(version: Version) {
         ["expect", "again to exit"],
         ["insist", "\u{3}"]
     ]);
-    let ended = at_terminal(
-        &home,
-        &steps,
-        &program,
-        &[("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")],
-    );
+    let ended = at_terminal(&home, &steps, &program, &[("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")]);
     // What it ends with when it is left before the set-up is done: each version has its own idea.
     let own_code = match version {
         Version::New => 1,
         Version::Old => 0,
     };
     let trace = Trace::of(&home);
-    assert_eq!(
-        trace.end.as_ref().and_then(|end| end.exit_code).map(i64::from),
-        ended.code,
-        "{}",
-        ended.text
-    );
+    assert_eq!(trace.end.as_ref().and_then(|end| end.exit_code).map(i64::from), ended.code, "{}", ended.text);
     assert_eq!(ended.code, Some(own_code), "{}", ended.text);
     assert!(!trace.exchanges.is_empty(), "it looks whether it can reach the API");
     assert!(trace.exchanges.iter().all(|one| one.credentials.is_empty()));
@@ -189,18 +145,9 @@ struct FakeOnLoopback {
 
 impl FakeOnLoopback {
     fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        let fake = runtime
-            .block_on(Fake::start(FakeConfig::new(Model::new(Seed::random().unwrap()))))
-            .unwrap();
-        Self {
-            fake,
-            _runtime: runtime,
-        }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let fake = runtime.block_on(Fake::start(FakeConfig::new(Model::new(Seed::random().unwrap())))).unwrap();
+        Self { fake, _runtime: runtime }
     }
 
     fn connect_to(&self) -> String {
@@ -211,16 +158,7 @@ impl FakeOnLoopback {
     fn run(&self, home: &Home, options: &[&str], script: &str) -> Command {
         let ca = home.write("fake.pem", self.fake.ca_pem());
         let mut command = home.authtrace();
-        command
-            .args([
-                "run",
-                "--connect-to",
-                &self.connect_to(),
-                "--upstream-proxy",
-                "none",
-                "--upstream-ca",
-            ])
-            .arg(ca);
+        command.args(["run", "--connect-to", &self.connect_to(), "--upstream-proxy", "none", "--upstream-ca"]).arg(ca);
         command.args(options).args(["--", "sh", "-c", script]);
         command
     }
@@ -228,10 +166,7 @@ impl FakeOnLoopback {
 
 fn quiet(home: &Home, options: &[&str], script: &str) -> Command {
     let mut command = home.authtrace();
-    command
-        .args(["run", "--upstream-proxy", "none"])
-        .args(options)
-        .args(["--", "sh", "-c", script]);
+    command.args(["run", "--upstream-proxy", "none"]).args(options).args(["--", "sh", "-c", script]);
     command
 }
 
@@ -241,12 +176,7 @@ fn terminate_reaches_the_command_and_everything_is_closed() {
     let script = "trap 'echo asked to end; kill $!; exit 40' TERM; sleep 60 >/dev/null 2>&1 & echo ready; wait";
     let mut live = Live::start(&mut quiet(&home, &[], script));
     live.until("ready");
-    assert_eq!(
-        home.left_behind().len(),
-        2,
-        "a private folder and a socket: {:?}",
-        home.left_behind()
-    );
+    assert_eq!(home.left_behind().len(), 2, "a private folder and a socket: {:?}", home.left_behind());
     kill_process(live.pid(), Signal::TERM).unwrap();
     let ended = live.finish(PATIENCE);
     assert_eq!(ended.code, Some(40), "{}", ended.stderr);
@@ -277,14 +207,9 @@ fn exit_codes() {
         let ended = run(command, PATIENCE);
         (ended.code, ended.stderr)
     };
-    for (script, expected) in [
-        ("true", 0),
-        ("exit 1", 1),
-        ("exit 2", 2),
-        ("exit 255", 255),
-        ("kill -TERM $$", 143),
-        ("kill -KILL $$", 137),
-    ] {
+    for (script, expected) in
+        [("true", 0), ("exit 1", 1), ("exit 2", 2), ("exit 255", 255), ("kill -TERM $$", 143), ("kill -KILL $$", 137)]
+    {
         let (code, said) = code(&mut quiet(&home, &[], script));
         assert_eq!(code, Some(expected), "{script}: {said}");
     }
@@ -297,11 +222,7 @@ fn exit_codes() {
         (&["run", "--no-such-option"][..], 125, "--no-such-option"),
         (&["run"], 125, "CMD"),
         (&["run", "--listen", "0.0.0.0:0", "--", "true"], 125, "loopback"),
-        (
-            &["run", "--connect-to", "x", "--", "true"],
-            125,
-            "HOST:PORT:HOST2:PORT2",
-        ),
+        (&["run", "--connect-to", "x", "--", "true"], 125, "HOST:PORT:HOST2:PORT2"),
         (&["run", "--out", &full, "--", "true"], 125, &full),
         (&["run", "--", &plain], 126, "cannot be started"),
         (&["run", "--", "no-such-program-of-anyone"], 127, "command not found"),
@@ -330,12 +251,7 @@ fn gate(home: &Home, name: &str) -> PathBuf {
 }
 
 fn open_gate(path: &Path) {
-    std::fs::OpenOptions::new()
-        .write(true)
-        .open(path)
-        .unwrap()
-        .write_all(b"go\n")
-        .unwrap();
+    std::fs::OpenOptions::new().write(true).open(path).unwrap().write_all(b"go\n").unwrap();
 }
 
 fn good(ended: &Ended) {
@@ -383,24 +299,14 @@ fn joined_runs_share_the_trace_and_are_waited_for() {
     let script = format!("{CURL}; echo first ready; read _ < '{}'", first_gate.display());
     let mut first = Live::start(&mut fake.run(&home, &["--out", "trace.jsonl"], &script));
     first.until("first ready");
-    let script = format!(
-        "{CURL}; echo second ready; read _ < '{}'; {CURL}; exit 5",
-        second_gate.display()
-    );
+    let script = format!("{CURL}; echo second ready; read _ < '{}'; {CURL}; exit 5", second_gate.display());
     let mut command = home.authtrace();
     let mut second = Live::start(command.args(["run", "--join", "--", "sh", "-c", &script]));
     second.until("second ready");
     let mut command = home.authtrace();
-    let third = run(
-        command.args(["run", "--join", "--lane", "third", "--", "sh", "-c", CURL]),
-        PATIENCE,
-    );
+    let third = run(command.args(["run", "--join", "--lane", "third", "--", "sh", "-c", CURL]), PATIENCE);
     good(&third);
-    assert!(
-        third.stdout.contains("status 200") && third.stderr.contains("trace.jsonl"),
-        "{}",
-        third.stderr
-    );
+    assert!(third.stdout.contains("status 200") && third.stderr.contains("trace.jsonl"), "{}", third.stderr);
     // The first command ends; its proxy stays for the second.
     open_gate(&first_gate);
     first.until("waiting for the runs");
@@ -421,11 +327,7 @@ fn joined_runs_share_the_trace_and_are_waited_for() {
 fn terminate_ends_the_waiting_for_joined_runs() {
     let home = Home::new();
     let gate = gate(&home, "gate");
-    let mut first = Live::start(&mut quiet(
-        &home,
-        &[],
-        &format!("echo ready; read _ < '{}'", gate.display()),
-    ));
+    let mut first = Live::start(&mut quiet(&home, &[], &format!("echo ready; read _ < '{}'", gate.display())));
     first.until("ready");
     let mut command = home.authtrace();
     let mut second = Live::start(command.args(["run", "--join", "--", "sh", "-c", "echo joined; exec sleep 60"]));
@@ -463,10 +365,7 @@ fn joining_says_whom() {
     }
     let (code, said) = join("--join");
     assert_eq!(code, Some(125));
-    assert!(
-        said.contains("one") && said.contains("two") && said.contains("--join=NAME"),
-        "{said}"
-    );
+    assert!(said.contains("one") && said.contains("two") && said.contains("--join=NAME"), "{said}");
     let (code, said) = join("--join=three");
     assert_eq!(code, Some(125));
     assert!(said.contains("three"), "{said}");

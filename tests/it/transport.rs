@@ -68,7 +68,10 @@ async fn a_reset_of_the_upstream_is_a_reset_for_the_client() {
         (b"HTTP/1.1 200 OK\r\nContent-Le", Stage::ResponseHead),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", Stage::ResponseBody),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n01234", Stage::ResponseBody),
-        (b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: message_start\ndata: {\"a", Stage::ResponseBody),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nevent: message_start\ndata: {\"a",
+            Stage::ResponseBody,
+        ),
     ];
     for (answer, stage) in cases {
         let (_pki, origin, proxy) = start().await;
@@ -280,7 +283,8 @@ async fn a_slow_reader_slows_the_sender_down() {
     }
 }
 
-const UPGRADE: &[u8] = b"GET /api/ws HTTP/1.1\r\nHost: api.example.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+const UPGRADE: &[u8] =
+    b"GET /api/ws HTTP/1.1\r\nHost: api.example.test\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Key: FAKEFAKEFAKEFAKEFAKEFA==\r\n\r\n";
 
 #[tokio::test]
@@ -321,7 +325,9 @@ async fn after_a_refused_upgrade_http_goes_on() {
     upstream.send(OK).await;
     client.expect(OK).await;
     let exchanges = proxy.records.await_exchanges(2).await;
-    assert!(exchanges.iter().all(|exchange| exchange.end.outcome == EndKind::Complete && exchange.status() == Some(200)));
+    assert!(
+        exchanges.iter().all(|exchange| exchange.end.outcome == EndKind::Complete && exchange.status() == Some(200))
+    );
 }
 
 #[tokio::test]
@@ -432,7 +438,8 @@ async fn stopping_ends_what_does_not_end_by_itself() {
 /// RFC 9110 §10.1.1: the client leaves the body out after a final answer, and goes on; or it sends it after all.
 #[tokio::test]
 async fn a_body_that_waited_for_a_100_may_be_left_out() {
-    let asking = b"POST /v1/messages HTTP/1.1\r\nHost: api.example.test\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n";
+    let asking =
+        b"POST /v1/messages HTTP/1.1\r\nHost: api.example.test\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n";
     let refusing = b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n";
     for sent_after_all in [false, true] {
         let (_pki, origin, proxy) = start().await;

@@ -17,13 +17,7 @@ fn what_cannot_be_decoded_is_said_to_be_unreadable() {
     ];
     for (coding, data) in cases {
         for piece in [1, 64, 4096] {
-            let error = Answer {
-                coding,
-                ..Answer::json(401)
-            }
-            .read(&data, piece)
-            .error
-            .unwrap();
+            let error = Answer { coding, ..Answer::json(401) }.read(&data, piece).error.unwrap();
             assert_eq!(error.shape, ErrorShape::Unreadable, "{coding}");
             assert!(error.is_auth());
         }
@@ -34,21 +28,14 @@ fn what_cannot_be_decoded_is_said_to_be_unreadable() {
 fn a_stream_that_breaks_gives_what_came_before() {
     let body = format!(
         r#"{{"type":"error","error":{{"type":"authentication_error","message":"no"}},"pad":"{}"}}"#,
-        (0..60_000_u32)
-            .map(|n| n.wrapping_mul(2_654_435_761).to_string())
-            .collect::<String>()
+        (0..60_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_string()).collect::<String>()
     );
     // Long, because a block of zstd (up to 128 KiB) gives nothing before it is whole.
     for (coding, encode) in codings().into_iter().skip(2) {
         let mut data = encode(body.as_bytes());
         data.truncate(data.len() * 3 / 4);
         data.extend_from_slice(&[0xff; 32]);
-        let facts = Answer {
-            coding,
-            complete: false,
-            ..Answer::json(401)
-        }
-        .read(&data, 100);
+        let facts = Answer { coding, complete: false, ..Answer::json(401) }.read(&data, 100);
         assert_eq!(facts.error.unwrap().kind.unwrap(), "authentication_error", "{coding}");
     }
 }
@@ -60,17 +47,9 @@ fn bombs_are_dropped() {
     for (coding, encode) in codings().into_iter().skip(2) {
         let data = encode(&zeros);
         let started = Instant::now();
-        let facts = Answer {
-            coding,
-            ..Answer::json(401)
-        }
-        .read(&data, 16_384);
+        let facts = Answer { coding, ..Answer::json(401) }.read(&data, 16_384);
         assert_eq!(facts.error.unwrap().shape, ErrorShape::Unreadable, "{coding}");
-        let facts = Answer {
-            coding,
-            ..Answer::events()
-        }
-        .read(&encode(&spaces), 16_384);
+        let facts = Answer { coding, ..Answer::events() }.read(&encode(&spaces), 16_384);
         assert_eq!(facts.sse.unwrap().events, 0, "{coding}");
         // Generous for an unoptimised build; an unbounded decoder takes much longer.
         assert!(started.elapsed() < Duration::from_secs(30), "{coding}");
@@ -80,11 +59,7 @@ fn bombs_are_dropped() {
 #[test]
 fn a_stream_that_expands_without_end_is_not_followed() {
     let bomb = gzip(&gzip(&vec![b' '; 512 << 20]));
-    let facts = Answer {
-        coding: "gzip, gzip",
-        ..Answer::events()
-    }
-    .read(&bomb, 1024);
+    let facts = Answer { coding: "gzip, gzip", ..Answer::events() }.read(&bomb, 1024);
     assert!(!facts.sse.unwrap().followed);
 }
 

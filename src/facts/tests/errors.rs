@@ -56,52 +56,19 @@ fn refusals() -> Vec<(u16, String, ErrorShape, &'static str)> {
 fn others() -> Vec<(u16, String)> {
     vec![
         (429, bare("rate_limit_error", "Rate limited. Please try again later.")),
-        (
-            429,
-            api(
-                "rate_limit_error",
-                "This request would exceed your account's rate limit. Please try again later.",
-            ),
-        ),
-        (
-            429,
-            api("rate_limit_error", "Extra usage is required for long context requests."),
-        ),
-        (
-            400,
-            api(
-                "invalid_request_error",
-                "Extra usage is required for long context requests.",
-            ),
-        ),
+        (429, api("rate_limit_error", "This request would exceed your account's rate limit. Please try again later.")),
+        (429, api("rate_limit_error", "Extra usage is required for long context requests.")),
+        (400, api("invalid_request_error", "Extra usage is required for long context requests.")),
         (529, api("overloaded_error", "Overloaded")),
         (500, api("api_error", "Internal server error")),
-        (
-            502,
-            "<html><head><title>502 Bad Gateway</title></head></html>".to_owned(),
-        ),
-        (
-            503,
-            "upstream connect error or disconnect/reset before headers. reset reason: overflow".to_owned(),
-        ),
+        (502, "<html><head><title>502 Bad Gateway</title></head></html>".to_owned()),
+        (503, "upstream connect error or disconnect/reset before headers. reset reason: overflow".to_owned()),
         (504, api("timeout_error", "Request timed out")),
         (500, String::new()),
         (404, api("not_found_error", "model: claude-none")),
         (413, api("request_too_large", "Request exceeds the maximum size")),
-        (
-            400,
-            api(
-                "invalid_request_error",
-                "prompt is too long: 210000 tokens > 200000 maximum",
-            ),
-        ),
-        (
-            400,
-            api(
-                "invalid_request_error",
-                "messages.0.content: credential fields are not permitted",
-            ),
-        ),
+        (400, api("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")),
+        (400, api("invalid_request_error", "messages.0.content: credential fields are not permitted")),
         (
             400,
             api(
@@ -119,11 +86,7 @@ fn every_refusal_is_recalled_in_every_coding() {
         for (status, body, shape, kind) in refusals() {
             let encoded = encode(body.as_bytes());
             for piece in [encoded.len(), 1] {
-                let facts = Answer {
-                    coding: label,
-                    ..Answer::json(status)
-                }
-                .read(&encoded, piece);
+                let facts = Answer { coding: label, ..Answer::json(status) }.read(&encoded, piece);
                 let error = facts.error.unwrap();
                 let seen = (error.shape, error.kind.as_ref().map(|kind| kind.as_str()), error.tone);
                 assert_eq!(seen, (shape, Some(kind), Tone::Auth), "{label:?} by {piece}: {body}");
@@ -150,20 +113,8 @@ fn every_form_of_an_error_has_its_shape() {
         (407, "", Empty, None, Tone::Auth),
         (401, " \r\n", Empty, None, Tone::Auth),
         (401, "Unauthorized", Text, None, Tone::Auth),
-        (
-            403,
-            "<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>",
-            Html,
-            None,
-            Tone::Auth,
-        ),
-        (
-            401,
-            r#"{"error":{"message":"key not valid","code":401}}"#,
-            OtherJson,
-            None,
-            Tone::Auth,
-        ),
+        (403, "<!DOCTYPE html><html><head><title>Just a moment...</title></head></html>", Html, None, Tone::Auth),
+        (401, r#"{"error":{"message":"key not valid","code":401}}"#, OtherJson, None, Tone::Auth),
         (
             400,
             r#"{"error":{"message":"bad","type":"invalid_request_error","param":"x","code":null}}"#,
@@ -172,13 +123,7 @@ fn every_form_of_an_error_has_its_shape() {
             Tone::Other,
         ),
         (403, r#"{"detail":"Not authenticated"}"#, OtherJson, None, Tone::Auth),
-        (
-            422,
-            r#"{"detail":[{"loc":["body"],"msg":"field required","type":"missing"}]}"#,
-            OtherJson,
-            None,
-            Tone::Other,
-        ),
+        (422, r#"{"detail":[{"loc":["body"],"msg":"field required","type":"missing"}]}"#, OtherJson, None, Tone::Other),
         (
             401,
             r#"{"message":"Please carry the API secret key in the 'Authorization' field"}"#,
@@ -193,27 +138,9 @@ fn every_form_of_an_error_has_its_shape() {
             None,
             Tone::Auth,
         ),
-        (
-            403,
-            r#"{"message":"The security token included in the request is invalid."}"#,
-            OtherJson,
-            None,
-            Tone::Auth,
-        ),
-        (
-            400,
-            r#"{"error":"invalid_client"}"#,
-            Oauth,
-            Some("invalid_client"),
-            Tone::Auth,
-        ),
-        (
-            401,
-            r#"[{"error":{"code":401,"message":"no","status":"UNAUTHENTICATED"}}]"#,
-            OtherJson,
-            None,
-            Tone::Auth,
-        ),
+        (403, r#"{"message":"The security token included in the request is invalid."}"#, OtherJson, None, Tone::Auth),
+        (400, r#"{"error":"invalid_client"}"#, Oauth, Some("invalid_client"), Tone::Auth),
+        (401, r#"[{"error":{"code":401,"message":"no","status":"UNAUTHENTICATED"}}]"#, OtherJson, None, Tone::Auth),
         (
             403,
             r#"{"error":{"type":"forbidden","message":"Request not allowed"}}"#,
@@ -260,18 +187,9 @@ fn the_words_of_an_error_are_kept() {
     assert_eq!(facts.request_id.unwrap(), "req_011CFAKEfakeFAKEfake0123");
     let escaped = r#"{"typ\u0065":"error","error":{"type":"authentic\u0061tion_error","message":"Invalid \u0062earer tok\u0065n"}}"#;
     let error = Answer::json(401).read(escaped.as_bytes(), 1).error.unwrap();
-    assert_eq!(
-        (error.shape, error.message.unwrap().as_str()),
-        (ErrorShape::Api, "Invalid bearer token")
-    );
+    assert_eq!((error.shape, error.message.unwrap().as_str()), (ErrorShape::Api, "Invalid bearer token"));
     let page = "<HTML><HEAD><TITLE>Access denied &amp; blocked</TITLE>";
-    let error = Answer {
-        content_type: "text/html",
-        ..Answer::json(403)
-    }
-    .read(page.as_bytes(), 1)
-    .error
-    .unwrap();
+    let error = Answer { content_type: "text/html", ..Answer::json(403) }.read(page.as_bytes(), 1).error.unwrap();
     assert_eq!(error.shape, ErrorShape::Html);
     assert_eq!(error.message.unwrap(), "Access denied & blocked");
     let stale = &refusals()[15].1;
@@ -286,14 +204,8 @@ fn a_body_cut_anywhere_behind_its_type_still_tells_it() {
     for end in known..body.len() {
         for (label, encode) in codings() {
             let encoded = encode(&body.as_bytes()[..end]);
-            let error = Answer {
-                coding: label,
-                complete: false,
-                ..Answer::json(401)
-            }
-            .read(&encoded, 11)
-            .error
-            .unwrap();
+            let error =
+                Answer { coding: label, complete: false, ..Answer::json(401) }.read(&encoded, 11).error.unwrap();
             assert_eq!(error.kind.unwrap(), "authentication_error", "{label} {end}");
         }
     }
@@ -308,13 +220,8 @@ fn huge_and_bottomless_documents_are_read_as_far_as_they_matter() {
     let deep_first = format!("{{\"x\":{}{},{}", "[".repeat(20_000), "]".repeat(20_000), &start[1..]);
     for body in [deep, deeper, long, deep_first] {
         for (label, encode) in codings() {
-            let error = Answer {
-                coding: label,
-                ..Answer::json(401)
-            }
-            .read(&encode(body.as_bytes()), 16_384)
-            .error
-            .unwrap();
+            let error =
+                Answer { coding: label, ..Answer::json(401) }.read(&encode(body.as_bytes()), 16_384).error.unwrap();
             assert_eq!(error.kind.unwrap(), "authentication_error", "{label}");
         }
     }
@@ -333,11 +240,7 @@ fn a_challenge_is_told_by_the_edge_or_the_status() {
     let headers: &[RawField<'_>] = &[(b"content-type", b"text/html"), (b"CF-Mitigated", b"challenge")];
     let page = b"<html><title>Just a moment...</title>";
     let read = |status, headers| {
-        let response = ResponseSource {
-            status,
-            version: Version::Http11,
-            headers,
-        };
+        let response = ResponseSource { status, version: Version::Http11, headers };
         let mut reader = response_body(Route::Other, &response);
         reader.push(page, 0);
         reader.finish(&redactor(), true).error.unwrap().tone
@@ -350,21 +253,12 @@ fn a_challenge_is_told_by_the_edge_or_the_status() {
 
 #[test]
 fn answers_that_matter_to_nobody_are_not_read() {
-    let response = ResponseSource {
-        status: 200,
-        version: Version::Http11,
-        headers: &[(b"content-type", b"application/json")],
-    };
+    let response =
+        ResponseSource { status: 200, version: Version::Http11, headers: &[(b"content-type", b"application/json")] };
     assert!(!response_body(Route::Messages, &response).wants_data());
     assert!(!response_body(Route::Other, &response).wants_data());
     assert!(response_body(Route::Token, &response).wants_data());
-    let mut reader = response_body(
-        Route::Other,
-        &ResponseSource {
-            status: 401,
-            ..response
-        },
-    );
+    let mut reader = response_body(Route::Other, &ResponseSource { status: 401, ..response });
     reader.push(&vec![b' '; 64 * 1024], 0);
     assert!(!reader.wants_data(), "enough is enough");
 }

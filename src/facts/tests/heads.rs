@@ -32,10 +32,7 @@ fn a_head_becomes_facts_without_its_credential() {
     assert_eq!(facts.request.headers.len(), 3);
     assert_eq!(facts.credentials.len(), 1);
     assert_eq!(facts.credentials[0].place, "authorization");
-    assert_eq!(
-        facts.client_request_id.as_ref().unwrap(),
-        &"0f8fad5b-d9cb-469f-a165-70867728950e"
-    );
+    assert_eq!(facts.client_request_id.as_ref().unwrap(), &"0f8fad5b-d9cb-469f-a165-70867728950e");
     assert!(!format!("{facts:?}").contains("FAKE"));
 }
 
@@ -74,25 +71,15 @@ fn ids_are_taken_from_the_answer() {
         (b"Request-Id", b"req_011CFAKEfakeFAKEfake0123"),
         (b"cf-ray", b"8c0000000000abcd-FRA"),
     ];
-    let source = ResponseSource {
-        status: 401,
-        version: Version::Http2,
-        headers,
-    };
+    let source = ResponseSource { status: 401, version: Version::Http2, headers };
     let facts = Extractor::new(Arc::new(redactor())).response(&source);
     assert_eq!(facts.ids.header.unwrap(), "req_011CFAKEfakeFAKEfake0123");
     assert_eq!(facts.ids.edge.unwrap(), "8c0000000000abcd-FRA");
-    assert_eq!(
-        (facts.response.status, facts.response.version.as_str()),
-        (401, "HTTP/2")
-    );
+    assert_eq!((facts.response.status, facts.response.version.as_str()), (401, "HTTP/2"));
 }
 
 #[test]
 fn unknown_methods_are_not_shown() {
-    let facts = Extractor::new(Arc::new(redactor())).request(&RequestSource {
-        method: b"FAKESECRET",
-        ..request(&[])
-    });
+    let facts = Extractor::new(Arc::new(redactor())).request(&RequestSource { method: b"FAKESECRET", ..request(&[]) });
     assert!(!facts.request.method.as_str().contains("FAKE"));
 }

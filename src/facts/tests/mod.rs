@@ -96,33 +96,18 @@ pub(super) struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     pub(super) fn json(status: u16) -> Self {
-        Self {
-            target: "/v1/messages",
-            status,
-            content_type: "application/json",
-            coding: "",
-            complete: true,
-        }
+        Self { target: "/v1/messages", status, content_type: "application/json", coding: "", complete: true }
     }
 
     pub(super) fn events() -> Self {
-        Self {
-            content_type: "text/event-stream; charset=utf-8",
-            ..Self::json(200)
-        }
+        Self { content_type: "text/event-stream; charset=utf-8", ..Self::json(200) }
     }
 
     /// Reads `body`, which comes in pieces of `piece` bytes, one each millisecond.
     pub(super) fn read(&self, body: &[u8], piece: usize) -> BodyFacts {
-        let headers: &[RawField<'_>] = &[
-            (b"Content-Type", self.content_type.as_bytes()),
-            (b"content-encoding", self.coding.as_bytes()),
-        ];
-        let response = ResponseSource {
-            status: self.status,
-            version: Version::Http11,
-            headers,
-        };
+        let headers: &[RawField<'_>] =
+            &[(b"Content-Type", self.content_type.as_bytes()), (b"content-encoding", self.coding.as_bytes())];
+        let response = ResponseSource { status: self.status, version: Version::Http11, headers };
         let mut reader = response_body(Route::of(self.target.as_bytes()), &response);
         for (index, data) in body.chunks(piece.max(1)).enumerate() {
             if !reader.wants_data() {

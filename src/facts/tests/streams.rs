@@ -64,12 +64,7 @@ fn errors_are_seen_without_their_name_and_without_their_end() {
         "event: message\ndata: {\"error\": {\"type\":\"authentication_error\"}}\n\n",
     ] {
         for piece in [1, 4096] {
-            let error = Answer {
-                complete: false,
-                ..Answer::events()
-            }
-            .read(body.as_bytes(), piece)
-            .error;
+            let error = Answer { complete: false, ..Answer::events() }.read(body.as_bytes(), piece).error;
             assert_eq!(error.unwrap().kind.unwrap(), "authentication_error", "{body}");
         }
     }
@@ -82,13 +77,7 @@ fn errors_are_seen_without_their_name_and_without_their_end() {
 fn a_refusal_labelled_as_a_stream_is_read_either_way() {
     let json = r#"{"type":"error","error":{"type":"authentication_error","message":"no"}}"#;
     for body in [json.to_owned(), format!("event: error\ndata: {json}\n\n")] {
-        let error = Answer {
-            status: 401,
-            ..Answer::events()
-        }
-        .read(body.as_bytes(), 10)
-        .error
-        .unwrap();
+        let error = Answer { status: 401, ..Answer::events() }.read(body.as_bytes(), 10).error.unwrap();
         assert_eq!(error.kind.unwrap(), "authentication_error");
         let error = Answer::json(401).read(body.as_bytes(), 10).error.unwrap();
         assert_eq!(error.kind.unwrap(), "authentication_error");
@@ -97,11 +86,7 @@ fn a_refusal_labelled_as_a_stream_is_read_either_way() {
 
 #[test]
 fn long_lines_and_many_names_cost_no_memory_and_hide_no_error() {
-    let mut body = format!(
-        "data: {}\n\nevent: x\ndata: {}\n\n",
-        "y".repeat(300_000),
-        "z".repeat(300_000)
-    );
+    let mut body = format!("data: {}\n\nevent: x\ndata: {}\n\n", "y".repeat(300_000), "z".repeat(300_000));
     for n in 0..200 {
         body.push_str(&format!("event: n{n}\ndata: 1\n\n"));
     }
@@ -121,11 +106,7 @@ fn long_lines_and_many_names_cost_no_memory_and_hide_no_error() {
 #[test]
 fn compressed_streams_are_followed_as_they_come() {
     for (coding, encode) in codings() {
-        let facts = Answer {
-            coding,
-            ..Answer::events()
-        }
-        .read(&encode(STREAM.as_bytes()), 1);
+        let facts = Answer { coding, ..Answer::events() }.read(&encode(STREAM.as_bytes()), 1);
         assert_eq!(facts.sse.unwrap().events, 7, "{coding}");
         assert!(facts.error.unwrap().is_auth());
     }
@@ -137,14 +118,7 @@ fn compressed_streams_are_followed_as_they_come() {
     encoder.write_all(b"event: ping\ndata: {}\n\n").unwrap();
     let data = encoder.finish().unwrap();
     let headers: &[RawField<'_>] = &[(b"content-type", b"text/event-stream"), (b"content-encoding", b"gzip")];
-    let mut reader = response_body(
-        Route::Messages,
-        &ResponseSource {
-            status: 200,
-            version: Version::Http11,
-            headers,
-        },
-    );
+    let mut reader = response_body(Route::Messages, &ResponseSource { status: 200, version: Version::Http11, headers });
     reader.push(&data[..first], 5);
     reader.push(&data[first..], 900);
     let facts = reader.finish(&redactor(), true);

@@ -21,14 +21,7 @@ struct Ask {
 }
 
 fn ask(method: &'static str, host: &'static str, path: &'static str) -> Ask {
-    Ask {
-        method,
-        host,
-        path,
-        headers: HeaderMap::new(),
-        body: Vec::new(),
-        now: at(0),
-    }
+    Ask { method, host, path, headers: HeaderMap::new(), body: Vec::new(), now: at(0) }
 }
 
 fn message(token: &str) -> Ask {
@@ -96,10 +89,7 @@ impl Ask {
     fn message(&self, play: &mut Play) -> (u16, String) {
         let answer = self.answer(play);
         let body: Value = serde_json::from_slice(&answer.body.bytes()).unwrap();
-        (
-            answer.status,
-            body["error"]["message"].as_str().unwrap_or_default().to_owned(),
-        )
+        (answer.status, body["error"]["message"].as_str().unwrap_or_default().to_owned())
     }
 }
 
@@ -120,16 +110,9 @@ fn made_up_credentials_look_like_credentials_and_say_fake() {
     ] {
         assert!(value.starts_with(prefix));
         assert_eq!(value.len(), 108);
-        assert!(
-            value
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        );
+        assert!(value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)));
     }
-    assert_eq!(
-        play.model().issued_values(),
-        [login.access_token, login.refresh_token, key]
-    );
+    assert_eq!(play.model().issued_values(), [login.access_token, login.refresh_token, key]);
 }
 
 #[test]
@@ -144,10 +127,7 @@ fn the_seed_decides_every_value() {
 fn a_refresh_rotates_both_tokens_and_a_reuse_is_an_invalid_grant() {
     let (mut play, login) = with_login(Script::default());
     let first = refresh(&login.refresh_token).json(&mut play);
-    let (access, next) = (
-        first["access_token"].as_str().unwrap(),
-        first["refresh_token"].as_str().unwrap(),
-    );
+    let (access, next) = (first["access_token"].as_str().unwrap(), first["refresh_token"].as_str().unwrap());
     assert_ne!(access, login.access_token);
     assert_ne!(next, login.refresh_token);
     assert_eq!(first["expires_in"], 28_800);
@@ -166,11 +146,7 @@ fn a_refresh_rotates_both_tokens_and_a_reuse_is_an_invalid_grant() {
 #[test]
 fn without_rotation_the_old_refresh_token_stays_good() {
     let (mut play, login) = with_login(Script::default());
-    play.model().set_token_terms(TokenTerms {
-        rotates: false,
-        lifetime: 60,
-        ..TokenTerms::default()
-    });
+    play.model().set_token_terms(TokenTerms { rotates: false, lifetime: 60, ..TokenTerms::default() });
     for _ in 0..2 {
         let given = refresh(&login.refresh_token).json(&mut play);
         assert_eq!(given.get("refresh_token"), None);
@@ -187,10 +163,7 @@ fn a_token_ends_at_its_expiry_to_the_millisecond() {
     let answer = message(&login.access_token).at(28_800).answer(&mut play);
     assert_eq!(answer.status, 401);
     let body: Value = serde_json::from_slice(&answer.body.bytes()).unwrap();
-    assert_eq!(
-        body["error"]["message"],
-        "OAuth access token has expired. Re-authenticate to continue."
-    );
+    assert_eq!(body["error"]["message"], "OAuth access token has expired. Re-authenticate to continue.");
     assert_eq!(body.get("request_id"), Some(&Value::Null));
     assert_eq!(answer.header("request-id"), None);
 }
@@ -203,10 +176,8 @@ fn a_login_by_code_needs_the_code_once_with_its_state_and_verifier() {
     let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
     let code = play.model().authorize("state-1", Some(challenge), "user:inference");
     let with = |state: &str, verifier: &str| {
-        token_request(
-            &json!({"grant_type": "authorization_code", "code": code, "client_id": "c", "state": state,
-            "code_verifier": verifier, "redirect_uri": "http://localhost:1/callback", "expires_in": 31_536_000}),
-        )
+        token_request(&json!({"grant_type": "authorization_code", "code": code, "client_id": "c", "state": state,
+            "code_verifier": verifier, "redirect_uri": "http://localhost:1/callback", "expires_in": 31_536_000}))
     };
     assert_eq!(with("state-2", verifier).status(&mut play), 400);
     assert_eq!(with("state-1", "another").status(&mut play), 400);
@@ -219,10 +190,7 @@ fn a_login_by_code_needs_the_code_once_with_its_state_and_verifier() {
     assert_eq!(message(token).status(&mut play), 200);
     assert_eq!(
         profile(token).message(&mut play),
-        (
-            403,
-            "OAuth token does not meet scope requirement user:profile".to_owned()
-        )
+        (403, "OAuth token does not meet scope requirement user:profile".to_owned())
     );
 }
 
@@ -231,33 +199,16 @@ fn the_token_endpoint_takes_a_form_on_both_hosts_and_refuses_what_it_cannot_read
     for host in ["platform.claude.com", "console.anthropic.com"] {
         let (mut play, login) = with_login(Script::default());
         let mut form = ask("POST", host, "/v1/oauth/token").with("content-type", "application/x-www-form-urlencoded");
-        form.body = format!(
-            "grant_type=refresh%5Ftoken&client_id=a+b&refresh_token={}",
-            login.refresh_token
-        )
-        .into_bytes();
+        form.body =
+            format!("grant_type=refresh%5Ftoken&client_id=a+b&refresh_token={}", login.refresh_token).into_bytes();
         assert_eq!(form.status(&mut play), 200);
-        for body in [
-            "",
-            "{",
-            "[]",
-            "grant_type",
-            "grant_type=&client_id=c",
-            "%ff=%zz&client_id=c",
-        ] {
+        for body in ["", "{", "[]", "grant_type", "grant_type=&client_id=c", "%ff=%zz&client_id=c"] {
             form.body = body.as_bytes().to_vec();
-            assert_eq!(
-                form.message(&mut play),
-                (400, "Invalid request format".to_owned()),
-                "{body}"
-            );
+            assert_eq!(form.message(&mut play), (400, "Invalid request format".to_owned()), "{body}");
         }
     }
     let (mut play, login) = with_login(Script::default());
-    let elsewhere = Ask {
-        host: "api.anthropic.com",
-        ..refresh(&login.refresh_token)
-    };
+    let elsewhere = Ask { host: "api.anthropic.com", ..refresh(&login.refresh_token) };
     assert_eq!(elsewhere.status(&mut play), 404);
 }
 
@@ -283,15 +234,9 @@ fn each_wrong_credential_is_refused_in_the_words_of_the_api() {
         (bare(), "x-api-key header is required"),
         (bare().with("x-api-key", &login.access_token), "invalid x-api-key"),
         (bare().with("x-api-key", "sk-ant-api03-FAKE-other"), "invalid x-api-key"),
-        (
-            bare().with("authorization", &format!("Bearer {key}")),
-            "Invalid bearer token",
-        ),
+        (bare().with("authorization", &format!("Bearer {key}")), "Invalid bearer token"),
         (bare().with("authorization", "Bearer"), "Invalid bearer token"),
-        (
-            bare().with("authorization", &format!("Bearer Bearer {}", login.access_token)),
-            "Invalid bearer token",
-        ),
+        (bare().with("authorization", &format!("Bearer Bearer {}", login.access_token)), "Invalid bearer token"),
         (
             bare().with("authorization", &format!("Bearer {}", login.access_token)),
             "OAuth authentication is currently not supported.",
@@ -301,9 +246,7 @@ fn each_wrong_credential_is_refused_in_the_words_of_the_api() {
         assert_eq!(ask.message(&mut play), (401, words.to_owned()));
     }
     // The same key in both fields, as a key helper is sent.
-    let both = bare()
-        .with("x-api-key", &key)
-        .with("authorization", &format!("Bearer {key}"));
+    let both = bare().with("x-api-key", &key).with("authorization", &format!("Bearer {key}"));
     assert_eq!(both.status(&mut play), 200);
     play.model().refuse(0);
     let refused = profile(&login.access_token).message(&mut play);
@@ -367,51 +310,27 @@ fn rules_apply_in_order_each_as_often_as_it_says() {
     let error = |status| Then::Error(ApiError::new(status, "api_error", "x"));
     let script = Script {
         rules: vec![
-            Rule {
-                skip: 1,
-                times: Some(2),
-                ..Rule::always(When::path("/v1/messages"), error(500))
-            },
+            Rule { skip: 1, times: Some(2), ..Rule::always(When::path("/v1/messages"), error(500)) },
             Rule::once(When::path("/v1/messages"), error(529)),
-            Rule::always(
-                When {
-                    credential: Some(CredentialKind::ApiKey),
-                    ..When::default()
-                },
-                error(403),
-            ),
-            Rule::always(
-                When::grant(Grant::RefreshToken),
-                Then::Token(TokenOutcome::InvalidGrant),
-            ),
+            Rule::always(When { credential: Some(CredentialKind::ApiKey), ..When::default() }, error(403)),
+            Rule::always(When::grant(Grant::RefreshToken), Then::Token(TokenOutcome::InvalidGrant)),
         ],
     };
     let (mut play, login) = with_login(script);
     let got: Vec<_> = (0..5).map(|_| message(&login.access_token).to(&mut play).2).collect();
     let got: Vec<_> = got.iter().map(|seen| (seen.status.unwrap(), seen.rule)).collect();
-    assert_eq!(
-        got,
-        [(529, Some(1)), (500, Some(0)), (500, Some(0)), (200, None), (200, None)]
-    );
+    assert_eq!(got, [(529, Some(1)), (500, Some(0)), (500, Some(0)), (200, None), (200, None)]);
     let keyed = ask("GET", "api.anthropic.com", "/").with("x-api-key", "sk-ant-api03-FAKE");
     assert_eq!(keyed.status(&mut play), 403);
     let refused = refresh(&login.refresh_token).to(&mut play).2;
-    assert_eq!(
-        (refused.status, refused.rule, refused.grant),
-        (Some(400), Some(3), Some(Grant::RefreshToken))
-    );
-    assert_eq!(
-        refused.body_credential,
-        Some(Label::Known(CredentialKind::RefreshToken, 0))
-    );
+    assert_eq!((refused.status, refused.rule, refused.grant), (Some(400), Some(3), Some(Grant::RefreshToken)));
+    assert_eq!(refused.body_credential, Some(Label::Known(CredentialKind::RefreshToken, 0)));
 }
 
 #[test]
 fn a_lost_refresh_has_rotated_the_token_all_the_same() {
     let lost = Then::Token(TokenOutcome::Lost(Cut::Reset));
-    let (mut play, login) = with_login(Script {
-        rules: vec![Rule::once(When::grant(Grant::RefreshToken), lost)],
-    });
+    let (mut play, login) = with_login(Script { rules: vec![Rule::once(When::grant(Grant::RefreshToken), lost)] });
     let (reply, _, seen) = refresh(&login.refresh_token).to(&mut play);
     assert_eq!((reply, seen.status), (Reply::Cut(Cut::Reset), None));
     assert_eq!(refresh(&login.refresh_token).status(&mut play), 400);
@@ -419,15 +338,9 @@ fn a_lost_refresh_has_rotated_the_token_all_the_same() {
 
 #[test]
 fn tokens_granted_on_special_terms_are_so_once() {
-    let terms = TokenTerms {
-        refused: true,
-        lifetime: 900,
-        ..TokenTerms::default()
-    };
+    let terms = TokenTerms { refused: true, lifetime: 900, ..TokenTerms::default() };
     let then = Then::Token(TokenOutcome::Granted(terms));
-    let (mut play, login) = with_login(Script {
-        rules: vec![Rule::once(When::grant(Grant::RefreshToken), then)],
-    });
+    let (mut play, login) = with_login(Script { rules: vec![Rule::once(When::grant(Grant::RefreshToken), then)] });
     let first = refresh(&login.refresh_token).json(&mut play);
     assert_eq!(first["expires_in"], 900);
     assert_eq!(message(first["access_token"].as_str().unwrap()).status(&mut play), 401);
@@ -441,9 +354,7 @@ fn error_bodies_take_every_shape() {
     let base = || ApiError::new(403, "forbidden", "Request not allowed");
     let cases = [
         (
-            base()
-                .with_envelope(Envelope::Untyped)
-                .with_request_id(RequestIdShape::Missing),
+            base().with_envelope(Envelope::Untyped).with_request_id(RequestIdShape::Missing),
             json!({"error": {"type": "forbidden", "message": "Request not allowed"}}),
         ),
         (
@@ -452,16 +363,12 @@ fn error_bodies_take_every_shape() {
         ),
     ];
     for (error, wanted) in cases {
-        let (mut play, login) = with_login(Script {
-            rules: vec![Rule::always(When::default(), Then::Error(error))],
-        });
+        let (mut play, login) = with_login(Script { rules: vec![Rule::always(When::default(), Then::Error(error))] });
         let answer = message(&login.access_token).answer(&mut play);
         assert_eq!(serde_json::from_slice::<Value>(&answer.body.bytes()).unwrap(), wanted);
         assert_eq!(answer.header("request-id"), None);
     }
-    let (mut play, login) = with_login(Script {
-        rules: vec![Rule::always(When::default(), Then::Error(base()))],
-    });
+    let (mut play, login) = with_login(Script { rules: vec![Rule::always(When::default(), Then::Error(base()))] });
     let answer = message(&login.access_token).answer(&mut play);
     let body: Value = serde_json::from_slice(&answer.body.bytes()).unwrap();
     assert_eq!(body["request_id"].as_str(), answer.header("request-id"));
@@ -470,22 +377,12 @@ fn error_bodies_take_every_shape() {
 
 #[test]
 fn an_edge_page_carries_no_request_id() {
-    let page = HtmlPage {
-        status: 403,
-        title: "Just a moment...".to_owned(),
-        challenge: true,
-    };
-    let (mut play, login) = with_login(Script {
-        rules: vec![Rule::always(When::default(), Then::Html(page))],
-    });
+    let page = HtmlPage { status: 403, title: "Just a moment...".to_owned(), challenge: true };
+    let (mut play, login) = with_login(Script { rules: vec![Rule::always(When::default(), Then::Html(page))] });
     let answer = message(&login.access_token).answer(&mut play);
     assert_eq!((answer.status, answer.header("cf-mitigated")), (403, Some("challenge")));
     assert_eq!(answer.header("request-id"), None);
-    assert!(
-        String::from_utf8(answer.body.bytes())
-            .unwrap()
-            .contains("<title>Just a moment...</title>")
-    );
+    assert!(String::from_utf8(answer.body.bytes()).unwrap().contains("<title>Just a moment...</title>"));
 }
 
 #[test]

@@ -22,18 +22,13 @@ fn model() -> (Model, Login) {
 
 async fn fake(script: Script) -> (Fake, Login) {
     let (model, login) = model();
-    let config = FakeConfig {
-        event_gap: Duration::from_millis(1),
-        ..FakeConfig::new(model).with_script(script)
-    };
+    let config = FakeConfig { event_gap: Duration::from_millis(1), ..FakeConfig::new(model).with_script(script) };
     (Fake::start(config).await.unwrap(), login)
 }
 
 async fn tls(fake: &Fake, host: &'static str, alpn: &[&str]) -> TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(fake.ca_pem().as_bytes()).unwrap())
-        .unwrap();
+    roots.add(CertificateDer::from_pem_slice(fake.ca_pem().as_bytes()).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -42,10 +37,7 @@ async fn tls(fake: &Fake, host: &'static str, alpn: &[&str]) -> TlsStream<TcpStr
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     let stream = TcpStream::connect(fake.addr()).await.unwrap();
-    TlsConnector::from(Arc::new(config))
-        .connect(ServerName::try_from(host).unwrap(), stream)
-        .await
-        .unwrap()
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(host).unwrap(), stream).await.unwrap()
 }
 
 fn message_head(login: &Login, body: &str) -> String {
@@ -63,16 +55,10 @@ const STREAMED: &str = r#"{"stream":true,"messages":[]}"#;
 #[tokio::test]
 async fn http1_without_alpn_streams_the_events_in_pieces() {
     let slow = Then::Slow(Duration::from_millis(40));
-    let (fake, login) = fake(Script {
-        rules: vec![Rule::always(When::path("/v1/messages"), slow)],
-    })
-    .await;
+    let (fake, login) = fake(Script { rules: vec![Rule::always(When::path("/v1/messages"), slow)] }).await;
     let mut stream = tls(&fake, "api.anthropic.com", &[]).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), None);
-    stream
-        .write_all(message_head(&login, STREAMED).as_bytes())
-        .await
-        .unwrap();
+    stream.write_all(message_head(&login, STREAMED).as_bytes()).await.unwrap();
     let (mut text, mut reads_with_events) = (String::new(), 0);
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -89,10 +75,7 @@ async fn http1_without_alpn_streams_the_events_in_pieces() {
     assert!(reads_with_events >= 5, "came in {reads_with_events} pieces");
     let seen = fake.requests();
     assert_eq!(seen.len(), 1);
-    assert_eq!(
-        (seen[0].host.as_str(), seen[0].path.as_str()),
-        ("api.anthropic.com", "/v1/messages")
-    );
+    assert_eq!((seen[0].host.as_str(), seen[0].path.as_str()), ("api.anthropic.com", "/v1/messages"));
     assert_eq!(seen[0].credential, Some(Label::Known(CredentialKind::AccessToken, 0)));
     fake.shutdown().await;
 }
@@ -102,9 +85,8 @@ async fn http2_by_alpn_serves_several_exchanges_on_one_connection() {
     let (fake, login) = fake(Script::default()).await;
     let stream = tls(&fake, "api.anthropic.com", &["h2", "http/1.1"]).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .unwrap();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     let connection = AbortOnDropHandle::new(tokio::spawn(connection));
     let ask = |n: usize| {
         let mut sender = sender.clone();
@@ -121,11 +103,7 @@ async fn http2_by_alpn_serves_several_exchanges_on_one_connection() {
     };
     let (one, two) = tokio::join!(ask(1), ask(2));
     for body in [one, two] {
-        assert!(
-            String::from_utf8(body.to_vec())
-                .unwrap()
-                .contains("event: message_stop")
-        );
+        assert!(String::from_utf8(body.to_vec()).unwrap().contains("event: message_stop"));
     }
     assert_eq!(fake.requests().len(), 2);
     drop(connection);
@@ -136,12 +114,7 @@ async fn http2_by_alpn_serves_several_exchanges_on_one_connection() {
 async fn every_name_gets_a_leaf_of_its_own_under_one_root() {
     let (fake, _) = fake(Script::default()).await;
     let mut leaves = Vec::new();
-    for host in [
-        "api.anthropic.com",
-        "platform.claude.com",
-        "gateway.invalid",
-        "api.anthropic.com",
-    ] {
+    for host in ["api.anthropic.com", "platform.claude.com", "gateway.invalid", "api.anthropic.com"] {
         let stream = tls(&fake, host, &[]).await;
         leaves.push(stream.get_ref().1.peer_certificates().unwrap()[0].clone());
     }
@@ -154,10 +127,7 @@ async fn every_name_gets_a_leaf_of_its_own_under_one_root() {
 async fn plaintext_serves_a_gateway() {
     let (fake, _) = fake(Script::default()).await;
     let mut stream = TcpStream::connect(fake.plaintext_addr()).await.unwrap();
-    stream
-        .write_all(b"HEAD /api/hello HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n\r\n")
-        .await
-        .unwrap();
+    stream.write_all(b"HEAD /api/hello HTTP/1.1\r\nHost: 127.0.0.1:1\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
@@ -169,15 +139,9 @@ async fn plaintext_serves_a_gateway() {
 async fn a_truncated_stream_ends_without_its_last_chunk() {
     for cut in [Cut::Close, Cut::Reset] {
         let then = Then::Truncate { events: 3, cut };
-        let (fake, login) = fake(Script {
-            rules: vec![Rule::always(When::path("/v1/messages"), then)],
-        })
-        .await;
+        let (fake, login) = fake(Script { rules: vec![Rule::always(When::path("/v1/messages"), then)] }).await;
         let mut stream = TcpStream::connect(fake.plaintext_addr()).await.unwrap();
-        stream
-            .write_all(message_head(&login, STREAMED).as_bytes())
-            .await
-            .unwrap();
+        stream.write_all(message_head(&login, STREAMED).as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let end = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8(answer).unwrap();
@@ -193,20 +157,13 @@ async fn a_truncated_stream_ends_without_its_last_chunk() {
 #[tokio::test]
 async fn a_cut_gives_no_answer_at_all() {
     for (cut, h2) in [(Cut::Close, false), (Cut::Reset, false), (Cut::Reset, true)] {
-        let (fake, _) = fake(Script {
-            rules: vec![Rule::always(When::default(), Then::Cut(cut))],
-        })
-        .await;
+        let (fake, _) = fake(Script { rules: vec![Rule::always(When::default(), Then::Cut(cut))] }).await;
         if h2 {
             let stream = tls(&fake, "api.anthropic.com", &["h2"]).await;
             let (mut sender, connection) =
-                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-                    .await
-                    .unwrap();
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
             let connection = tokio::spawn(connection);
-            let request = http::Request::get("https://api.anthropic.com/")
-                .body(Full::new(Bytes::new()))
-                .unwrap();
+            let request = http::Request::get("https://api.anthropic.com/").body(Full::new(Bytes::new())).unwrap();
             assert!(sender.send_request(request).await.is_err());
             assert!(connection.await.unwrap().is_err());
         } else {
@@ -227,15 +184,9 @@ async fn a_cut_gives_no_answer_at_all() {
 async fn an_error_in_the_stream_comes_after_a_200() {
     let error = ApiError::unauthorized("OAuth access token has been revoked.");
     let then = Then::StreamError { events: 2, error };
-    let (fake, login) = fake(Script {
-        rules: vec![Rule::always(When::path("/v1/messages"), then)],
-    })
-    .await;
+    let (fake, login) = fake(Script { rules: vec![Rule::always(When::path("/v1/messages"), then)] }).await;
     let mut stream = TcpStream::connect(fake.plaintext_addr()).await.unwrap();
-    stream
-        .write_all(message_head(&login, STREAMED).as_bytes())
-        .await
-        .unwrap();
+    stream.write_all(message_head(&login, STREAMED).as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"));
@@ -247,16 +198,10 @@ async fn an_error_in_the_stream_comes_after_a_200() {
 #[tokio::test]
 async fn a_clock_ahead_shows_in_the_date_and_in_expiry() {
     let (model, login) = model();
-    let config = FakeConfig {
-        clock_ahead_ms: 7200 * 1000,
-        ..FakeConfig::new(model)
-    };
+    let config = FakeConfig { clock_ahead_ms: 7200 * 1000, ..FakeConfig::new(model) };
     let fake = Fake::start(config).await.unwrap();
     let mut stream = TcpStream::connect(fake.plaintext_addr()).await.unwrap();
-    stream
-        .write_all(message_head(&login, STREAMED).as_bytes())
-        .await
-        .unwrap();
+    stream.write_all(message_head(&login, STREAMED).as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 401 Unauthorized\r\n"));
@@ -267,10 +212,8 @@ async fn a_clock_ahead_shows_in_the_date_and_in_expiry() {
 
 #[tokio::test]
 async fn shutdown_ends_open_connections() {
-    let (fake, _) = fake(Script {
-        rules: vec![Rule::always(When::default(), Then::Delay(Duration::from_secs(600)))],
-    })
-    .await;
+    let (fake, _) =
+        fake(Script { rules: vec![Rule::always(When::default(), Then::Delay(Duration::from_secs(600)))] }).await;
     let mut stream = TcpStream::connect(fake.plaintext_addr()).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
     fake.requests_at_least(1).await;
@@ -294,9 +237,7 @@ async fn forwarder(to: SocketAddr, refuse_with: Option<u16>) -> (SocketAddr, Abo
                 let head = String::from_utf8_lossy(&head);
                 let admitted = head.contains("Proxy-Authorization: Basic bGFuZTpGQUtFLXNlY3JldA==\r\n");
                 let status = refuse_with.unwrap_or(if admitted { 200 } else { 407 });
-                client
-                    .write_all(format!("HTTP/1.1 {status} X\r\n\r\n").as_bytes())
-                    .await?;
+                client.write_all(format!("HTTP/1.1 {status} X\r\n\r\n").as_bytes()).await?;
                 if status == 200 {
                     let mut server = TcpStream::connect(to).await?;
                     copy_bidirectional(&mut client, &mut server).await?;
@@ -343,10 +284,7 @@ async fn the_scripted_client_lives_through_the_motivating_bug() {
     );
     let access = |index| Some(Label::Known(CredentialKind::AccessToken, index));
     let sent: Vec<_> = fake.requests().iter().map(|seen| seen.credential).collect();
-    assert_eq!(
-        sent,
-        [access(0), access(0), None, access(1), access(1), access(1), access(1)]
-    );
+    assert_eq!(sent, [access(0), access(0), None, access(1), access(1), access(1), access(1)]);
 }
 
 #[tokio::test]
@@ -356,11 +294,7 @@ async fn the_scripted_client_is_content_with_a_healthy_api() {
     let steps = play(client(proxy, &fake, login)).await.unwrap();
     assert_eq!(
         summary(&steps),
-        [
-            ("/api/oauth/profile", 200),
-            ("/v1/messages", 200),
-            ("/api/event_logging/v2/batch", 200)
-        ]
+        [("/api/oauth/profile", 200), ("/v1/messages", 200), ("/api/event_logging/v2/batch", 200)]
     );
 }
 
@@ -369,34 +303,16 @@ async fn the_scripted_client_names_what_stops_it() {
     let (fake, login) = fake(Script::default()).await;
     let (proxy, _task) = forwarder(fake.addr(), Some(502)).await;
     let refused = play(client(proxy, &fake, login.clone())).await.unwrap_err();
-    assert!(
-        matches!(refused, FakeError::TunnelRefused { status: 502, .. }),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, FakeError::TunnelRefused { status: 502, .. }), "{refused:?}");
 
     let (proxy, _task) = forwarder(fake.addr(), None).await;
-    let nobody = ClientConfig {
-        proxy_user: String::new(),
-        ..client(proxy, &fake, login.clone())
-    };
-    assert!(matches!(
-        play(nobody).await.unwrap_err(),
-        FakeError::TunnelRefused { status: 407, .. }
-    ));
+    let nobody = ClientConfig { proxy_user: String::new(), ..client(proxy, &fake, login.clone()) };
+    assert!(matches!(play(nobody).await.unwrap_err(), FakeError::TunnelRefused { status: 407, .. }));
 
     let (other, _) = self::fake(Script::default()).await;
-    let untrusting = ClientConfig {
-        ca_pem: other.ca_pem().to_owned(),
-        ..client(proxy, &fake, login.clone())
-    };
-    assert!(matches!(
-        play(untrusting).await.unwrap_err(),
-        FakeError::Connection { .. }
-    ));
+    let untrusting = ClientConfig { ca_pem: other.ca_pem().to_owned(), ..client(proxy, &fake, login.clone()) };
+    assert!(matches!(play(untrusting).await.unwrap_err(), FakeError::Connection { .. }));
 
-    let blind = ClientConfig {
-        ca_pem: "no certificate".to_owned(),
-        ..client(proxy, &fake, login)
-    };
+    let blind = ClientConfig { ca_pem: "no certificate".to_owned(), ..client(proxy, &fake, login) };
     assert!(matches!(play(blind).await.unwrap_err(), FakeError::CaPem));
 }

@@ -1,8 +1,6 @@
 //! The upstream's direction: answers are looked at, passed on, and become facts.
 
-use super::{
-    Answering, Asking, Deferred, Head, Looked, Relay, Stop, current_of, raw_fields, shift, version_of,
-};
+use super::{Answering, Asking, Deferred, Head, Looked, Relay, Stop, current_of, raw_fields, shift, version_of};
 use crate::proxy::leg::{Eof, Leg};
 use crate::wire::{self, BodyReader, Framing, Part, Refusal, ResponseKind};
 use std::task::{Context, Poll};

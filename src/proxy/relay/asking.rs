@@ -1,8 +1,8 @@
 //! The client's direction: requests are looked at, passed on, and become facts.
 
 use super::{
-    Asking, Deferred, Form, Head, InFlight, Looked, PIPELINE, RawHead, Relay, Stop, current_of, origin_form_of, raw_fields, shift,
-    version_of,
+    Asking, Deferred, Form, Head, InFlight, Looked, PIPELINE, RawHead, Relay, Stop, current_of, origin_form_of,
+    raw_fields, shift, version_of,
 };
 use crate::proxy::leg::{Eof, Leg};
 use crate::proxy::tap::Tap;
@@ -251,7 +251,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
 
     fn request_over(&mut self) {
         self.pending_up.ended = true;
-        let awaited = self.exchanges.back().is_some_and(|current| current.context.upgrade_requested && !current.answered);
+        let awaited =
+            self.exchanges.back().is_some_and(|current| current.context.upgrade_requested && !current.answered);
         self.asking = if awaited { Asking::Upgrading } else { Asking::Head };
     }
 

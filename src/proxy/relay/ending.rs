@@ -69,7 +69,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     fn read_stop(&mut self, stop: Stop) -> (Outcome, Option<Redacted>) {
         let client_stopped = self.up.eof.is_some() && !self.upstream_first;
         let (kind, outcome, detail) = match stop {
-            Stop::Finished if self.exchanges.iter().all(|current| current.upgraded) => (EndKind::Upgraded, Outcome::Ok, None),
+            Stop::Finished if self.exchanges.iter().all(|current| current.upgraded) => {
+                (EndKind::Upgraded, Outcome::Ok, None)
+            }
             Stop::Finished if client_stopped => (EndKind::ClientAbort, Outcome::ClientAbort, None),
             Stop::Finished => (
                 EndKind::UpstreamClosed,
@@ -80,16 +82,20 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Stop::UpstreamGone if self.down.alert.is_some() && self.channel.client_certificate_asked => {
                 (EndKind::UpstreamReset, Outcome::UpstreamMtls, Some(Redacted::literal(tls::MTLS_HINT)))
             }
-            Stop::UpstreamGone => {
-                (EndKind::UpstreamReset, Outcome::UpstreamReset, Some(Redacted::literal("the upstream reset the connection")))
-            }
+            Stop::UpstreamGone => (
+                EndKind::UpstreamReset,
+                Outcome::UpstreamReset,
+                Some(Redacted::literal("the upstream reset the connection")),
+            ),
             Stop::ClientRefused(refusal) => (EndKind::Refused, Outcome::ClientProtocol, self.explain(refusal)),
             Stop::UpstreamRefused(refusal) => {
                 (EndKind::UpstreamProtocol, Outcome::UpstreamProtocol, self.explain(refusal))
             }
-            Stop::HeadTimeout => {
-                (EndKind::ClientAbort, Outcome::ClientTimeout, Some(Redacted::literal("the head of a request was not finished in time")))
-            }
+            Stop::HeadTimeout => (
+                EndKind::ClientAbort,
+                Outcome::ClientTimeout,
+                Some(Redacted::literal("the head of a request was not finished in time")),
+            ),
             Stop::OtherAuthority => (EndKind::Complete, Outcome::Ok, None),
             Stop::Drained => (EndKind::Shutdown, Outcome::Shutdown, None),
         };
@@ -104,14 +110,17 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             _ if outcome == Outcome::UpstreamMtls => (outcome, detail),
             Stop::ClientGone if self.carried == 0 && self.up.alert.is_some_and(tls::refuses_certificate) => (
                 Outcome::ClientDistrustsCa,
-                Some(Redacted::literal("the client finished the handshake and then refused our certificate with a TLS alert")),
+                Some(Redacted::literal(
+                    "the client finished the handshake and then refused our certificate with a TLS alert",
+                )),
             ),
             Stop::ClientGone | Stop::UpstreamGone if idle && self.carried > 0 => (Outcome::Ok, None),
             // The command has ended, and with it its connections: that is no doing of ours.
             Stop::Drained if idle && client_stopped && self.carried > 0 => (Outcome::Ok, None),
-            Stop::Finished if self.carried == 0 && !client_stopped => {
-                (Outcome::UnusedTunnel, Some(Redacted::literal("the upstream closed before the client had sent a request")))
-            }
+            Stop::Finished if self.carried == 0 && !client_stopped => (
+                Outcome::UnusedTunnel,
+                Some(Redacted::literal("the upstream closed before the client had sent a request")),
+            ),
             Stop::Finished | Stop::ClientGone if self.carried == 0 => (
                 Outcome::UnusedTunnel,
                 Some(Redacted::literal("the client finished the handshake and closed without a request")),

@@ -20,11 +20,7 @@ fn kinds_by_prefix() {
         ("FAKE", Kind::Unknown, None),
     ] {
         let (got, shown, _) = classify(text.as_bytes());
-        assert_eq!(
-            (got, shown.as_ref().map(Redacted::as_str)),
-            (kind, prefix),
-            "{text}"
-        );
+        assert_eq!((got, shown.as_ref().map(Redacted::as_str)), (kind, prefix), "{text}");
     }
 }
 
@@ -38,45 +34,18 @@ fn flags_by_shape() {
     };
     assert_eq!(flags(&token, Place::Bearer), []);
     assert_eq!(flags(&token, Place::ApiKey), [Flag::WrongKindForHeader]);
-    assert_eq!(
-        flags(&format!("\"{token}\""), Place::Bearer),
-        [Flag::Quoted]
-    );
-    assert_eq!(
-        flags(&format!(" {token}"), Place::Bearer),
-        [Flag::LeadingSpace]
-    );
-    assert_eq!(
-        flags(&format!("{token}\n"), Place::Bearer),
-        [Flag::TrailingNewline]
-    );
-    assert_eq!(
-        flags(&format!("Bearer {token}"), Place::Bearer),
-        [Flag::DoubleBearer]
-    );
-    assert_eq!(
-        flags(&format!("{token} b"), Place::Bearer),
-        [Flag::InnerSpace]
-    );
+    assert_eq!(flags(&format!("\"{token}\""), Place::Bearer), [Flag::Quoted]);
+    assert_eq!(flags(&format!(" {token}"), Place::Bearer), [Flag::LeadingSpace]);
+    assert_eq!(flags(&format!("{token}\n"), Place::Bearer), [Flag::TrailingNewline]);
+    assert_eq!(flags(&format!("Bearer {token}"), Place::Bearer), [Flag::DoubleBearer]);
+    assert_eq!(flags(&format!("{token} b"), Place::Bearer), [Flag::InnerSpace]);
     assert_eq!(flags(&format!("{token}é"), Place::Bearer), [Flag::NonAscii]);
     assert_eq!(flags("", Place::Bearer), [Flag::Empty]);
-    assert_eq!(
-        flags("sk-ant-oat01-FAKE", Place::Bearer),
-        [Flag::TruncatedLooking]
-    );
-    assert_eq!(
-        flags("FAKEFAKEFAKE...", Place::Bearer),
-        [Flag::TruncatedLooking]
-    );
-    for text in [
-        "your-api-key",
-        "xxx",
-        "dummy",
-        "sk-ant-oat01-proxy-managed",
-        "${ANTHROPIC_API_KEY}",
-        "undefined",
-        "null",
-    ] {
+    assert_eq!(flags("sk-ant-oat01-FAKE", Place::Bearer), [Flag::TruncatedLooking]);
+    assert_eq!(flags("FAKEFAKEFAKE...", Place::Bearer), [Flag::TruncatedLooking]);
+    for text in
+        ["your-api-key", "xxx", "dummy", "sk-ant-oat01-proxy-managed", "${ANTHROPIC_API_KEY}", "undefined", "null"]
+    {
         assert_eq!(flags(text, Place::Bearer), [Flag::Placeholder], "{text}");
     }
 }
@@ -91,26 +60,14 @@ fn display_and_serde_round_trip() {
         flags: vec![Flag::Quoted],
         prefix: Some(Redacted::literal("oat01")),
     };
-    let unknown = Credential {
-        kind: Kind::Unknown,
-        len: Length::bucket(33),
-        fp,
-        flags: vec![],
-        prefix: None,
-    };
+    let unknown = Credential { kind: Kind::Unknown, len: Length::bucket(33), fp, flags: vec![], prefix: None };
     assert_eq!(known.to_string(), "‹oat01 len=108 fp=3f9c21ab›");
     assert_eq!(unknown.to_string(), "‹unknown len≤64 fp=3f9c21ab›");
     for credential in [known, unknown] {
         let json = serde_json::to_string(&credential).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Credential>(&json).unwrap(),
-            credential
-        );
+        assert_eq!(serde_json::from_str::<Credential>(&json).unwrap(), credential);
         let again = reread(credential.to_string().as_bytes()).unwrap();
-        assert_eq!(
-            (again.kind, again.len, again.fp),
-            (credential.kind, credential.len, credential.fp)
-        );
+        assert_eq!((again.kind, again.len, again.fp), (credential.kind, credential.len, credential.fp));
     }
     for bad in [
         r#"{"kind":"oauth-access","len":108,"fp":"3f9c21ab","prefix":"hunter2FAKE"}"#,

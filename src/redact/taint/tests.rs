@@ -2,7 +2,8 @@ use base64::engine::general_purpose::URL_SAFE;
 
 use super::*;
 
-const TOKEN: &str = "sk-ant-oat01-FAKEBOSqsdJ6wi-C4JFlHWTZyd5pFVrkLCI7wU9S2Sl1GFH1Ux_-VbHuOsNwFd5o2IJSamP-iydYmQ4I0TySwPyY0U";
+const TOKEN: &str =
+    "sk-ant-oat01-FAKEBOSqsdJ6wi-C4JFlHWTZyd5pFVrkLCI7wU9S2Sl1GFH1Ux_-VbHuOsNwFd5o2IJSamP-iydYmQ4I0TySwPyY0U";
 
 fn learned() -> Redactor {
     let r = Redactor::plain();
@@ -31,10 +32,7 @@ fn every_encoding_is_masked_and_json_stays_json() {
     let own = TOKEN.as_bytes();
     let hex: String = own.iter().map(|b| format!("{b:02x}")).collect();
     let percent: String = own.iter().map(|b| format!("%{b:02X}")).collect();
-    let unicode: String = own
-        .iter()
-        .map(|b| format!("\\u{:04x}", u32::from(*b)))
-        .collect();
+    let unicode: String = own.iter().map(|b| format!("\\u{:04x}", u32::from(*b))).collect();
     let nested = unicode.replace('\\', "\\\\");
     for form in [
         TOKEN.to_owned(),
@@ -54,11 +52,7 @@ fn every_encoding_is_masked_and_json_stays_json() {
     ] {
         let line = format!(r#"{{"a":"kept","b":"{form}","c":[1,"{form}"]}}"#);
         let sealed = r.seal(line);
-        assert_eq!(
-            sealed.text(),
-            r#"{"a":"kept","b":"‹masked›","c":[1,"‹masked›"]}"#,
-            "{form}"
-        );
+        assert_eq!(sealed.text(), r#"{"a":"kept","b":"‹masked›","c":[1,"‹masked›"]}"#, "{form}");
         assert_eq!(sealed.hits(), 2);
         assert!(r.seal(format!("log {form} end")).hits() > 0, "{form}");
     }
@@ -71,8 +65,7 @@ fn short_secrets_stand_alone_and_numbers_are_zeroed() {
     r.learn(b"hunter2FK");
     r.learn(b"90817263544");
     assert_eq!(
-        r.seal(r#"{"a":"pw hunter2FK!","b":"hunter2FKx","n":90817263544}"#.into())
-            .text(),
+        r.seal(r#"{"a":"pw hunter2FK!","b":"hunter2FKx","n":90817263544}"#.into()).text(),
         r#"{"a":"‹masked›","b":"hunter2FKx","n":0}"#
     );
 }
@@ -95,11 +88,7 @@ fn twelve_bytes_of_a_secret_are_found_wherever_they_stand() {
 fn memory_is_bounded_and_the_newest_stay() {
     let r = Redactor::plain();
     let secret = |n: u32| {
-        format!(
-            "FAKE-{:08x}-{:08x}-secret",
-            n.wrapping_mul(2_654_435_761),
-            n.wrapping_mul(40_503).wrapping_add(77)
-        )
+        format!("FAKE-{:08x}-{:08x}-secret", n.wrapping_mul(2_654_435_761), n.wrapping_mul(40_503).wrapping_add(77))
     };
     for n in 0..5000 {
         r.learn(secret(n).as_bytes());
@@ -118,9 +107,5 @@ fn placeholders_and_public_text_are_not_learned() {
     r.learn(b"your-api-key-here");
     r.learn(b"authentication_error");
     r.learn("‹oat01 len=108 fp=3f9c21ab›".as_bytes());
-    assert_eq!(
-        r.seal("your-api-key-here authentication_error ‹oat01 len=108 fp=3f9c21ab›".into())
-            .hits(),
-        0
-    );
+    assert_eq!(r.seal("your-api-key-here authentication_error ‹oat01 len=108 fp=3f9c21ab›".into()).hits(), 0);
 }

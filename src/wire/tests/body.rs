@@ -27,14 +27,8 @@ fn read(framing: Framing, bytes: &[u8]) -> (usize, Vec<u8>, Vec<u8>, Result<bool
 
 #[test]
 fn a_length_is_counted_and_the_next_message_left_alone() {
-    assert_eq!(
-        read(Framing::Length(5), b"helloGET /"),
-        (5, b"hello".to_vec(), vec![], Ok(true))
-    );
-    assert_eq!(
-        read(Framing::Length(5), b"hel"),
-        (3, b"hel".to_vec(), vec![], Ok(false))
-    );
+    assert_eq!(read(Framing::Length(5), b"helloGET /"), (5, b"hello".to_vec(), vec![], Ok(true)));
+    assert_eq!(read(Framing::Length(5), b"hel"), (3, b"hel".to_vec(), vec![], Ok(false)));
     assert_eq!(read(Framing::None, b"GET /"), (0, vec![], vec![], Ok(true)));
     assert!(BodyReader::new(Framing::Length(0), &limits()).is_done());
 }
@@ -42,23 +36,11 @@ fn a_length_is_counted_and_the_next_message_left_alone() {
 #[test]
 fn until_close_takes_everything_and_ends_with_the_connection() {
     let mut reader = BodyReader::new(Framing::UntilClose, &limits());
-    assert_eq!(
-        reader.next(b"abc"),
-        Ok(Part::Data {
-            take: 3,
-            payload: 0..3
-        })
-    );
+    assert_eq!(reader.next(b"abc"), Ok(Part::Data { take: 3, payload: 0..3 }));
     assert_eq!(reader.next(b""), Ok(Part::NeedMore));
     assert!(!reader.is_done());
     assert_eq!(reader.at_eof(), Ok(()));
-    assert_eq!(
-        reader.next(b""),
-        Ok(Part::End {
-            take: 0,
-            trailers: 0..0
-        })
-    );
+    assert_eq!(reader.next(b""), Ok(Part::End { take: 0, trailers: 0..0 }));
 }
 
 #[test]
@@ -83,59 +65,27 @@ fn an_early_end_is_a_truncation() {
 
 #[test]
 fn chunks_extensions_and_trailers_are_taken_verbatim() {
-    let bytes = b"5\r\nhello\r\n00A;name=\"v;\xff\";x\r\n, wor\r\nld!\r\n000\r\nX-Sum: 1\r\nContent-Length: 7\r\n\r\nHTTP/1.1";
+    let bytes =
+        b"5\r\nhello\r\n00A;name=\"v;\xff\";x\r\n, wor\r\nld!\r\n000\r\nX-Sum: 1\r\nContent-Length: 7\r\n\r\nHTTP/1.1";
     let (taken, body, trailers, end) = read(Framing::Chunked, bytes);
     assert_eq!((&bytes[taken..], end), (b"HTTP/1.1".as_slice(), Ok(true)));
     assert_eq!(body, b"hello, wor\r\nld!");
     assert_eq!(trailers, b"X-Sum: 1\r\nContent-Length: 7\r\n");
     let fields = field_lines(&trailers, &limits()).unwrap();
-    let fields: Vec<_> = fields
-        .iter()
-        .map(|f| (f.name.of(&trailers), f.value.of(&trailers)))
-        .collect();
-    assert_eq!(
-        fields,
-        [
-            (b"X-Sum".as_slice(), b"1".as_slice()),
-            (b"Content-Length", b"7")
-        ]
-    );
+    let fields: Vec<_> = fields.iter().map(|f| (f.name.of(&trailers), f.value.of(&trailers))).collect();
+    assert_eq!(fields, [(b"X-Sum".as_slice(), b"1".as_slice()), (b"Content-Length", b"7")]);
 }
 
 #[test]
 fn a_chunk_passes_as_one_part() {
     let mut reader = BodyReader::new(Framing::Chunked, &limits());
     let bytes = b"5\r\nhello\r\n3\r\nab";
-    assert_eq!(
-        reader.next(bytes),
-        Ok(Part::Data {
-            take: 10,
-            payload: 3..8
-        })
-    );
-    assert_eq!(
-        reader.next(&bytes[10..]),
-        Ok(Part::Data {
-            take: 5,
-            payload: 3..5
-        })
-    );
+    assert_eq!(reader.next(bytes), Ok(Part::Data { take: 10, payload: 3..8 }));
+    assert_eq!(reader.next(&bytes[10..]), Ok(Part::Data { take: 5, payload: 3..5 }));
     assert_eq!(reader.next(b""), Ok(Part::NeedMore));
-    assert_eq!(
-        reader.next(b"c\r"),
-        Ok(Part::Data {
-            take: 1,
-            payload: 0..1
-        })
-    );
+    assert_eq!(reader.next(b"c\r"), Ok(Part::Data { take: 1, payload: 0..1 }));
     assert_eq!(reader.next(b"\r"), Ok(Part::NeedMore));
-    assert_eq!(
-        reader.next(b"\r\n0\r\n\r\n"),
-        Ok(Part::End {
-            take: 7,
-            trailers: 5..5
-        })
-    );
+    assert_eq!(reader.next(b"\r\n0\r\n\r\n"), Ok(Part::End { take: 7, trailers: 5..5 }));
 }
 
 #[test]
@@ -169,18 +119,10 @@ fn broken_chunks_are_refused() {
         (&long[..1 << 13], Refusal::ChunkLineTooLong),
     ];
     for (bytes, refusal) in cases {
-        assert_eq!(
-            read(Framing::Chunked, bytes).3,
-            Err(refusal),
-            "{:?}",
-            bytes.get(..30)
-        );
+        assert_eq!(read(Framing::Chunked, bytes).3, Err(refusal), "{:?}", bytes.get(..30));
         assert_eq!((refusal.code(), refusal.status()), ("bad_chunk", 400));
     }
-    assert_eq!(
-        read(Framing::Chunked, b"7FFFFFFFFFFFFFFF\r\nabc"),
-        (21, b"abc".to_vec(), vec![], Ok(false))
-    );
+    assert_eq!(read(Framing::Chunked, b"7FFFFFFFFFFFFFFF\r\nabc"), (21, b"abc".to_vec(), vec![], Ok(false)));
 }
 
 #[test]
@@ -192,21 +134,11 @@ fn trailers_are_held_to_the_rules_of_fields() {
         ("A: b\0\r\n\r\n", Refusal::BadFieldLine),
         ("GET / HTTP/1.1\r\n\r\n", Refusal::BadFieldLine),
     ] {
-        assert_eq!(
-            read(Framing::Chunked, format!("0\r\n{section}").as_bytes()).3,
-            Err(refusal),
-            "{section:?}"
-        );
+        assert_eq!(read(Framing::Chunked, format!("0\r\n{section}").as_bytes()).3, Err(refusal), "{section:?}");
     }
     let long = format!("0\r\nA: {}\r\n\r\n", "b".repeat(64 << 10));
-    assert_eq!(
-        read(Framing::Chunked, long.as_bytes()).3,
-        Err(Refusal::TrailersTooLarge)
-    );
+    assert_eq!(read(Framing::Chunked, long.as_bytes()).3, Err(Refusal::TrailersTooLarge));
     let many = format!("0\r\n{}\r\n", "A: b\r\n".repeat(1025));
-    assert_eq!(
-        read(Framing::Chunked, many.as_bytes()).3,
-        Err(Refusal::TooManyFields)
-    );
+    assert_eq!(read(Framing::Chunked, many.as_bytes()).3, Err(Refusal::TooManyFields));
     assert_eq!(field_lines(b"A: b", &limits()), Err(Refusal::BadFieldLine));
 }

@@ -8,11 +8,7 @@ fn locates_everything_verbatim() {
     assert_eq!(head.method.of(bytes), b"POST");
     assert_eq!(head.target.of(bytes), b"/v1/messages?beta=true");
     assert_eq!(head.minor_version, 1);
-    let fields: Vec<_> = head
-        .fields
-        .iter()
-        .map(|f| (f.name.of(bytes), f.value.of(bytes)))
-        .collect();
+    let fields: Vec<_> = head.fields.iter().map(|f| (f.name.of(bytes), f.value.of(bytes))).collect();
     let expected: [(&[u8], &[u8]); 5] = [
         (b"HOST", b"api.example"),
         (b"X-Empty", b""),
@@ -41,10 +37,7 @@ fn request_lines() {
         "CONNECT a:443 HTTP/1.1",
         "M-SEARCH http://a/ HTTP/1.1",
     ] {
-        assert!(
-            request(format!("{good}\r\n\r\n")).unwrap().is_some(),
-            "{good}"
-        );
+        assert!(request(format!("{good}\r\n\r\n")).unwrap().is_some(), "{good}");
     }
     let bad = [
         ("GET /", Refusal::BadStartLine),
@@ -75,42 +68,20 @@ fn request_lines() {
 
 #[test]
 fn at_most_two_empty_lines_come_before_a_request_and_none_before_a_response() {
-    assert_eq!(
-        request("\r\n\r\nGET / HTTP/1.1\r\n\r\n")
-            .unwrap()
-            .unwrap()
-            .len,
-        22
-    );
-    assert_eq!(
-        request("\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
-        Err(Refusal::BadStartLine)
-    );
-    assert_eq!(
-        request("\nGET / HTTP/1.1\r\n\r\n"),
-        Err(Refusal::BareLineEnd)
-    );
-    assert_eq!(
-        response("\r\nHTTP/1.1 200 OK\r\n", NO),
-        Err(Refusal::BadStartLine)
-    );
+    assert_eq!(request("\r\n\r\nGET / HTTP/1.1\r\n\r\n").unwrap().unwrap().len, 22);
+    assert_eq!(request("\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n"), Err(Refusal::BadStartLine));
+    assert_eq!(request("\nGET / HTTP/1.1\r\n\r\n"), Err(Refusal::BareLineEnd));
+    assert_eq!(response("\r\nHTTP/1.1 200 OK\r\n", NO), Err(Refusal::BadStartLine));
 }
 
 #[test]
 fn what_cannot_become_a_head_is_refused_before_it_is_complete() {
-    for start in [
-        b"\x16\x03\x01\x02".as_slice(),
-        b"SSH-2.0-OpenSSH\r\n",
-        b"GET /\r\n",
-        b" ",
-        b"GET / HTTP/1.1\r\nA: b\nC: d",
-    ] {
+    for start in
+        [b"\x16\x03\x01\x02".as_slice(), b"SSH-2.0-OpenSSH\r\n", b"GET /\r\n", b" ", b"GET / HTTP/1.1\r\nA: b\nC: d"]
+    {
         assert!(request(start).is_err(), "{start:?}");
     }
-    assert_eq!(
-        response_head(b"220 ", NO, &LIMITS),
-        Err(Refusal::BadStartLine)
-    );
+    assert_eq!(response_head(b"220 ", NO, &LIMITS), Err(Refusal::BadStartLine));
     assert_eq!(response_head(b"HT", NO, &LIMITS), Ok(None));
     assert_eq!(request("GET / HTTP/1.1\r"), Ok(None));
 }
@@ -137,16 +108,9 @@ fn malformed_field_lines() {
     ];
     for fields in bad {
         let refusal = with(fields).unwrap_err();
-        assert_eq!(
-            (refusal.code(), refusal.status()),
-            ("bad_header", 400),
-            "{fields:?}"
-        );
+        assert_eq!((refusal.code(), refusal.status()), ("bad_header", 400), "{fields:?}");
     }
-    assert_eq!(
-        request("GET / HTTP/1.1\r\n Host: a\r\n\r\n"),
-        Err(Refusal::BadFieldLine)
-    );
+    assert_eq!(request("GET / HTTP/1.1\r\n Host: a\r\n\r\n"), Err(Refusal::BadFieldLine));
 }
 
 #[test]
@@ -164,32 +128,12 @@ fn sizes_are_limited_whether_or_not_the_head_is_complete() {
         assert_eq!(request(format!("{text}\r\n\r\n")), Err(refusal));
         assert_eq!((refusal.code(), refusal.status()), ("too_large", status));
     }
-    let tight = Limits {
-        start_line: 14,
-        head: 26,
-        fields: 1,
-        ..LIMITS
-    };
+    let tight = Limits { start_line: 14, head: 26, fields: 1, ..LIMITS };
     let fits = b"GET / HTTP/1.1\r\nX: 345\r\n\r\n";
     assert!(request_head(fits, &tight).unwrap().is_some());
-    assert_eq!(
-        request_head(
-            fits,
-            &Limits {
-                start_line: 13,
-                ..tight
-            }
-        ),
-        Err(Refusal::StartLineTooLong)
-    );
-    assert_eq!(
-        request_head(fits, &Limits { head: 25, ..tight }),
-        Err(Refusal::HeadTooLarge)
-    );
-    assert_eq!(
-        request_head(fits, &Limits { fields: 0, ..tight }),
-        Err(Refusal::TooManyFields)
-    );
+    assert_eq!(request_head(fits, &Limits { start_line: 13, ..tight }), Err(Refusal::StartLineTooLong));
+    assert_eq!(request_head(fits, &Limits { head: 25, ..tight }), Err(Refusal::HeadTooLarge));
+    assert_eq!(request_head(fits, &Limits { fields: 0, ..tight }), Err(Refusal::TooManyFields));
 }
 
 #[test]
@@ -201,18 +145,9 @@ fn status_lines() {
         ("HTTP/1.1 404  Not\tFound \u{e9}", 404, " Not\tFound \u{e9}"),
     ] {
         let bytes = format!("{line}\r\n\r\n");
-        let head = response_head(bytes.as_bytes(), NO, &LIMITS)
-            .unwrap()
-            .unwrap();
-        assert_eq!(
-            (head.status, head.reason.of(bytes.as_bytes())),
-            (status, reason.as_bytes()),
-            "{line}"
-        );
-        assert_eq!(
-            (head.framing, head.persistent),
-            (Framing::UntilClose, false)
-        );
+        let head = response_head(bytes.as_bytes(), NO, &LIMITS).unwrap().unwrap();
+        assert_eq!((head.status, head.reason.of(bytes.as_bytes())), (status, reason.as_bytes()), "{line}");
+        assert_eq!((head.framing, head.persistent), (Framing::UntilClose, false));
     }
     for (line, refusal) in [
         ("HTTP/1.1 20 OK", Refusal::BadStartLine),
@@ -228,11 +163,7 @@ fn status_lines() {
         ("HTTP/0.9 200 OK", Refusal::UnsupportedVersion),
         ("HTTP/1.1 099 Low", Refusal::BadStatus),
     ] {
-        assert_eq!(
-            response(format!("{line}\r\n"), NO),
-            Err(refusal),
-            "{line:?}"
-        );
+        assert_eq!(response(format!("{line}\r\n"), NO), Err(refusal), "{line:?}");
     }
 }
 
@@ -246,21 +177,16 @@ fn one_reader_reads_head_after_head_and_reuses_the_memory() {
     let second = b"\r\nGET /22 HTTP/1.1\r\nC: d\r\n\r\n";
     assert_eq!(reader.request(&second[..9], &LIMITS), Ok(None));
     let head = reader.request(second, &LIMITS).unwrap().unwrap();
-    assert_eq!(
-        (head.target.of(second), head.fields.len()),
-        (b"/22".as_slice(), 1)
-    );
+    assert_eq!((head.target.of(second), head.fields.len()), (b"/22".as_slice(), 1));
     assert_eq!(head.fields.as_ptr(), memory);
 }
 
 #[test]
 fn no_refusal_repeats_the_message() {
     let secret = "FAKE-secret";
-    for fields in [
-        format!("Authorization : {secret}\r\n"),
-        format!("X: {secret}\0\r\n"),
-        format!("Content-Length: {secret}\r\n"),
-    ] {
+    for fields in
+        [format!("Authorization : {secret}\r\n"), format!("X: {secret}\0\r\n"), format!("Content-Length: {secret}\r\n")]
+    {
         let refusal = with(fields).unwrap_err();
         assert!(!format!("{refusal} {refusal:?} {}", refusal.code()).contains(secret));
     }

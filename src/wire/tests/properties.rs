@@ -19,21 +19,11 @@ fn field_line() -> impl Strategy<Value = String> {
 }
 
 fn body() -> impl Strategy<Value = (String, Vec<u8>, Vec<u8>, Vec<u8>)> {
-    let length = vec(any::<u8>(), 0..60).prop_map(|body| {
-        (
-            format!("Content-Length: {}\r\n", body.len()),
-            body.clone(),
-            body,
-            Vec::new(),
-        )
-    });
+    let length = vec(any::<u8>(), 0..60)
+        .prop_map(|body| (format!("Content-Length: {}\r\n", body.len()), body.clone(), body, Vec::new()));
     let chunk = (vec(any::<u8>(), 1..40), "0{0,3}", "(;[ -~]{0,10})?");
-    let chunked = (
-        vec(chunk, 0..5),
-        "0{1,4}(;[ -~]{0,10})?",
-        vec(field_line(), 0..3),
-    )
-        .prop_map(|(chunks, last, trailers)| {
+    let chunked =
+        (vec(chunk, 0..5), "0{1,4}(;[ -~]{0,10})?", vec(field_line(), 0..3)).prop_map(|(chunks, last, trailers)| {
             let (mut raw, mut payload) = (Vec::new(), Vec::new());
             for (data, zeros, extension) in chunks {
                 raw.extend(format!("{zeros}{:x}{extension}\r\n", data.len()).bytes());
@@ -45,44 +35,21 @@ fn body() -> impl Strategy<Value = (String, Vec<u8>, Vec<u8>, Vec<u8>)> {
             raw.extend(format!("{last}\r\n").bytes());
             raw.extend(&trailers);
             raw.extend(b"\r\n");
-            (
-                "Transfer-Encoding: chunked\r\n".to_owned(),
-                raw,
-                payload,
-                trailers,
-            )
+            ("Transfer-Encoding: chunked\r\n".to_owned(), raw, payload, trailers)
         });
-    prop_oneof![
-        Just((String::new(), Vec::new(), Vec::new(), Vec::new())),
-        length,
-        chunked
-    ]
+    prop_oneof![Just((String::new(), Vec::new(), Vec::new(), Vec::new())), length, chunked]
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (
-        "(\r\n){0,2}",
-        "[A-Z]{1,7}Z",
-        "/[!-~]{0,30}",
-        vec(field_line(), 0..8),
-        vec(field_line(), 0..4),
-        body(),
+    ("(\r\n){0,2}", "[A-Z]{1,7}Z", "/[!-~]{0,30}", vec(field_line(), 0..8), vec(field_line(), 0..4), body()).prop_map(
+        |(empty, method, target, before, after, (framing, raw_body, payload, trailers))| Message {
+            head: format!("{empty}{method} {target} HTTP/1.1\r\n{}{framing}{}\r\n", before.concat(), after.concat())
+                .into_bytes(),
+            raw_body,
+            payload,
+            trailers,
+        },
     )
-        .prop_map(
-            |(empty, method, target, before, after, (framing, raw_body, payload, trailers))| {
-                Message {
-                    head: format!(
-                        "{empty}{method} {target} HTTP/1.1\r\n{}{framing}{}\r\n",
-                        before.concat(),
-                        after.concat()
-                    )
-                    .into_bytes(),
-                    raw_body,
-                    payload,
-                    trailers,
-                }
-            },
-        )
 }
 
 /// What came of a stream of bytes, fed as far as each of `ends` in turn.
@@ -104,15 +71,7 @@ fn read(stream: &[u8], ends: impl Iterator<Item = usize>) -> Result<Option<Readi
             && let Some(head) = heads.request(so_far, &limits)?
         {
             let body = BodyReader::new(head.framing, &limits);
-            reading = Some((
-                Reading {
-                    raw: head.len,
-                    head,
-                    payload: Vec::new(),
-                    trailers: Vec::new(),
-                },
-                body,
-            ));
+            reading = Some((Reading { raw: head.len, head, payload: Vec::new(), trailers: Vec::new() }, body));
         }
         while let Some((reading, body)) = &mut reading {
             let rest = &so_far[reading.raw..];
@@ -136,9 +95,7 @@ fn read(stream: &[u8], ends: impl Iterator<Item = usize>) -> Result<Option<Readi
             break;
         }
     }
-    Ok(reading
-        .filter(|(_, body)| body.is_done())
-        .map(|(reading, _)| reading))
+    Ok(reading.filter(|(_, body)| body.is_done()).map(|(reading, _)| reading))
 }
 
 /// Bytes like those of a message, with what tends to go wrong in them.
@@ -160,15 +117,7 @@ fn nearly_a_message() -> impl Strategy<Value = Vec<u8>> {
         vec(any::<u8>(), 0..4),
     ];
     (any::<bool>(), vec(piece, 0..12)).prop_map(|(begin, pieces)| {
-        [
-            if begin {
-                b"GET / HTTP/1.1\r\n".as_slice()
-            } else {
-                b""
-            },
-            &pieces.concat(),
-        ]
-        .concat()
+        [if begin { b"GET / HTTP/1.1\r\n".as_slice() } else { b"" }, &pieces.concat()].concat()
     })
 }
 

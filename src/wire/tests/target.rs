@@ -11,10 +11,7 @@ fn connect_targets() {
         ("[::1]:443", "[::1]:443"),
         ("[::FFFF:127.0.0.1]:443", "[::ffff:127.0.0.1]:443"),
     ] {
-        assert_eq!(
-            connect_target(target.as_bytes()).unwrap().to_string(),
-            shown
-        );
+        assert_eq!(connect_target(target.as_bytes()).unwrap().to_string(), shown);
     }
     let label = "a".repeat(63);
     let longest = format!("{label}.{label}.{label}.{}", &label[..61]);
@@ -74,17 +71,9 @@ fn bad_connect_targets() {
         b"127.0.0.1.:443",
     ];
     for target in bad {
-        assert_eq!(
-            connect_target(target),
-            Err(Refusal::BadConnect),
-            "{:?}",
-            String::from_utf8_lossy(target)
-        );
+        assert_eq!(connect_target(target), Err(Refusal::BadConnect), "{:?}", String::from_utf8_lossy(target));
     }
-    assert_eq!(
-        (Refusal::BadConnect.code(), Refusal::BadConnect.status()),
-        ("bad_connect", 400)
-    );
+    assert_eq!((Refusal::BadConnect.code(), Refusal::BadConnect.status()), ("bad_connect", 400));
 }
 
 #[test]
@@ -92,23 +81,12 @@ fn absolute_forms() {
     for (target, scheme, authority, origin_form) in [
         ("http://a.example/x?y", Scheme::Http, "a.example:80", "/x?y"),
         ("HTTP://A.example:8080", Scheme::Http, "a.example:8080", ""),
-        (
-            "https://[::1]?q=http://b/",
-            Scheme::Https,
-            "[::1]:443",
-            "?q=http://b/",
-        ),
+        ("https://[::1]?q=http://b/", Scheme::Https, "[::1]:443", "?q=http://b/"),
         ("http://127.0.0.1:9/@x", Scheme::Http, "127.0.0.1:9", "/@x"),
     ] {
         let form = absolute_form(target.as_bytes()).unwrap().unwrap();
-        assert_eq!(
-            (form.scheme, form.authority.to_string().as_str()),
-            (scheme, authority)
-        );
-        assert_eq!(
-            form.origin_form.of(target.as_bytes()),
-            origin_form.as_bytes()
-        );
+        assert_eq!((form.scheme, form.authority.to_string().as_str()), (scheme, authority));
+        assert_eq!(form.origin_form.of(target.as_bytes()), origin_form.as_bytes());
     }
     for target in ["/", "*", "a:443", "ftp://a/", "http:/a", "httpx://a"] {
         assert_eq!(absolute_form(target.as_bytes()), None, "{target}");
@@ -125,11 +103,7 @@ fn absolute_forms() {
         ("http://FAKE-user:FAKE-password@a/", Refusal::TargetUserInfo),
         ("http://@a/", Refusal::TargetUserInfo),
     ] {
-        assert_eq!(
-            absolute_form(target.as_bytes()),
-            Some(Err(refusal)),
-            "{target}"
-        );
+        assert_eq!(absolute_form(target.as_bytes()), Some(Err(refusal)), "{target}");
     }
 }
 
@@ -149,25 +123,16 @@ fn a_forwarded_head_differs_in_its_target_and_the_proxy_s_fields_alone() {
         "GET /x?y HTTP/1.1\r\nhOst:  A.example:80 \r\nX:\r\nx: 1\t\r\nProxy-Other: 1\r\n\r\n"
     );
     let last = "\r\nGET http://a HTTP/1.1\r\nHost: a\r\nProxy-Connection:\r\n\r\n";
-    assert_eq!(
-        forward(last).unwrap(),
-        "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"
-    );
+    assert_eq!(forward(last).unwrap(), "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
     for (line, expected) in [
         ("GET http://a?q HTTP/1.1", "GET /?q HTTP/1.1"),
         ("OPTIONS http://a HTTP/1.1", "OPTIONS * HTTP/1.1"),
         ("OPTIONS http://a/ HTTP/1.1", "OPTIONS / HTTP/1.1"),
         ("OPTIONS http://a?q HTTP/1.1", "OPTIONS /?q HTTP/1.1"),
     ] {
-        assert_eq!(
-            forward(&format!("{line}\r\nHost: a\r\n\r\n")).unwrap(),
-            format!("{expected}\r\nHost: a\r\n\r\n")
-        );
+        assert_eq!(forward(&format!("{line}\r\nHost: a\r\n\r\n")).unwrap(), format!("{expected}\r\nHost: a\r\n\r\n"));
     }
-    assert_eq!(
-        forward("GET http://A:81/ HTTP/1.0\r\n\r\n").unwrap(),
-        "GET / HTTP/1.0\r\nHost: A:81\r\n\r\n"
-    );
+    assert_eq!(forward("GET http://A:81/ HTTP/1.0\r\n\r\n").unwrap(), "GET / HTTP/1.0\r\nHost: A:81\r\n\r\n");
 }
 
 #[test]

@@ -51,7 +51,10 @@ impl Origin {
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())))
+            .with_single_cert(
+                vec![leaf.der().clone()],
+                PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )
             .unwrap();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -101,7 +104,8 @@ fn whole(read: &[u8]) -> bool {
     if head.contains("transfer-encoding: chunked") {
         return body.starts_with("0\r\n") || body.contains("\r\n0") && body.ends_with("\r\n\r\n");
     }
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).and_then(|text| text.trim().parse().ok());
+    let length =
+        head.lines().find_map(|line| line.strip_prefix("content-length: ")).and_then(|text| text.trim().parse().ok());
     body.len() >= length.unwrap_or(0)
 }
 
@@ -141,7 +145,11 @@ impl Running {
         command
             .args(["proxy", "--out"])
             .arg(folder.path().join("trace.jsonl"))
-            .args(["--connect-to", &format!("api.anthropic.com:443:127.0.0.1:{}", origin.address.port()), "--upstream-ca"])
+            .args([
+                "--connect-to",
+                &format!("api.anthropic.com:443:127.0.0.1:{}", origin.address.port()),
+                "--upstream-ca",
+            ])
             .arg(&roots)
             .args(options)
             .env_clear()
@@ -181,7 +189,8 @@ impl Running {
             })
         };
         let said = vec![drain(Box::new(stdout), begun), drain(Box::new(stderr), heard.into_bytes())];
-        let (login, address) = found["HTTPS_PROXY"].strip_prefix("http://").unwrap().trim_end_matches('/').rsplit_once('@').unwrap();
+        let (login, address) =
+            found["HTTPS_PROXY"].strip_prefix("http://").unwrap().trim_end_matches('/').rsplit_once('@').unwrap();
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(&found["NODE_EXTRA_CA_CERTS"]).unwrap() {
             let _ = roots.add(certificate.unwrap());
@@ -214,7 +223,8 @@ impl Running {
         let text = String::from_utf8_lossy(bytes).replace("\u{2}auth\u{2}", &self.authorization);
         let mut stream = self.dial();
         let mut heard = Vec::new();
-        let (first, behind) = text.split_once("\r\n\r\n\u{1}").map_or((text.as_str(), None), |(head, rest)| (head, Some(rest)));
+        let (first, behind) =
+            text.split_once("\r\n\r\n\u{1}").map_or((text.as_str(), None), |(head, rest)| (head, Some(rest)));
         let first = if behind.is_some() { format!("{first}\r\n\r\n") } else { first.to_owned() };
         stream.write_all(first.as_bytes()).unwrap();
         if let Some(rest) = behind {
@@ -228,15 +238,29 @@ impl Running {
 
     /// The answer to a CONNECT, to its end.
     pub(crate) fn connect_to(&self, target: &str) -> Vec<u8> {
-        self.in_the_clear(format!("CONNECT {target} HTTP/1.1\r\nProxy-Authorization: \u{2}auth\u{2}\r\n\r\n").as_bytes())
+        self.in_the_clear(
+            format!("CONNECT {target} HTTP/1.1\r\nProxy-Authorization: \u{2}auth\u{2}\r\n\r\n").as_bytes(),
+        )
     }
 
     /// One request in a tunnel, whose answer the origin is told before; gives what came back.
-    pub(crate) fn through_tls(&self, origin: &Origin, host: &str, server_name: &str, request: &[u8], answer: Vec<Vec<u8>>) -> Vec<u8> {
+    pub(crate) fn through_tls(
+        &self,
+        origin: &Origin,
+        host: &str,
+        server_name: &str,
+        request: &[u8],
+        answer: Vec<Vec<u8>>,
+    ) -> Vec<u8> {
         origin.script.lock().unwrap().clear();
         origin.script.lock().unwrap().push_back(answer.into_iter().map(chunked).collect());
         let mut stream = self.dial();
-        write!(stream, "CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\nProxy-Authorization: {}\r\n\r\n", self.authorization).unwrap();
+        write!(
+            stream,
+            "CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\nProxy-Authorization: {}\r\n\r\n",
+            self.authorization
+        )
+        .unwrap();
         granted(&mut stream);
         let name = ServerName::try_from(server_name.to_owned()).unwrap();
         let mut tls = ClientConnection::new(Arc::clone(&self.client), name).unwrap();

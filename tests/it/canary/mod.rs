@@ -54,7 +54,10 @@ fn no_credential_is_written_whatever_its_place_and_shape() {
     reports(&trace, &mut scanner);
     scanner.assert_nothing();
     let text = fs::read_to_string(&trace).unwrap();
-    assert!(text.lines().filter(|line| line.contains("\"record\":\"exchange\"")).count() > 300, "few exchanges were recorded");
+    assert!(
+        text.lines().filter(|line| line.contains("\"record\":\"exchange\"")).count() > 300,
+        "few exchanges were recorded"
+    );
     assert!(!text.contains("\"redaction_failed\""));
 }
 
@@ -90,7 +93,10 @@ fn what_helps_to_find_a_fault_survives() {
     let again = reread(&text);
     let lost: Vec<_> = wanted
         .iter()
-        .filter(|keep| text.contains(&serde_json::to_string(keep).unwrap()) && !again.contains(&serde_json::to_string(keep).unwrap()))
+        .filter(|keep| {
+            text.contains(&serde_json::to_string(keep).unwrap())
+                && !again.contains(&serde_json::to_string(keep).unwrap())
+        })
         .collect();
     assert!(lost.is_empty(), "lost by reading: {lost:#?}");
     assert_eq!(again, text, "reading back is the identity");
@@ -155,7 +161,8 @@ fn curl_under_run_over_http_2_leaves_nothing() {
     fs::write(&roots, fake.ca_pem()).unwrap();
     let trace = folder.path().join("trace.jsonl");
     let mut scanner = Scanner::default();
-    let canaries: Vec<Canary> = (0..10).map(|number| Canary::new(shapes::ALL[number % shapes::ALL.len()], 9_100 + number)).collect();
+    let canaries: Vec<Canary> =
+        (0..10).map(|number| Canary::new(shapes::ALL[number % shapes::ALL.len()], 9_100 + number)).collect();
     for (number, canary) in canaries.iter().enumerate() {
         scanner.add(canary, &format!("curl, place {number}"));
     }

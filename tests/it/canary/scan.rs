@@ -17,7 +17,13 @@ pub(crate) struct Scanner {
 
 impl Default for Scanner {
     fn default() -> Self {
-        Self { windows: HashMap::new(), beginnings: vec![false; 1 << 24], names: Vec::new(), found: Vec::new(), searched: 0 }
+        Self {
+            windows: HashMap::new(),
+            beginnings: vec![false; 1 << 24],
+            names: Vec::new(),
+            found: Vec::new(),
+            searched: 0,
+        }
     }
 }
 
@@ -56,7 +62,11 @@ impl Scanner {
             match *how {
                 "base64" | "hex" => self.compare_all(place, how, base64s(view)),
                 "percent" | "escapes" => {
-                    self.compare(place, &format!("{how}, twice"), &if *how == "percent" { percent(view) } else { escapes(view) });
+                    self.compare(
+                        place,
+                        &format!("{how}, twice"),
+                        &if *how == "percent" { percent(view) } else { escapes(view) },
+                    );
                     self.compare_all(place, how, base64s(view));
                     self.compare(place, &format!("{how}, then hex"), &hex(view, 0));
                 }
@@ -104,7 +114,10 @@ fn views(bytes: &[u8]) -> Vec<View> {
         ("entities", entities(bytes)),
         ("numbers", numbers(bytes)),
         ("wide", bytes.iter().copied().filter(|byte| *byte != 0).collect()),
-        ("unspaced", bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && !b"-_.,:;\"'".contains(byte)).collect()),
+        (
+            "unspaced",
+            bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && !b"-_.,:;\"'".contains(byte)).collect(),
+        ),
         ("hex", hex(bytes, 0)),
         ("hex, odd", hex(bytes, 1)),
     ];
@@ -179,7 +192,10 @@ fn entities(bytes: &[u8]) -> Vec<u8> {
 /// Runs of decimal numbers as bytes, such as `[115, 107, 45]`.
 fn numbers(bytes: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(bytes);
-    text.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty()).filter_map(|number| number.parse().ok()).collect()
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter(|number| !number.is_empty())
+        .filter_map(|number| number.parse().ok())
+        .collect()
 }
 
 /// Runs of hex digits as bytes; whatever else there is ends a run.
@@ -207,7 +223,8 @@ fn base64(bytes: &[u8], shift: usize) -> Vec<u8> {
     let mut out = Vec::new();
     for run in bytes.split(|byte| value(*byte).is_none()).filter(|run| run.len() >= WINDOW) {
         for group in run.get(shift..).unwrap_or_default().chunks(4) {
-            let bits = group.iter().fold(0, |bits, byte| bits << 6 | value(*byte).unwrap_or(0)) << (6 * (4 - group.len()));
+            let bits =
+                group.iter().fold(0, |bits, byte| bits << 6 | value(*byte).unwrap_or(0)) << (6 * (4 - group.len()));
             out.extend_from_slice(&bits.to_be_bytes()[1..]);
         }
         out.push(b'\n');
@@ -219,15 +236,34 @@ fn base64(bytes: &[u8], shift: usize) -> Vec<u8> {
 fn the_scanner_finds_what_is_there_in_every_encoding() {
     for shape in super::shapes::ALL {
         for how in [
-            "C", "json", "percent", "percent-twice", "hex", "HEX", "html", "html-hex", "list", "base64", "base64-1", "base64-2",
-            "base64-twice", "reversed", "upper", "wide", "head", "tail",
+            "C",
+            "json",
+            "percent",
+            "percent-twice",
+            "hex",
+            "HEX",
+            "html",
+            "html-hex",
+            "list",
+            "base64",
+            "base64-1",
+            "base64-2",
+            "base64-twice",
+            "reversed",
+            "upper",
+            "wide",
+            "head",
+            "tail",
         ] {
             let canary = Canary::new(*shape, 77);
             let mut scanner = Scanner::default();
             scanner.add(&canary, "x");
             scanner.search("y", format!("{{\"record\":\"{}\"}}", canary.encoded(how)).as_bytes());
             // Half of a short one may have no window of its own.
-            assert!(!scanner.found.is_empty() || (["head", "tail"].contains(&how) && canary.text.len() < 40), "{shape:?} {how}");
+            assert!(
+                !scanner.found.is_empty() || (["head", "tail"].contains(&how) && canary.text.len() < 40),
+                "{shape:?} {how}"
+            );
             let mut clean = Scanner::default();
             clean.add(&canary, "x");
             clean.search("y", Canary::new(*shape, 78).encoded(how).as_bytes());

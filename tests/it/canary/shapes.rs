@@ -18,7 +18,15 @@ pub(crate) enum Shape {
 }
 
 pub(crate) const ALL: &[Shape] = &[
-    Shape::Access, Shape::Refresh, Shape::ApiKey, Shape::Gateway, Shape::Jwt, Shape::Basic, Shape::Hex, Shape::Uuid, Shape::Email,
+    Shape::Access,
+    Shape::Refresh,
+    Shape::ApiKey,
+    Shape::Gateway,
+    Shape::Jwt,
+    Shape::Basic,
+    Shape::Hex,
+    Shape::Uuid,
+    Shape::Email,
 ];
 
 pub(crate) struct Canary {
@@ -75,7 +83,8 @@ impl Canary {
             }
             Shape::Uuid => {
                 let hex = spread(number, 32, b"0123456789abcdef");
-                let text = format!("fa4e{}-{}-4{}-a{}-{}", &hex[..4], &hex[4..8], &hex[8..11], &hex[11..14], &hex[14..26]);
+                let text =
+                    format!("fa4e{}-{}-4{}-a{}-{}", &hex[..4], &hex[4..8], &hex[8..11], &hex[11..14], &hex[14..26]);
                 (text.clone(), vec![text])
             }
             Shape::Email => {

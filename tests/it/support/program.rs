@@ -21,14 +21,9 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        let home = Self {
-            dir: tempfile::Builder::new().prefix("home").tempdir().unwrap(),
-        };
+        let home = Self { dir: tempfile::Builder::new().prefix("home").tempdir().unwrap() };
         for folder in ["runtime", "state", "work", ".claude"] {
-            std::fs::DirBuilder::new()
-                .mode(0o700)
-                .create(home.path(folder))
-                .unwrap();
+            std::fs::DirBuilder::new().mode(0o700).create(home.path(folder)).unwrap();
         }
         home
     }
@@ -41,13 +36,7 @@ impl Home {
     pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path(name);
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)
-            .unwrap();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
         std::io::Write::write_all(&mut file, content.as_bytes()).unwrap();
         path
     }
@@ -75,14 +64,10 @@ impl Home {
     pub(crate) fn left_behind(&self) -> Vec<String> {
         let names = |folder: PathBuf| {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            entries
-                .map(|entry| entry.file_name().to_string_lossy().into_owned())
-                .collect::<Vec<_>>()
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>()
         };
-        let mut left: Vec<String> = names(self.path("runtime"))
-            .into_iter()
-            .filter(|name| name.starts_with("authtrace-"))
-            .collect();
+        let mut left: Vec<String> =
+            names(self.path("runtime")).into_iter().filter(|name| name.starts_with("authtrace-")).collect();
         left.extend(names(self.path("runtime/authtrace")));
         left
     }
@@ -92,10 +77,7 @@ impl Home {
 fn path_with_node() -> String {
     let own = std::env::var_os("PATH").unwrap_or_default();
     let node = std::env::split_paths(&own).find(|folder| folder.join("node").is_file());
-    node.map_or_else(
-        || "/usr/bin:/bin".to_owned(),
-        |folder| format!("{}:/usr/bin:/bin", folder.display()),
-    )
+    node.map_or_else(|| "/usr/bin:/bin".to_owned(), |folder| format!("{}:/usr/bin:/bin", folder.display()))
 }
 
 /// How a command ended, and what it wrote.
@@ -115,21 +97,11 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .process_group(0)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (send, lines) = channel();
         forward(child.stdout.take().unwrap(), false, send.clone());
         forward(child.stderr.take().unwrap(), true, send);
-        Self {
-            child,
-            lines,
-            stdout: String::new(),
-            stderr: String::new(),
-        }
+        Self { child, lines, stdout: String::new(), stderr: String::new() }
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -176,9 +148,7 @@ impl Live {
 
     /// The next line; none when both streams have ended or the time is up.
     fn next(&self, due: Instant) -> Option<(bool, String)> {
-        self.lines
-            .recv_timeout(due.saturating_duration_since(Instant::now()))
-            .ok()
+        self.lines.recv_timeout(due.saturating_duration_since(Instant::now())).ok()
     }
 
     fn keep(&mut self, stderr: bool, line: &str) {
@@ -193,10 +163,7 @@ fn forward(stream: impl Read + Send + 'static, stderr: bool, send: Sender<(bool,
         let mut stream = BufReader::new(stream);
         let mut line = Vec::new();
         while stream.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
-            if send
-                .send((stderr, String::from_utf8_lossy(&line).into_owned()))
-                .is_err()
-            {
+            if send.send((stderr, String::from_utf8_lossy(&line).into_owned())).is_err() {
                 return;
             }
             line.clear();
@@ -233,13 +200,8 @@ impl Trace {
             text: String::new(),
         };
         // What is read back is what was written: nothing is lost by redacting it again.
-        let mut written = text
-            .lines()
-            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        assert_eq!(
-            written.next(),
-            serde_json::to_value(Record::Trace(trace.head.clone())).ok()
-        );
+        let mut written = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        assert_eq!(written.next(), serde_json::to_value(Record::Trace(trace.head.clone())).ok());
         while let Some(line) = reader.next_line().unwrap() {
             if let Line::Record(record) = &line {
                 assert_eq!(serde_json::to_value(record).ok(), written.next());
@@ -267,11 +229,8 @@ impl Trace {
 
     /// The exchanges whose path begins so, in the order of their requests.
     pub(crate) fn on(&self, path: &str) -> Vec<&Exchange> {
-        let mut found: Vec<&Exchange> = self
-            .exchanges
-            .iter()
-            .filter(|one| one.request.path.as_str().starts_with(path))
-            .collect();
+        let mut found: Vec<&Exchange> =
+            self.exchanges.iter().filter(|one| one.request.path.as_str().starts_with(path)).collect();
         found.sort_by_key(|one| one.id);
         found
     }
@@ -289,10 +248,8 @@ impl Trace {
 /// Fails if a value, or a piece of it from behind its public prefix, stands in the text.
 pub(crate) fn assert_without(text: &str, secrets: &[String], what: &str) {
     for secret in secrets {
-        let tail = secret
-            .strip_prefix("sk-ant-")
-            .and_then(|rest| rest.split_once('-'))
-            .map_or(&**secret, |(_, tail)| tail);
+        let tail =
+            secret.strip_prefix("sk-ant-").and_then(|rest| rest.split_once('-')).map_or(&**secret, |(_, tail)| tail);
         let characters: Vec<char> = tail.chars().collect();
         for piece in characters.chunks_exact(12) {
             let piece: String = piece.iter().collect();

@@ -60,7 +60,8 @@ impl Setup {
         let scope = Scope::from_patterns(["*.example.test"]).unwrap();
         let root = Arc::new(Root::generate(&scope, OffsetDateTime::now_utc()).unwrap());
         let (certificate, root_pem) = (root.certificate_der().clone(), root.certificate_pem().to_owned());
-        let mut connect_to: Vec<ConnectTo> = self.connect_to.iter().map(|rule| ConnectTo::parse(rule).unwrap()).collect();
+        let mut connect_to: Vec<ConnectTo> =
+            self.connect_to.iter().map(|rule| ConnectTo::parse(rule).unwrap()).collect();
         if !self.without_catch_all {
             connect_to.push(ConnectTo::parse(&format!("::{}", self.catch_all)).unwrap());
         }
@@ -148,7 +149,11 @@ impl TestProxy {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         };
-        assert!(tokio::time::timeout(AT_MOST, idle).await.is_ok(), "{} connections are left", self.handle.connections());
+        assert!(
+            tokio::time::timeout(AT_MOST, idle).await.is_ok(),
+            "{} connections are left",
+            self.handle.connections()
+        );
     }
 }
 

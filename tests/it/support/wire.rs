@@ -2,13 +2,13 @@
 
 use super::soon;
 use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use rustls::server::Acceptor;
 use tokio_rustls::{LazyConfigAcceptor, client, server};
 
 /// How the other side stopped sending.
