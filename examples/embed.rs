@@ -38,7 +38,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let password = Zeroizing::new("FAKE-proxy-password".to_owned());
     let config = ProxyConfig {
         listen: "127.0.0.1:0".parse()?,
-        intercept: Intercept::new(scope, Vec::new(), Vec::new()),
+        intercept: Intercept::new(scope, Vec::new(), Scope::empty()),
         leaves: Arc::new(LeafStore::new(Arc::clone(&root))?),
         upstream_trust: UpstreamTrust::load(&[fake_root])?,
         connect_to: vec![ConnectTo::parse(&format!("::127.0.0.1:{}", fake.addr().port()))?],

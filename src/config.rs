@@ -23,11 +23,17 @@ use zeroize::Zeroizing;
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Options {
     /// Where to write the trace [default: a new file in ~/.local/state/authtrace]
-    #[arg(long, short, value_name = "FILE", env = "AUTHTRACE_OUT", hide_env = true, help_heading = "Trace")]
+    #[arg(long, short, value_name = "FILE", env = "AUTHTRACE_OUT", hide_env_values = true, help_heading = "Trace")]
     pub out: Option<PathBuf>,
 
     /// A file with 32 random bytes (made if it is not there), so that fingerprints can be compared between traces
-    #[arg(long, value_name = "FILE", env = "AUTHTRACE_FINGERPRINT_KEY", hide_env = true, help_heading = "Trace")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AUTHTRACE_FINGERPRINT_KEY",
+        hide_env_values = true,
+        help_heading = "Trace"
+    )]
     pub fingerprint_key: Option<PathBuf>,
 
     /// Form of authtrace's own log on standard error; RUST_LOG sets its level
@@ -36,13 +42,13 @@ pub struct Options {
         value_name = "FORM",
         value_enum,
         env = "AUTHTRACE_LOG_FORMAT",
-        hide_env = true,
+        hide_env_values = true,
         help_heading = "Trace"
     )]
     pub log_format: Option<LogFormat>,
 
     /// Name of this client in a trace that several share [default: main]
-    #[arg(long, value_name = "NAME", env = "AUTHTRACE_LANE", hide_env = true, help_heading = "Trace")]
+    #[arg(long, value_name = "NAME", env = "AUTHTRACE_LANE", hide_env_values = true, help_heading = "Trace")]
     pub lane: Option<String>,
 
     /// Read the traffic of this host, too (.example.com: and of all below it; '*': of every host, with an authority that is not constrained)
@@ -50,7 +56,7 @@ pub struct Options {
         long,
         value_name = "HOST",
         env = "AUTHTRACE_INTERCEPT",
-        hide_env = true,
+        hide_env_values = true,
         value_delimiter = ',',
         help_heading = "What is read"
     )]
@@ -61,22 +67,28 @@ pub struct Options {
         long,
         value_name = "HOST",
         env = "AUTHTRACE_TUNNEL",
-        hide_env = true,
+        hide_env_values = true,
         value_delimiter = ',',
         help_heading = "What is read"
     )]
     pub tunnel: Vec<String>,
 
     /// Loopback address to listen on [default: 127.0.0.1 and a free port]
-    #[arg(long, value_name = "ADDR:PORT", env = "AUTHTRACE_LISTEN", hide_env = true, help_heading = "Proxy")]
+    #[arg(long, value_name = "ADDR:PORT", env = "AUTHTRACE_LISTEN", hide_env_values = true, help_heading = "Proxy")]
     pub listen: Option<SocketAddr>,
 
     /// User and password that clients must send, or `none` to ask for nothing [default: made up per run]
-    #[arg(long, value_name = "USER:PASS", env = "AUTHTRACE_PROXY_AUTH", hide_env = true, help_heading = "Proxy")]
+    #[arg(
+        long,
+        value_name = "USER:PASS",
+        env = "AUTHTRACE_PROXY_AUTH",
+        hide_env_values = true,
+        help_heading = "Proxy"
+    )]
     pub proxy_auth: Option<String>,
 
     /// Keep the certificate authority in this folder (ca.pem, and its key) for later runs [default: one per run, in memory]
-    #[arg(long, value_name = "DIR", env = "AUTHTRACE_CA_DIR", hide_env = true, help_heading = "Proxy")]
+    #[arg(long, value_name = "DIR", env = "AUTHTRACE_CA_DIR", hide_env_values = true, help_heading = "Proxy")]
     pub ca_dir: Option<PathBuf>,
 
     /// Connect to HOST2:PORT2 instead of HOST:PORT, as curl's option; an empty HOST or PORT matches any
@@ -84,7 +96,7 @@ pub struct Options {
         long,
         value_name = "HOST:PORT:HOST2:PORT2",
         env = "AUTHTRACE_CONNECT_TO",
-        hide_env = true,
+        hide_env_values = true,
         value_delimiter = ',',
         help_heading = "Upstream"
     )]
@@ -95,18 +107,24 @@ pub struct Options {
         long,
         value_name = "PEM",
         env = "AUTHTRACE_UPSTREAM_CA",
-        hide_env = true,
+        hide_env_values = true,
         value_delimiter = ',',
         help_heading = "Upstream"
     )]
     pub upstream_ca: Vec<PathBuf>,
 
     /// Go through this proxy, or `none` [default: HTTPS_PROXY as authtrace was started with]
-    #[arg(long, value_name = "URL", env = "AUTHTRACE_UPSTREAM_PROXY", hide_env = true, help_heading = "Upstream")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "AUTHTRACE_UPSTREAM_PROXY",
+        hide_env_values = true,
+        help_heading = "Upstream"
+    )]
     pub upstream_proxy: Option<String>,
 
     /// For whom the command's environment trusts the authority, separated by commas [default: who can meet a read host]
-    #[arg(long, value_name = "LIST", env = "AUTHTRACE_TRUST", hide_env = true, help_heading = "Proxy")]
+    #[arg(long, value_name = "LIST", env = "AUTHTRACE_TRUST", hide_env_values = true, help_heading = "Proxy")]
     pub trust: Option<String>,
 
     /// Header fields whose values may be shown if they match; only in `authtrace.toml`.
@@ -281,8 +299,9 @@ impl Options {
             Some(list) => Trust::parse(list)?,
             None => Trust::for_scope(&scope, base_url)?,
         };
-        let tunnel: Vec<String> = self.tunnel.iter().map(|host| host.to_ascii_lowercase()).collect();
-        let plain = plain_hosts(base_url);
+        let never = never_read(&self.tunnel)?;
+        let mut plain = plain_hosts(base_url);
+        plain.retain(|host| !self.tunnel.iter().any(|tunnel| tunnel.trim_matches(['[', ']']) == host.to_string()));
         let connect_to = self.connect_to.iter().map(|text| ConnectTo::parse(text)).collect::<Result<_, _>>()?;
         let mut shown_hosts: Vec<String> = self.intercept.iter().filter(|host| *host != "*").cloned().collect();
         shown_hosts.extend(base_url.map(|url| url.host.clone()));
@@ -292,7 +311,7 @@ impl Options {
             listen: self.listen.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)),
             proxy_auth: parse_proxy_auth(self.proxy_auth.as_deref())?,
             lane: parse_lane(self.lane)?,
-            intercept: Intercept::new(scope.clone(), plain, tunnel),
+            intercept: Intercept::new(scope.clone(), plain, never),
             scope,
             shown_hosts,
             connect_to,
@@ -337,11 +356,7 @@ fn scope_of(intercept: &[String], tunnel: &[String], base_url: Option<&BaseUrl>)
         if let Ok(address) = host.trim_matches(['[', ']']).parse() {
             return Err(ConfigError::Address(address));
         }
-        scope.add(host).map_err(|error| ConfigError::Host {
-            option: "--intercept",
-            host: host.clone(),
-            why: error.to_string(),
-        })?;
+        scope.add(host).map_err(|error| bad_host("--intercept", host, &error))?;
     }
     if let Some(url) = base_url.filter(|url| url.https) {
         match url.address() {
@@ -351,6 +366,33 @@ fn scope_of(intercept: &[String], tunnel: &[String], base_url: Option<&BaseUrl>)
         }
     }
     Ok(scope)
+}
+
+/// A mistake here would mean that a host is read against the user's will, so each has to be a name, or an address.
+fn never_read(tunnel: &[String]) -> Result<Scope, ConfigError> {
+    let mut scope = Scope::empty();
+    for host in tunnel {
+        if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+            // Never read over TLS in any case.
+            continue;
+        }
+        let name = host.trim_start_matches("*.").trim_start_matches('.').trim_end_matches('.');
+        let pattern = if name.contains('.') { format!(".{name}") } else { name.to_owned() };
+        scope.add(&pattern).map_err(|error| bad_host("--tunnel", host, &error))?;
+    }
+    Ok(scope)
+}
+
+fn bad_host(option: &'static str, host: &str, error: &CaError) -> ConfigError {
+    let why = if host.contains(['/', ':', '?', '#', '@']) {
+        "give the name of the host only, without scheme, port or path".to_owned()
+    } else {
+        match error {
+            CaError::Pattern { reason, .. } => (*reason).to_owned(),
+            other => other.to_string(),
+        }
+    };
+    ConfigError::Host { option, host: host.to_owned(), why }
 }
 
 /// Hosts whose HTTP without TLS is read although they are out of the authority's scope.
@@ -465,6 +507,27 @@ mod tests {
     fn an_address_cannot_be_intercepted() {
         let options = Options { intercept: vec!["127.0.0.1".into()], ..Options::default() };
         assert!(matches!(resolve(options), Err(ConfigError::Address(_))));
+    }
+
+    #[test]
+    fn a_host_that_is_no_name_is_told_so_and_never_ignored() {
+        for wrong in ["https://api.anthropic.com", "api.anthropic.com:443", "", "foo bar", " api.anthropic.com"] {
+            for tunnel in [true, false] {
+                let list = vec![wrong.to_owned()];
+                let options = if tunnel {
+                    Options { tunnel: list, ..Options::default() }
+                } else {
+                    Options { intercept: list, ..Options::default() }
+                };
+                assert!(matches!(resolve(options), Err(ConfigError::Host { .. })), "{wrong:?} {tunnel}");
+            }
+        }
+        for right in ["*", "*.anthropic.com", ".anthropic.com", "anthropic.com.", "API.Anthropic.com", "10.0.0.1"] {
+            assert!(resolve(Options { tunnel: vec![right.to_owned()], ..Options::default() }).is_ok(), "{right}");
+        }
+        let never = never_read(&["*.anthropic.com".to_owned()]).unwrap();
+        assert!(never.covers("api.anthropic.com") && never.covers("anthropic.com") && !never.covers("claude.ai"));
+        assert!(never_read(&["*".to_owned()]).unwrap().covers("api.anthropic.com"));
     }
 
     #[test]

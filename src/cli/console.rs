@@ -30,7 +30,14 @@ pub(crate) fn write(text: &str) {
 
 /// An error with its causes, each on the same line.
 pub(crate) fn error(error: &anyhow::Error) {
-    say(&format!("{error:#}"));
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many a sentence quotes its cause already, where it is of use.
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    say(&text);
 }
 
 /// `NO_COLOR` (any value that is not empty) switches colours off.

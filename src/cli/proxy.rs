@@ -26,6 +26,7 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     // Before anything is printed: whoever reads the exports may send a signal at once.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for signals")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot watch for signals")?;
     let facts = read_settings(parent)?;
     let base_url = facts.base_url(parent);
     let config = args.proxy.with_file(parent)?.resolve(parent, base_url.as_ref())?;
@@ -45,6 +46,7 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     let code = tokio::select! {
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 0,
+        _ = hangup.recv() => 129,
     };
     let closed = tokio::select! {
         closed = session.close(None) => closed,

@@ -44,9 +44,7 @@ pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
             let mut out = BufWriter::new(io::stdout().lock());
             if let Err(error) = render(&survey, args.format, args.full, true, &mut out).and_then(|()| Ok(out.flush()?))
             {
-                let closed =
-                    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
-                return if closed { Ok(ExitCode::SUCCESS) } else { Err(error) };
+                return if super::is_broken_pipe(&error) { Ok(ExitCode::SUCCESS) } else { Err(error) };
             }
         }
     }

@@ -45,10 +45,7 @@ fn brief(path: &str) -> String {
 
 /// `host:port`.
 pub(super) fn host_and_port(target: Option<&Target>) -> String {
-    target.map_or_else(
-        || "an unreadable target".to_owned(),
-        |target| format!("{}:{}", clean(target.host.as_str()), target.port),
-    )
+    target.map_or_else(|| "a client".to_owned(), |target| format!("{}:{}", clean(target.host.as_str()), target.port))
 }
 
 /// The status, with `*` if no server answered it; `—` if there was no answer.

@@ -6,7 +6,7 @@ use super::phrases::{missing, result, shortened};
 use super::style::{Ink, Style, clean, counted, fit, thousands, wrap};
 use super::wording;
 use crate::analyze::Survey;
-use crate::trace::{Connection, Exchange};
+use crate::trace::{Connection, Exchange, Outcome};
 use std::path::Path;
 
 /// Failures that are named; the report has the others.
@@ -92,7 +92,12 @@ fn unconnected(group: &[&Connection], advise: bool, style: Style, lines: &mut Ve
     let times = if group.len() > 1 { format!(" ({}×)", thousands(group.len())) } else { String::new() };
     let by = program(first).map(|program| format!(", {program}")).unwrap_or_default();
     let target = cells::host_and_port(first.target.as_ref());
-    let text = format!("{target}{by}: {}{times}", wording::what(first.end.outcome));
+    // Of a failed handshake with the server the detail says more: whose certificate, and what is wrong with it.
+    let what = match (first.end.outcome, &first.end.detail) {
+        (Outcome::UpstreamTls, Some(detail)) => clean(detail.as_str()),
+        (outcome, _) => wording::what(outcome).into(),
+    };
+    let text = format!("{target}{by}: {what}{times}");
     wrapped(&style.paint(Ink::Bad, "✗"), &text, style, lines);
     if let Some(next) = wording::next(first.end.outcome, program(first).as_deref(), first.end.status).filter(|_| advise)
     {

@@ -99,19 +99,30 @@ impl UpstreamProxy {
     /// [`ProxyError::UpstreamProxy`], without the user information.
     pub fn parse(url: &str) -> Result<Self, ProxyError> {
         let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-        let (userinfo, address) = match authority.rsplit_once('@') {
-            Some((userinfo, address)) => (Some(userinfo), address),
-            None => (None, authority),
+        // The last `@` ends the user information, also where a password has `/`, `?` or `#` in it that ought to have
+        // been percent-encoded.
+        let (userinfo, rest) = match rest.rsplit_once('@') {
+            Some((userinfo, rest)) => (Some(userinfo), rest),
+            None => (None, rest),
         };
-        let fail = |why| ProxyError::UpstreamProxy { shown: address.to_owned(), why };
+        let address = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        // Only what reads as host and port is shown: anything else may be a piece of a password.
+        let readable = |text: &str| {
+            let with_port = if split_colons(text).len() > 1 { text.to_owned() } else { format!("{text}:80") };
+            wire::connect_target(with_port.as_bytes()).ok()
+        };
+        let shown = match userinfo {
+            Some(_) => readable(address).map(|address| address.to_string()),
+            None => None,
+        };
+        let fail = |why| ProxyError::UpstreamProxy { shown: shown.clone().unwrap_or_else(|| "…".to_owned()), why };
         match url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
             None | Some("http") => {}
             Some("https") => return Err(fail("a proxy that is itself reached over TLS is not supported")),
             Some(_) => return Err(fail("only http:// proxies are supported")),
         }
-        let with_port = if split_colons(address).len() > 1 { address.to_owned() } else { format!("{address}:80") };
-        let address = wire::connect_target(with_port.as_bytes()).map_err(|_| fail("host or port is malformed"))?;
+        let address = readable(address)
+            .ok_or_else(|| fail("host or port is malformed; write / ? # and @ in a password as %2F %3F %23 and %40"))?;
         let authorization = userinfo.map(|userinfo| {
             let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
             let mut plain = Zeroizing::new(Vec::new());
@@ -424,6 +435,18 @@ mod tests {
         assert_eq!(proxy.address(), &authority("proxy.example:3128"));
         assert_eq!(proxy.authorization(), Some(format!("Basic {}", STANDARD.encode("us@er:FAKE:pass")).as_str()));
         assert_eq!(UpstreamProxy::parse("proxy.example").unwrap().address(), &authority("proxy.example:80"));
+    }
+
+    #[test]
+    fn a_password_that_is_not_encoded_is_taken_whole_or_not_shown() {
+        let url = "http://me:FAKEsecret/x?y#z@proxy.example:8080";
+        let proxy = UpstreamProxy::parse(url).unwrap();
+        assert_eq!(proxy.authorization(), Some(format!("Basic {}", STANDARD.encode("me:FAKEsecret/x?y#z")).as_str()));
+        for malformed in ["http://me:FAKEsecret", "http://me:FAKEsecret/x", "me:FAKEsecret@", "http://a@FAKEsecret:x:y"]
+        {
+            let Err(error) = UpstreamProxy::parse(malformed) else { panic!("taken: {malformed}") };
+            assert!(!error.to_string().contains("FAKE"), "{error}");
+        }
     }
 
     #[test]

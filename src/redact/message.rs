@@ -65,6 +65,9 @@ impl Redactor {
         }
         let read = text.get(..end).unwrap_or_default();
         let tainted = self.taint.find(read.as_bytes());
+        if self.spells_a_secret(read, &tainted) {
+            return Redacted::literal("‹masked›");
+        }
         let mut prose =
             Prose { redactor: self, tainted, shown: String::with_capacity(read.len()), numbers: 0, letters: 0 };
         let mut start = 0;
@@ -91,6 +94,20 @@ impl Redactor {
         prose.chunk(read, start..read.len());
         Redacted::vouched(&bounded(prose.shown.trim_end(), end < text.len()))
     }
+}
+
+impl Redactor {
+    /// Whether a secret of this run stands in the text with something between its characters (`sk -a nt -`).
+    fn spells_a_secret(&self, text: &str, tainted: &[Range<usize>]) -> bool {
+        let rest = text.bytes().enumerate().filter(|(at, _)| tainted.iter().all(|hit| !hit.contains(at)));
+        let squeezed = squeezed(rest.map(|(_, byte)| byte));
+        !self.taint.find(&squeezed).is_empty()
+    }
+}
+
+/// Letters and digits alone.
+pub(super) fn squeezed(bytes: impl Iterator<Item = u8>) -> Vec<u8> {
+    bytes.filter(u8::is_ascii_alphanumeric).collect()
 }
 
 /// What has been let through so far.

@@ -11,6 +11,7 @@ use super::fingerprint::{Digest, Fingerprint, Fingerprinter};
 use super::headers;
 use super::kind::{self, Credential, Kind, Length, Place};
 use super::marker;
+use super::message;
 use super::redacted::Redacted;
 use super::secret::Secret;
 use super::taint::Taint;
@@ -172,6 +173,11 @@ impl Redactor {
     pub(super) fn learn_core(&self, core: &[u8], prefix_len: usize) {
         if core.len() >= 8 && !marker::is_whole(core) && !kind::is_placeholder(core) {
             self.taint.learn(core, prefix_len, self.digest(core).identity);
+            let squeezed = message::squeezed(core.iter().copied());
+            if squeezed.len() < core.len() && squeezed.len() >= 12 {
+                let prefix_len = message::squeezed(core.iter().take(prefix_len).copied()).len();
+                self.taint.learn(&squeezed, prefix_len, self.digest(&squeezed).identity);
+            }
         }
     }
 

@@ -402,3 +402,19 @@ fn what_is_read_back_is_redacted_again() {
     assert_eq!(reread::host("api.anthropic.com"), "api.anthropic.com");
     assert!(!reread::identifier("FAKE", &["a"]).as_str().contains("FAKE"));
 }
+
+#[test]
+fn a_secret_that_is_spelled_out_does_not_pass() {
+    let redactor = Redactor::plain();
+    let secret = "sk-ant-api03-FAKEabcdefghijk-lmnopqrstuvwxyz0123456789";
+    redactor.learn(secret.as_bytes());
+    let pairs = secret.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).into_owned()).collect::<Vec<_>>();
+    let letters = secret.chars().map(String::from).collect::<Vec<_>>();
+    for echoed in [pairs.join(" "), letters.join(" "), letters.join("."), pairs.join(", ")] {
+        let shown = redactor.message(&format!("key {echoed} is not valid"));
+        assert_eq!(shown.as_str(), "‹masked›", "{echoed}");
+        assert_eq!(redactor.message(shown.as_str()), shown);
+    }
+    let plain = "The x-api-key header is not valid for this organization.";
+    assert_eq!(redactor.message(plain).as_str(), plain);
+}

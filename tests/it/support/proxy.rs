@@ -69,7 +69,11 @@ impl Setup {
         let lane = Lane::new(Redacted::literal("main"), user.to_owned(), Zeroizing::new(password.to_owned()));
         let config = ProxyConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
-            intercept: Intercept::new(scope, vec![Host::Ip("127.0.0.1".parse().unwrap())], self.never),
+            intercept: Intercept::new(
+                scope,
+                vec![Host::Ip("127.0.0.1".parse().unwrap())],
+                Scope::from_patterns(self.never.iter().map(String::as_str)).unwrap(),
+            ),
             leaves: Arc::new(LeafStore::new(root).unwrap()),
             upstream_trust: pki.trust(),
             connect_to,
