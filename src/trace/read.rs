@@ -1,6 +1,6 @@
 //! Reading a trace back, line by line.
 
-use super::format::FormatError;
+use super::format::{FormatError, FormatVersion};
 use super::record::{Record, TraceHead};
 use crate::redact::reread;
 use std::io::{self, BufRead};
@@ -105,9 +105,23 @@ impl<R: BufRead> Reader<R> {
             return Ok(Some(match serde_json::from_slice(&self.buffer) {
                 Ok(record) => Line::Record(record),
                 Err(_) if !whole => Line::Torn { line },
+                Err(_) if self.is_of_a_newer_kind() => continue,
                 Err(error) => Line::Broken { line, why: describe(&error) },
             }));
         }
+    }
+}
+
+impl<R> Reader<R> {
+    /// A newer minor version may have kinds of records that this one does not know; they are skipped.
+    fn is_of_a_newer_kind(&self) -> bool {
+        const KNOWN: [&str; 7] = ["trace", "connection", "request", "exchange", "gap", "note", "end"];
+        #[derive(serde::Deserialize)]
+        struct Kind {
+            record: String,
+        }
+        self.head.format.minor > FormatVersion::CURRENT.minor
+            && serde_json::from_slice(&self.buffer).is_ok_and(|kind: Kind| !KNOWN.contains(&kind.record.as_str()))
     }
 }
 
@@ -179,6 +193,13 @@ mod tests {
         assert!(matches!(Reader::new(b"{\"record\":\"end\"}".as_slice()), Err(ReadError::NotATrace)));
         let newer = HEAD.replace("authtrace/1.0", "authtrace/2.0");
         assert!(matches!(Reader::new(newer.as_bytes()), Err(ReadError::Format(_))));
+    }
+
+    #[test]
+    fn a_kind_of_a_newer_minor_version_is_skipped_and_one_of_our_own_is_broken() {
+        let text = format!("{HEAD}\n{{\"record\":\"verdict\"}}\n");
+        assert!(matches!(lines(&text).as_slice(), [Line::Broken { line: 2, .. }]));
+        assert!(lines(&text.replace("authtrace/1.0", "authtrace/1.1")).is_empty());
     }
 
     #[test]

@@ -31,21 +31,14 @@ pub fn forwarded_head(buf: &[u8], head: &RequestHead, form: &AbsoluteForm) -> Re
         Some(_) => {}
     }
     bytes.extend_from_slice(path);
-    let mut at = line_end(buf, head.target.end as usize);
+    let at = line_end(buf, head.target.end as usize);
     bytes.extend_from_slice(slice(buf, head.target.end as usize, at));
     if head.host.is_none() {
         bytes.extend_from_slice(b"Host: ");
         bytes.extend_from_slice(written);
         bytes.extend_from_slice(b"\r\n");
     }
-    for field in &head.fields {
-        let end = line_end(buf, field.value.end as usize);
-        if !is_for_this_proxy(field.name.of(buf)) {
-            bytes.extend_from_slice(slice(buf, at, end));
-        }
-        at = end;
-    }
-    bytes.extend_from_slice(slice(buf, at, head.len));
+    push_fields(&mut bytes, buf, head, at);
     Ok(bytes)
 }
 
@@ -53,7 +46,7 @@ pub fn forwarded_head(buf: &[u8], head: &RequestHead, form: &AbsoluteForm) -> Re
 /// out, and our own authorization goes in after the request line.
 #[must_use]
 pub fn proxied_head(buf: &[u8], head: &RequestHead, authorization: Option<&[u8]>) -> Vec<u8> {
-    let mut at = line_end(buf, head.target.end as usize);
+    let at = line_end(buf, head.target.end as usize);
     let mut bytes = Vec::with_capacity(head.len + 128);
     bytes.extend_from_slice(slice(buf, 0, at));
     if let Some(value) = authorization {
@@ -61,6 +54,12 @@ pub fn proxied_head(buf: &[u8], head: &RequestHead, authorization: Option<&[u8]>
         bytes.extend_from_slice(value);
         bytes.extend_from_slice(b"\r\n");
     }
+    push_fields(&mut bytes, buf, head, at);
+    bytes
+}
+
+/// The field lines from `at` on, and the empty line, without the fields that are meant for us.
+fn push_fields(bytes: &mut Vec<u8>, buf: &[u8], head: &RequestHead, mut at: usize) {
     for field in &head.fields {
         let end = line_end(buf, field.value.end as usize);
         if !is_for_this_proxy(field.name.of(buf)) {
@@ -69,7 +68,6 @@ pub fn proxied_head(buf: &[u8], head: &RequestHead, authorization: Option<&[u8]>
         at = end;
     }
     bytes.extend_from_slice(slice(buf, at, head.len));
-    bytes
 }
 
 fn is_for_this_proxy(name: &[u8]) -> bool {
