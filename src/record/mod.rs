@@ -79,7 +79,7 @@ impl Recorder {
     /// Creates the file, writes its head and starts the writer.
     ///
     /// # Errors
-    /// When the file cannot be made, is locked by another writer, or holds something already.
+    /// When the file cannot be made or written, is locked by another writer, or holds something already.
     pub fn start(
         path: &Path,
         head: TraceHead,
@@ -88,8 +88,9 @@ impl Recorder {
     ) -> Result<Self, RecordError> {
         let file = file::create(path)?;
         let queue = Arc::new(Queue::default());
-        queue.push(Record::Trace(head));
-        let writer = writer::Writer::new(file, redactor, observers);
+        let mut writer = writer::Writer::new(file, redactor, observers);
+        // Before anything else happens: from here on, whoever finds the file finds a trace.
+        writer.begin(head).map_err(|source| RecordError::Create { path: path.to_owned(), source })?;
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn({

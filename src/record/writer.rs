@@ -3,7 +3,7 @@
 use super::queue::{Batch, Queue};
 use super::{Closed, Observer};
 use crate::redact::{Redacted, Redactor};
-use crate::trace::{Gap, Note, NoteKind, Record, Timestamp, TraceEnd};
+use crate::trace::{Gap, Note, NoteKind, Record, Timestamp, TraceEnd, TraceHead};
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -53,6 +53,18 @@ impl<S: Store> Writer<S> {
     pub(super) fn new(store: S, redactor: Arc<Redactor>, observers: Vec<Observer>) -> Self {
         let totals = TraceEnd::default();
         Self { store, length: 0, redactor, observers, totals, missing: 0, cause: None, lines: Vec::new() }
+    }
+
+    /// Writes the first line.
+    pub(super) fn begin(&mut self, head: TraceHead) -> io::Result<()> {
+        let mut record = Record::Trace(head);
+        let mut lines = Vec::new();
+        if let Some(shown) = self.push_line(&mut lines, &record) {
+            record = shown;
+        }
+        self.append(&lines)?;
+        self.show(std::slice::from_ref(&record));
+        Ok(())
     }
 
     pub(super) fn run(mut self, queue: &Queue) -> Closed {
