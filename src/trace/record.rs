@@ -35,8 +35,8 @@ impl Record {
     pub fn is_urgent(&self) -> bool {
         match self {
             Self::Exchange(exchange) => exchange.is_auth_failure(),
-            Self::Trace(_) | Self::Gap(_) | Self::End(_) => true,
-            Self::Connection(_) | Self::Request(_) | Self::Note(_) => false,
+            Self::Gap(_) | Self::End(_) => true,
+            Self::Trace(_) | Self::Connection(_) | Self::Request(_) | Self::Note(_) => false,
         }
     }
 }
