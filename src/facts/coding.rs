@@ -188,7 +188,8 @@ impl Layer {
         if held.is_empty() {
             return Ok(());
         }
-        self.state = decide(*label, &held)?;
+        // As many bytes however they came: where a body is cut must not change what it is taken for.
+        self.state = decide(*label, held.get(..PEEK).unwrap_or(&held))?;
         self.decode(&held, taken, sink)
     }
 
