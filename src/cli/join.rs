@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
@@ -118,6 +118,8 @@ impl Host {
         if self.guests.present.load(Ordering::Acquire) == 0 {
             return;
         }
+        // Before it is said, since whoever reads it may answer at once.
+        let mut signals = EndSignals::watch();
         console::say("the command has ended; waiting for the runs that joined this one (Ctrl-C ends their proxy now)");
         let gone = async {
             loop {
@@ -130,23 +132,41 @@ impl Host {
         };
         tokio::select! {
             () = gone => {}
-            () = asked_to_end() => {}
+            () = signals.arrive() => {}
         }
     }
 }
 
-/// Ready at an interrupt, a terminate or a hang-up; never where none of them can be watched.
-async fn asked_to_end() {
-    let watch = |kind| async move {
-        match signal(kind) {
-            Ok(mut arrivals) => drop(arrivals.recv().await),
-            Err(_) => std::future::pending().await,
+/// The signals that end the waiting, watched from when they were asked for.
+struct EndSignals {
+    interrupt: Option<Signal>,
+    terminate: Option<Signal>,
+    hangup: Option<Signal>,
+}
+
+impl EndSignals {
+    fn watch() -> Self {
+        let watch = |kind| signal(kind).ok();
+        Self {
+            interrupt: watch(SignalKind::interrupt()),
+            terminate: watch(SignalKind::terminate()),
+            hangup: watch(SignalKind::hangup()),
         }
-    };
-    tokio::select! {
-        () = watch(SignalKind::interrupt()) => {}
-        () = watch(SignalKind::terminate()) => {}
-        () = watch(SignalKind::hangup()) => {}
+    }
+
+    /// Ready when one of them has arrived; never where none can be watched.
+    async fn arrive(&mut self) {
+        async fn one(arrivals: &mut Option<Signal>) {
+            match arrivals {
+                Some(arrivals) => drop(arrivals.recv().await),
+                None => std::future::pending().await,
+            }
+        }
+        tokio::select! {
+            () = one(&mut self.interrupt) => {}
+            () = one(&mut self.terminate) => {}
+            () = one(&mut self.hangup) => {}
+        }
     }
 }
 
