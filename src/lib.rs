@@ -19,7 +19,8 @@
 //! | [`facts`] | bytes of heads and bodies → redacted facts |
 //! | [`trace`] | the vocabulary of a trace, and its lines |
 //! | [`record`] | the writer of the trace |
-//! | [`analyze`] | a trace, surveyed |
+//! | [`catalogue`] | what is known about each failure |
+//! | [`analyze`] | a trace, surveyed and judged |
 //! | [`export`] | what a person or a program reads of it |
 //! | [`fake`] | an Anthropic on loopback, for the demo and the tests |
 //!
@@ -35,6 +36,7 @@
 
 pub mod analyze;
 pub mod ca;
+pub mod catalogue;
 pub mod config;
 pub mod export;
 pub mod facts;
