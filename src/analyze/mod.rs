@@ -8,6 +8,7 @@
 mod credentials;
 mod failures;
 mod labels;
+mod receipt;
 mod survey;
 mod timing;
 
@@ -19,5 +20,6 @@ mod tests;
 pub use credentials::CredentialRow;
 pub use failures::Failure;
 pub use labels::{Label, Labels};
+pub use receipt::{AlpnPair, Bytes, HeadCounts, Knowledge, Receipt};
 pub use survey::{HostRow, Survey, TunnelRow, Unread};
 pub use timing::{ClockDifference, Spread, TimingSummary};

@@ -49,7 +49,7 @@ pub(super) fn summarise(exchanges: &[Exchange]) -> TimingSummary {
     }
 }
 
-fn spread(mut values: Vec<u64>) -> Option<Spread> {
+pub(super) fn spread(mut values: Vec<u64>) -> Option<Spread> {
     values.sort_unstable();
     let rank = |percent: usize| values.get((values.len() * percent).div_ceil(100).saturating_sub(1)).copied();
     Some(Spread { count: values.len() as u64, p50_us: rank(50)?, p99_us: rank(99)?, max_us: *values.last()? })
