@@ -305,6 +305,19 @@ impl Survey {
         exchange.peer.as_ref().or_else(|| of_connection()?.peer.as_ref())
     }
 
+    /// How far the server's clock was from this machine's in one exchange, in milliseconds: positive if the server's was
+    /// ahead. Absent if the answer has no usable `Date`.
+    #[must_use]
+    pub fn clock_difference_of(&self, exchange: &Exchange) -> Option<i64> {
+        timing::difference(exchange)
+    }
+
+    /// Whether it was read from the capture of another tool.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.imported.is_some())
+    }
+
     /// How far the servers' clocks are from this machine's; absent if no answer had a usable `Date`.
     #[must_use]
     pub fn clock_difference(&self) -> Option<ClockDifference> {
