@@ -23,5 +23,5 @@ pub use exchange::{
 pub use facts::{ErrorFacts, ErrorShape, EventCount, OAuthFacts, OAuthToken, RequestIds, SseFacts, Tone};
 pub use format::{FormatError, FormatVersion};
 pub use read::{Line, ReadError, Reader};
-pub use record::{EventSink, Gap, Note, NoteKind, Record, TraceEnd, TraceHead};
+pub use record::{EventSink, Gap, Imported, Note, NoteKind, Record, TraceEnd, TraceHead};
 pub use time::Timestamp;
