@@ -15,6 +15,8 @@ mod compile_fail;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
+mod har;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod http2;
