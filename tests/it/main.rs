@@ -40,3 +40,5 @@ mod support;
 mod terminal;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod variants;
