@@ -2,6 +2,7 @@
 
 use super::dial::Dialer;
 use super::journal::Numbers;
+use super::passage::random_seed;
 use super::tls::TlsConfigs;
 use super::{ProxyConfig, ProxyError, Shared, connect};
 use crate::redact::{Redacted, Redactor};
@@ -97,6 +98,7 @@ impl Proxy {
             redactor,
             sink,
             numbers: Numbers::default(),
+            seed: random_seed(),
             stopping: CancellationToken::new(),
             streams: TaskTracker::new(),
         };

@@ -15,6 +15,7 @@ mod intercept;
 mod journal;
 mod leg;
 mod listener;
+mod passage;
 mod pump;
 mod relay;
 mod reply;
@@ -140,6 +141,8 @@ struct Shared {
     redactor: Arc<Redactor>,
     sink: Arc<dyn EventSink>,
     numbers: journal::Numbers,
+    /// Of the digests of what passes.
+    seed: u64,
     stopping: tokio_util::sync::CancellationToken,
     /// Tasks that connections spawn: HTTP/2 has one for every stream.
     streams: tokio_util::task::TaskTracker,
