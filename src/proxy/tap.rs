@@ -5,6 +5,7 @@
 use super::Shared;
 use super::journal::{ConnectionLog, micros};
 use super::passage::{Meter, Passed, Way};
+use super::peer::Answer;
 use crate::facts::{
     self, BodyFacts, BodyReader, Extractor, RequestFacts, RequestSource, ResponseFacts, ResponseSource, Route, Scheme,
     Version,
@@ -32,6 +33,7 @@ pub(super) struct Channel {
     /// Set when the upstream has broken off, so that what ends thereafter is not taken for the client's doing.
     pub(super) upstream_gone: AtomicBool,
     dialed: (Option<u64>, Option<u64>, Option<u64>),
+    peer: Arc<Answer>,
 }
 
 impl Channel {
@@ -47,6 +49,7 @@ impl Channel {
             client_certificate_asked: false,
             upstream_gone: AtomicBool::new(false),
             dialed: log.timing(),
+            peer: Arc::clone(log.peer()),
         }
     }
 
@@ -341,7 +344,7 @@ impl Tap {
             id: self.id,
             connection: self.channel.connection,
             lane: self.channel.lane.clone(),
-            peer: None,
+            peer: self.channel.peer.known(),
             at: self.at,
             request,
             credentials,
