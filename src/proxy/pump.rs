@@ -250,3 +250,60 @@ impl Pump {
         Poll::Ready(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::leg::Rewind;
+    use super::*;
+    use crate::redact::Redactor;
+    use crate::trace::{HeadPassage, MessagePassage};
+    use std::future::poll_fn;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    const HEAD: usize = 6;
+    const SENT: &[u8] = b"HEAD\r\nand a body";
+
+    async fn pair() -> (TcpStream, Rewind) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (near, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (near.unwrap(), Rewind::new(accepted.unwrap().0, Vec::new()))
+    }
+
+    /// Passes a message, with an accident after it was read; what went out, and what is told of it.
+    async fn pass(accident: impl FnOnce(&mut Pump)) -> (Vec<u8>, MessagePassage) {
+        let ((mut client, mut source), (mut upstream, mut sink)) = (pair().await, pair().await);
+        let mut pump = Pump::new(Vec::new()).metered(Meter::of_bytes(1));
+        client.write_all(SENT).await.unwrap();
+        while pump.unread().len() < SENT.len() {
+            poll_fn(|cx| pump.poll_fill(cx, &mut source)).await;
+        }
+        pump.approve_head(HEAD);
+        pump.approve(SENT.len() - HEAD);
+        accident(&mut pump);
+        poll_fn(|cx| pump.poll_drain(cx, &mut sink)).await.unwrap();
+        let passed = pump.take_passed(true).unwrap();
+        drop(sink);
+        let mut received = Vec::new();
+        upstream.read_to_end(&mut received).await.unwrap();
+        (received, passed.tell(&Redactor::plain(), 1, super::super::passage::Way::Up))
+    }
+
+    #[tokio::test]
+    async fn what_happens_to_bytes_inside_is_told() {
+        let (received, passage) = pass(|_| {}).await;
+        assert_eq!(received, SENT);
+        assert!(!passage.is_altered() && passage.whole && passage.head == HeadPassage::Verbatim, "{passage:?}");
+        let accidents: [(fn(&mut Pump), &[u8]); 4] = [
+            (|pump| pump.buffer[8] ^= 0x20, b"HEAD\r\nanD a body"),
+            (|pump| pump.buffer[2] = b'O', b"HEOD\r\nand a body"),
+            (|pump| pump.approved -= 1, b"HEAD\r\nand a bod"),
+            (|pump| pump.written += HEAD + 1, b"nd a body"),
+        ];
+        for (accident, expected) in accidents {
+            let (received, passage) = pass(accident).await;
+            assert_eq!(received, expected);
+            assert!(passage.is_altered(), "{passage:?}");
+        }
+    }
+}
