@@ -273,20 +273,20 @@ mod tests {
 
     #[test]
     fn a_head_is_verbatim_rewritten_or_altered() {
-        let heads: [(&[u8], Option<&[u8]>, &[u8], HeadPassage); 5] = [
-            (b"GET / ", None, b"GET / ", HeadPassage::Verbatim),
-            (b"GET / ", None, b"GET /x", HeadPassage::Altered),
-            (b"GET http://h/ ", Some(b"GET / "), b"GET / ", HeadPassage::Rewritten),
-            (b"GET http://h/ ", Some(b"GET / "), b"GET /x", HeadPassage::Altered),
-            (b"GET / ", Some(b"GET / "), b"GET / ", HeadPassage::Verbatim),
+        let heads = [
+            ("GET / ", None, "GET / ", HeadPassage::Verbatim),
+            ("GET / ", None, "GET /x", HeadPassage::Altered),
+            ("GET http://h/ ", Some("GET / "), "GET / ", HeadPassage::Rewritten),
+            ("GET http://h/ ", Some("GET / "), "GET /x", HeadPassage::Altered),
+            ("GET / ", Some("GET / "), "GET / ", HeadPassage::Verbatim),
         ];
         for (read, intended, written, expected) in heads {
             let passage = passed(|meter| {
-                meter.head_read(read);
+                meter.head_read(read.as_bytes());
                 if let Some(intended) = intended {
-                    meter.head_replaced(intended, vec![HeadChange::AbsoluteForm]);
+                    meter.head_replaced(intended.as_bytes(), vec![HeadChange::AbsoluteForm]);
                 }
-                meter.head_written(written, true);
+                meter.head_written(written.as_bytes(), true);
             });
             assert_eq!(passage.head, expected);
             assert_eq!(passage.head_changes.is_empty(), expected != HeadPassage::Rewritten);

@@ -3,7 +3,7 @@
 //! Asked in the background as soon as a connection is accepted, while its process still has the socket; traffic never
 //! waits for the answer. Not knowing is normal: the process is gone, belongs to somebody else, or too many ask at once.
 //!
-//! Linux only. macOS tells through libproc, whose bindings are made by bindgen at build time: not worth it to us.
+//! Linux only, where `/proc` tells. macOS tells through libproc, whose bindings are made by bindgen at build time: not worth it to us.
 
 use super::socket;
 use crate::redact::Redactor;
@@ -120,7 +120,6 @@ impl Inner {
         }
     }
 
-    #[cfg(target_os = "linux")]
     fn find_holders(&self, sockets: Vec<(u64, Arc<Answer>)>) {
         let (recent, expected) = {
             let known = lock(&self.known);
@@ -135,11 +134,6 @@ impl Inner {
             }
             answer.tell(pid.map(|pid| Peer { pid, program: holder::program(&self.redactor, pid) }));
         }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn find_holders(&self, sockets: Vec<(u64, Arc<Answer>)>) {
-        sockets.into_iter().for_each(|(_, answer)| answer.tell(None));
     }
 }
 
@@ -180,7 +174,6 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Who has a socket open: proc(5), `/proc/PID/fd`.
-#[cfg(target_os = "linux")]
 mod holder {
     use crate::redact::{Redacted, Redactor};
     use std::collections::{HashMap, HashSet};

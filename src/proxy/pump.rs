@@ -270,6 +270,8 @@ mod tests {
         (near.unwrap(), Rewind::new(accepted.unwrap().0, Vec::new()))
     }
 
+    type Accident = fn(&mut Pump);
+
     /// Passes a message, with an accident after it was read; what went out, and what is told of it.
     async fn pass(accident: impl FnOnce(&mut Pump)) -> (Vec<u8>, MessagePassage) {
         let ((mut client, mut source), (mut upstream, mut sink)) = (pair().await, pair().await);
@@ -294,7 +296,7 @@ mod tests {
         let (received, passage) = pass(|_| {}).await;
         assert_eq!(received, SENT);
         assert!(!passage.is_altered() && passage.whole && passage.head == HeadPassage::Verbatim, "{passage:?}");
-        let accidents: [(fn(&mut Pump), &[u8]); 4] = [
+        let accidents: [(Accident, &[u8]); 4] = [
             (|pump| pump.buffer[8] ^= 0x20, b"HEAD\r\nanD a body"),
             (|pump| pump.buffer[2] = b'O', b"HEOD\r\nand a body"),
             (|pump| pump.approved -= 1, b"HEAD\r\nand a bod"),

@@ -12,25 +12,19 @@ pub(super) struct Owner {
 
 /// Of the socket whose own end is `peer` and whose other end is `local`. Some microseconds; to be asked off the
 /// connection's own task all the same, since without `sock_diag` the whole table of connections has to be read.
-#[cfg(target_os = "linux")]
+/// Linux only: elsewhere there is neither, and nobody is known.
 pub(super) fn owner(peer: SocketAddr, local: SocketAddr) -> Option<Owner> {
+    #[cfg(target_os = "linux")]
     match diag::owner(peer, local) {
-        diag::Answer::Found(owner) => Some(owner),
-        diag::Answer::Gone => None,
-        diag::Answer::CannotTell => {
-            let table = if peer.is_ipv4() { ["tcp", "tcp6"] } else { ["tcp6", "tcp"] };
-            table.iter().find_map(|name| {
-                let text = std::fs::read_to_string(format!("/proc/self/net/{name}")).ok()?;
-                table::owner(&text, peer, local)
-            })
-        }
+        diag::Answer::Found(owner) => return Some(owner),
+        diag::Answer::Gone => return None,
+        diag::Answer::CannotTell => {}
     }
-}
-
-/// Elsewhere the system does not tell without `unsafe`.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn owner(_peer: SocketAddr, _local: SocketAddr) -> Option<Owner> {
-    None
+    let tables = if peer.is_ipv4() { ["tcp", "tcp6"] } else { ["tcp6", "tcp"] };
+    tables.iter().find_map(|name| {
+        let text = std::fs::read_to_string(format!("/proc/self/net/{name}")).ok()?;
+        table::owner(&text, peer, local)
+    })
 }
 
 /// The kernel's answer to a question about one socket: sock_diag(7).
@@ -124,7 +118,6 @@ mod diag {
 }
 
 /// The table of all connections: proc(5), `/proc/net/tcp`.
-#[cfg(any(target_os = "linux", test))]
 mod table {
     use super::Owner;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
