@@ -65,7 +65,7 @@ pub(super) fn clock_difference(exchanges: &[Exchange]) -> Option<ClockDifference
 
 /// Server minus local in milliseconds at the moment at which the answer began. `Date` is cut to the second, so that the
 /// server's clock was half a second further on the average.
-fn difference(exchange: &Exchange) -> Option<i64> {
+pub(super) fn difference(exchange: &Exchange) -> Option<i64> {
     let headers = &exchange.response.as_ref()?.headers;
     let field = headers.iter().find(|field| field.name.as_str().eq_ignore_ascii_case("date"))?;
     let server = http_date(field.value.as_str())?.checked_add(500)?;

@@ -25,5 +25,5 @@ pub use facts::{ErrorFacts, ErrorShape, EventCount, OAuthFacts, OAuthToken, Requ
 pub use format::{FormatError, FormatVersion};
 pub use passage::{BodyPassage, HeadChange, HeadPassage, MessagePassage, Passage};
 pub use read::{Line, ReadError, Reader};
-pub use record::{EventSink, Gap, Note, NoteKind, Record, TraceEnd, TraceHead};
+pub use record::{EventSink, Gap, Imported, Note, NoteKind, Record, TraceEnd, TraceHead};
 pub use time::Timestamp;

@@ -38,6 +38,8 @@ read_if_there! {
     maybe_edge_id => edge_id;
     maybe_scope => scope;
     maybe_program => program;
+    maybe_capture_tool => capture_tool;
+    maybe_version => version;
 }
 
 /// Versions of TLS, and ALPN names of HTTP.
@@ -69,6 +71,14 @@ fn scope(text: &str) -> Redacted {
 
 fn program(text: &str) -> Redacted {
     reread::redactor().program(text)
+}
+
+fn capture_tool(text: &str) -> Redacted {
+    reread::redactor().capture_tool(text)
+}
+
+fn version(text: &str) -> Redacted {
+    reread::redactor().version(text)
 }
 
 fn platform_name(text: &str) -> Redacted {

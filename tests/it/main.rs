@@ -9,11 +9,15 @@ mod ca;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
 mod handshake;
+#[cfg(test)]
+mod har;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
