@@ -8,7 +8,7 @@ use super::session::{Login, Session, lane_name};
 use anyhow::{Context, Result, bail};
 use authtrace::ca::Scope;
 use authtrace::launch::{self, Outcome, ParentEnvironment, Plan, TempDir, Trust, TrustFiles, environment};
-use authtrace::proxy::{Access, Lane};
+use authtrace::proxy::{Access, Lane, Peers};
 use authtrace::redact::Redactor;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
@@ -67,6 +67,7 @@ struct Guests {
 
 struct Reception {
     access: Access,
+    peers: Peers,
     redactor: Arc<Redactor>,
     asks_password: bool,
     proxy: SocketAddr,
@@ -100,6 +101,7 @@ impl Host {
         let guests = Arc::new(Guests::default());
         let reception = Arc::new(Reception {
             access: session.access.clone(),
+            peers: session.proxy.peers().clone(),
             redactor: Arc::clone(&session.redactor),
             asks_password: session.login.is_some(),
             proxy: session.address(),
@@ -180,8 +182,12 @@ impl Drop for Host {
 async fn accept(listener: UnixListener, reception: Arc<Reception>, guests: Arc<Guests>) {
     while let Ok((stream, _)) = listener.accept().await {
         let own = rustix::process::geteuid().as_raw();
-        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == own) {
+        let Ok(peer) = stream.peer_cred() else { continue };
+        if peer.uid() != own {
             continue;
+        }
+        if let Some(pid) = peer.pid().and_then(|pid| u32::try_from(pid).ok()) {
+            reception.peers.expect(pid);
         }
         let (reception, guests) = (Arc::clone(&reception), Arc::clone(&guests));
         tokio::spawn(async move {

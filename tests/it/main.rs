@@ -25,11 +25,15 @@ mod http2;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod real_client;
+#[cfg(test)]
+mod receipt;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
