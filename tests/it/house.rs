@@ -23,7 +23,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("proxy", &["ca", "facts", "redact", "trace", "wire"]),
     ("launch", &["ca"]),
     ("config", &["ca", "launch", "proxy", "redact", "wire"]),
-    ("cli", &["analyze", "ca", "catalogue", "config", "export", "fake", "launch", "proxy", "record", "redact", "trace"]),
+    (
+        "cli",
+        &["analyze", "ca", "catalogue", "config", "export", "fake", "launch", "proxy", "record", "redact", "trace"],
+    ),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
