@@ -43,6 +43,7 @@ pub(super) static API_KEY_INVALID: Entry = Entry {
         says(88, &["invalid x-api-key"], "the server does not know the API key"),
         says(86, &["invalid api key"], "the client was told that the API key is not known"),
         says(84, &["fix external api key"], "the client was told that the key from outside is not known"),
+        says(54, &["is_error", "true", "401"], "a run without a person: its key may be refused"),
         says(44, &["invalid authentication credentials"], "the general refusal, also of an API key"),
     ],
 };

@@ -22,7 +22,7 @@ pub(super) static HEALTHY: Entry = Entry {
     decides: "No refusal on a path that matters, or each of them followed by a refresh and a 200 within a minute. If the trace \
               ends after the login, no message was tried.",
     confused_with: &[Code::AccessTokenExpiredNotRefreshed, Code::TelemetryNoise],
-    wordings: &[says(20, &["token has expired"], "if the client went on working: that is how a token is renewed")],
+    wordings: &[says(28, &["token has expired"], "if the client went on working: that is how a token is renewed")],
 };
 
 pub(super) static RATE_LIMITED: Entry = Entry {

@@ -271,6 +271,11 @@ pub(super) static NO_AUTHENTICATED_REQUEST: Entry = Entry {
         says(80, &["has invalid value", "header"], "a credential with a forbidden character cannot be sent"),
         says(62, &["external auth token", "line break"], "a credential with a line break is not sent"),
         says(58, &["headers.append"], "a credential with a forbidden character cannot be sent"),
+        says(
+            50,
+            &["is_error", "true", "num_turns"],
+            "a run without a person ended at once, perhaps with an empty secret",
+        ),
         says(24, &["please run /login"], "the client may have had nothing to send"),
     ],
 };

@@ -179,6 +179,7 @@ pub(super) static BEARER_MALFORMED: Entry = Entry {
         says(64, &["invalid bearer token"], "usual for a token that was cut or wrapped"),
         says(62, &["access token is invalid"], "usual for a token that was cut or wrapped"),
         says(60, &["not found or is malformed"], "the server does not take it for a token"),
+        says(56, &["is_error", "true", "401"], "a run without a person: its secret may be cut or wrapped"),
         says(48, &["invalid x-api-key"], "also said of a key with quotes or a piece missing"),
         says(48, &["invalid api key"], "also said of a key with quotes or a piece missing"),
     ],
