@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Show a trace: what was asked, what was refused, which ids to quote
     Report(ReportArgs),
+    /// Say what a finding means and what helps, or what an error text may stand for
+    Explain(ExplainArgs),
     /// The certificate authority of the proxy
     #[command(subcommand)]
     Ca(CaCommand),
@@ -112,6 +114,27 @@ pub(crate) enum ReportFormat {
     /// For programs
     Json,
     /// Markdown, to paste into an issue
+    Md,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A code, or an error text in quotes; `-` reads the text from standard input [default: the list of codes]
+    #[arg(value_name = "CODE|TEXT")]
+    pub(crate) what: Vec<String>,
+
+    /// Form of the answer
+    #[arg(long, short, value_enum, default_value_t = ExplainFormat::Text)]
+    pub(crate) format: ExplainFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// For a terminal
+    Text,
+    /// For programs
+    Json,
+    /// Markdown
     Md,
 }
 

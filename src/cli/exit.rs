@@ -15,6 +15,7 @@ pub(crate) const FAILED: u8 = 125;
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     let usage = error.is::<authtrace::config::ConfigError>()
         || error.is::<super::report::InputError>()
+        || error.is::<super::explain::UnknownName>()
         || matches!(error.downcast_ref(), Some(ProxyError::NotLoopback(_) | ProxyError::UpstreamCa { .. }));
     ExitCode::from(if usage { USAGE } else { FAILED })
 }

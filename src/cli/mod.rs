@@ -5,6 +5,7 @@ mod ca;
 mod console;
 mod demo;
 mod exit;
+mod explain;
 mod join;
 mod logging;
 mod manual;
@@ -35,6 +36,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Proxy(args) => proxy::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Report(args) => report::run(args),
+        Command::Explain(args) => explain::run(&args),
         Command::Ca(CaCommand::Show { ca_dir }) => ca::show(&ca_dir),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),
