@@ -3,11 +3,12 @@
 use super::credentials::{self, CredentialRow};
 use super::failures::{self, Failure};
 use super::labels::{Label, Labels};
+use super::receipt::{self, Receipt};
 use super::timing::{self, ClockDifference, TimingSummary};
 use crate::redact::{Fingerprint, Redacted};
 use crate::trace::{
-    Connection, Exchange, Gap, Line, Mode, Note, ReadError, Reader, Record, RequestStart, Target, Timestamp, TraceEnd,
-    TraceHead,
+    Connection, Exchange, Gap, Line, Mode, Note, Peer, ReadError, Reader, Record, RequestStart, Target, Timestamp,
+    TraceEnd, TraceHead,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -300,6 +301,32 @@ impl Survey {
     #[must_use]
     pub fn timing(&self) -> TimingSummary {
         timing::summarise(&self.exchanges)
+    }
+
+    /// What authtrace did to what passed through it.
+    #[must_use]
+    pub fn receipt(&self) -> Receipt {
+        receipt::write(&self.exchanges, &self.connections)
+    }
+
+    /// The process that made a request: as the exchange says, or else its connection.
+    #[must_use]
+    pub fn peer_of<'a>(&'a self, exchange: &'a Exchange) -> Option<&'a Peer> {
+        let of_connection = || self.connections.iter().find(|connection| connection.id == exchange.connection);
+        exchange.peer.as_ref().or_else(|| of_connection()?.peer.as_ref())
+    }
+
+    /// How far the server's clock was from this machine's in one exchange, in milliseconds: positive if the server's was
+    /// ahead. Absent if the answer has no usable `Date`.
+    #[must_use]
+    pub fn clock_difference_of(&self, exchange: &Exchange) -> Option<i64> {
+        timing::difference(exchange)
+    }
+
+    /// Whether it was read from the capture of another tool.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.imported.is_some())
     }
 
     /// How far the servers' clocks are from this machine's; absent if no answer had a usable `Date`.

@@ -1,6 +1,8 @@
 //! One exchange: a request, its answer, and what was read off both.
 
+use super::connection::Peer;
 use super::facts::{ErrorFacts, OAuthFacts, RequestIds, SseFacts};
+use super::passage::Passage;
 use super::reread;
 use super::time::Timestamp;
 use crate::redact::{self, Redacted};
@@ -43,6 +45,9 @@ pub struct Exchange {
     #[serde(deserialize_with = "reread::lane")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub lane: Redacted,
+    /// The process that asked, where it was known when the exchange ended; else its connection's record may say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Peer>,
     /// When the first byte of the request arrived.
     pub at: Timestamp,
     /// What was asked.
@@ -69,6 +74,9 @@ pub struct Exchange {
     pub timing: Timing,
     /// Who answered.
     pub origin: Origin,
+    /// Whether both messages went out as they came in; absent for what authtrace answered itself or did not capture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passage: Option<Passage>,
     /// How it ended.
     pub end: End,
 }

@@ -37,6 +37,7 @@ read_if_there! {
     maybe_request_id => request_id;
     maybe_edge_id => edge_id;
     maybe_scope => scope;
+    maybe_program => program;
     maybe_capture_tool => capture_tool;
     maybe_version => version;
 }
@@ -66,6 +67,10 @@ fn edge_id(text: &str) -> Redacted {
 
 fn scope(text: &str) -> Redacted {
     reread::redactor().scope(text)
+}
+
+fn program(text: &str) -> Redacted {
+    reread::redactor().program(text)
 }
 
 fn capture_tool(text: &str) -> Redacted {

@@ -95,6 +95,7 @@ pub(super) fn exchange(
         id: 0,
         connection: 0,
         lane,
+        peer: None,
         at,
         request: asked,
         credentials: sent,
@@ -105,6 +106,7 @@ pub(super) fn exchange(
         sse: answer_facts.sse,
         timing: timing::timing(entry, status.is_some()),
         origin: if refused_by_proxy { Origin::UpstreamProxy } else { Origin::Upstream },
+        passage: None,
         end,
     };
     (exchange, distrust)
