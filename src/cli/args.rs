@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Proxy(ProxyArgs),
     /// Play the 401 that survives a refresh: no network, no account, real proxy
     Demo(DemoArgs),
-    /// Show a trace: what was asked, what was refused, which ids to quote
+    /// Show a trace, or a HAR of another tool: what was asked, what was refused, which ids to quote
     Report(ReportArgs),
     /// The certificate authority of the proxy
     #[command(subcommand)]
@@ -89,7 +89,7 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// The trace [default: the newest one]
+    /// A trace or a HAR (also with gzip), `-` for standard input [default: the newest trace]
     pub(crate) file: Option<PathBuf>,
 
     /// Form of the report
@@ -113,6 +113,8 @@ pub(crate) enum ReportFormat {
     Json,
     /// Markdown, to paste into an issue
     Md,
+    /// HAR 1.2, for the network panel of a browser
+    Har,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ mod ca;
 mod console;
 mod demo;
 mod exit;
+mod input;
 mod join;
 mod logging;
 mod manual;

@@ -86,11 +86,12 @@ impl Capture {
 
     /// `log._authtrace`.
     pub(super) fn own_records(&mut self, own: &Json) {
-        let (records, lost) = own::records(own);
+        let own::Rest { records, unread, lost } = own::rest(own, self.extractor.redactor());
         self.own = records;
+        self.unread.extend(unread);
         if lost > 0 {
-            let why = "records besides the exchanges could not be read";
-            self.unread.push(Unread { line: 1, column: 1, why: format!("{lost} {why}") });
+            let why = format!("{lost} records besides the exchanges could not be read");
+            self.unread.push(Unread { line: 1, column: 0, why });
         }
     }
 
