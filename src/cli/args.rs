@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Show a trace, or a HAR of another tool: what was asked, what was refused, which ids to quote
     Report(ReportArgs),
+    /// Make a HAR of another tool safe to share: credentials become fingerprints, bodies are left out
+    Scrub(ScrubArgs),
     /// The certificate authority of the proxy
     #[command(subcommand)]
     Ca(CaCommand),
@@ -103,6 +105,16 @@ pub(crate) struct ReportArgs {
     /// Show every exchange, however many there are
     #[arg(long)]
     pub(crate) full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScrubArgs {
+    /// The HAR (also with gzip), or `-` for standard input; it is only read
+    pub(crate) file: PathBuf,
+
+    /// Write the clean HAR to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -38,6 +38,10 @@ pub(crate) enum InputError {
         "{name}: neither a trace of authtrace nor a HAR (a trace begins with {{\"record\":\"trace\", a HAR with {{\"log\":)"
     )]
     Unknown { name: String },
+    #[error("{name} is a trace of authtrace, and clean already; for a HAR of it: authtrace report --format har")]
+    Clean { name: String },
+    #[error("{} is what is to be read; give --out another name", path.display())]
+    Overwrite { path: PathBuf },
 }
 
 /// Where input comes from.
@@ -84,21 +88,24 @@ pub(crate) fn own_trace(path: &Path) -> Result<Survey, InputError> {
 }
 
 /// Reads a HAR, packed or not, and nothing else.
-pub(crate) fn har(path: &Path) -> Result<(Imported, Arc<Redactor>)> {
+pub(crate) fn har(path: &Path) -> Result<Imported> {
     let options = allowed()?;
     reread::configure(options.clone())?;
-    let name = path.display().to_string();
-    let input: Box<dyn BufRead> = match path.as_os_str() == "-" {
-        true => Box::new(io::stdin().lock()),
-        false => Box::new(BufReader::with_capacity(256 * 1024, open(path)?)),
+    let (name, input): (_, Box<dyn BufRead>) = match path.as_os_str() == "-" {
+        true => ("standard input".to_owned(), Box::new(io::stdin().lock())),
+        false => (path.display().to_string(), Box::new(BufReader::with_capacity(256 * 1024, open(path)?))),
     };
     let Opened { kind, input } = look(input, &name)?;
-    if kind == Kind::Unknown {
-        return Err(InputError::Unknown { name }.into());
+    match kind {
+        Kind::Har => import(input, name, options),
+        Kind::Trace => Err(InputError::Clean { name }.into()),
+        Kind::Unknown => Err(InputError::Unknown { name }.into()),
     }
+}
+
+fn import(input: impl BufRead, name: String, options: redact::Options) -> Result<Imported> {
     let redactor = Arc::new(Redactor::new(options)?);
-    let imported = har::read(input, &redactor).map_err(|source| InputError::Har { name, source })?;
-    Ok((imported, redactor))
+    Ok(har::read(input, &redactor).map_err(|source| InputError::Har { name, source })?)
 }
 
 /// What the user allows to be shown.
@@ -118,10 +125,7 @@ fn read(input: impl BufRead + 'static, name: String, options: redact::Options) -
     match kind {
         Kind::Trace => Ok(trace(input, name)?),
         Kind::Unknown => Err(InputError::Unknown { name }.into()),
-        Kind::Har => {
-            let imported = har::read(input, &Arc::new(Redactor::new(options)?));
-            Ok(survey_of(imported.map_err(|source| InputError::Har { name, source })?))
-        }
+        Kind::Har => import(input, name, options).map(survey_of),
     }
 }
 

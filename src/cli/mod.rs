@@ -12,6 +12,7 @@ mod manual;
 mod proxy;
 mod report;
 mod run;
+mod scrub;
 mod session;
 
 use args::{CaCommand, Cli, Command};
@@ -36,6 +37,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Proxy(args) => proxy::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Report(args) => report::run(args),
+        Command::Scrub(args) => scrub::run(args),
         Command::Ca(CaCommand::Show { ca_dir }) => ca::show(&ca_dir),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),

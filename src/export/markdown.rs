@@ -51,8 +51,8 @@ fn summary(page: &mut Document, survey: &Survey, groups: &FailureGroups<'_>) {
     page.heading("Auth trace of Claude Code");
     let mut lines = vec![format!("**{}**", prose(&result(survey, groups)))];
     if let Some(head) = survey.head() {
-        let (tool, os) = (code(head.tool.as_str()), code(head.os.as_str()));
-        lines.push(format!("captured by {tool} on {os}, {}", span(survey)));
+        let (what, how) = origin_of(head);
+        lines.push(format!("captured: {}, {}", code(&format!("{what} {how}")), span(survey)));
     }
     let clients: Vec<String> = survey.clients().iter().take(6).map(|client| code(client.as_str())).collect();
     if !clients.is_empty() {

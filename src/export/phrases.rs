@@ -5,7 +5,7 @@ use super::groups::FailureGroups;
 use super::style::{clean, counted, duration, thousands};
 use crate::analyze::{ClockDifference, Survey};
 use crate::redact::Redacted;
-use crate::trace::{Exchange, Origin};
+use crate::trace::{Exchange, Origin, TraceHead};
 
 /// Exchanges and failures in numbers.
 pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
@@ -22,6 +22,16 @@ pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
         parts.push(format!("exit code {code}"));
     }
     parts.join(" · ")
+}
+
+/// What captured the trace: this program and where, or another one whose capture was read.
+pub(super) fn origin_of(head: &TraceHead) -> (&Redacted, String) {
+    let Some(imported) = &head.imported else {
+        return (&head.tool, format!("on {}", head.os));
+    };
+    let by = imported.tool.as_ref().map_or("another tool", Redacted::as_str);
+    let version = imported.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+    (&imported.format, format!("by {by}{version}"))
 }
 
 /// When the trace was made and how long it went on.

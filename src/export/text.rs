@@ -47,7 +47,10 @@ impl<W: Write> Page<'_, W> {
     fn head(&mut self, groups: &FailureGroups<'_>) -> io::Result<()> {
         let survey = self.survey;
         let title = match survey.head() {
-            Some(head) => format!("{} on {}, {}", clean(head.tool.as_str()), clean(head.os.as_str()), span(survey)),
+            Some(head) => {
+                let (what, how) = origin_of(head);
+                format!("{} {}, {}", clean(what.as_str()), clean(&how), span(survey))
+            }
             None => "a trace without its first line".to_owned(),
         };
         writeln!(self.out, "{}", self.style.paint(Ink::Heading, &title))?;
