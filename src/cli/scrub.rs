@@ -62,14 +62,16 @@ fn summary(imported: &Imported) -> Vec<String> {
     };
     let mut lines = vec![
         format!("{entries}, {credentials}"),
-        "left out: bodies (but for errors and token endpoints, as facts), WebSocket messages, fields of other tools".to_owned(),
+        "left out: bodies (but for errors and token endpoints, as facts), WebSocket messages, fields of other tools"
+            .to_owned(),
     ];
     for record in &imported.records {
         if let Record::Note(note) = record {
             lines.push(note.text.to_string());
         }
     }
-    let places = imported.unread.iter().map(|place| format!("line {}, column {}: {}", place.line, place.column, place.why));
+    let places =
+        imported.unread.iter().map(|place| format!("line {}, column {}: {}", place.line, place.column, place.why));
     lines.extend(places.take(NAMED));
     if let Some(more) = imported.unread.len().checked_sub(NAMED).filter(|more| *more > 0) {
         lines.push(format!("and {more} more places that could not be read"));

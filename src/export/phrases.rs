@@ -24,14 +24,14 @@ pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
     parts.join(" · ")
 }
 
-/// What captured the trace: this program and where, or another one whose capture was read.
-pub(super) fn origin_of(head: &TraceHead) -> (&Redacted, String) {
-    let Some(imported) = &head.imported else {
-        return (&head.tool, format!("on {}", head.os));
-    };
-    let by = imported.tool.as_ref().map_or("another tool", Redacted::as_str);
-    let version = imported.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-    (&imported.format, format!("by {by}{version}"))
+/// The tool whose capture was read, such as `Firefox 128.0`; `None` for a trace of our own.
+pub(super) fn foreign_tool(head: &TraceHead) -> Option<String> {
+    let imported = head.imported.as_ref()?;
+    let tool = imported.tool.as_ref().map_or("another tool", Redacted::as_str);
+    Some(match &imported.version {
+        Some(version) => format!("{tool} {version}"),
+        None => tool.to_owned(),
+    })
 }
 
 /// When the trace was made and how long it went on.

@@ -142,11 +142,16 @@ fn of_connections(
     let Some((first, last)) = failed.first().zip(failed.last()) else {
         return Finding::new(code, Severity::Note, Confidence::Low, summary);
     };
-    let read = |seen: &super::context::Seen<'_>| seen.exchange.request.host.as_str() == host(first);
-    let works = context.seen.iter().any(|seen| read(seen) && seen.exchange.response.is_some());
-    let later = context.after(last.opened.unix_ms()).any(|seen| read(seen) && seen.exchange.response.is_some());
+    let answered = |seen: &super::context::Seen<'_>| {
+        let exchange = seen.exchange;
+        exchange.request.host.as_str() == host(first)
+            && exchange.origin == Origin::Upstream
+            && exchange.response.is_some()
+    };
+    let works = context.seen.iter().any(answered);
+    let later = context.after(last.opened.unix_ms()).any(answered);
     let matters = is_anthropic(host(first)) || context.messages().next().is_none();
-    let severity = if matters && !(works && !later) && !later { Severity::Failure } else { Severity::Warning };
+    let severity = if matters && !works { Severity::Failure } else { Severity::Warning };
     let mut finding = Finding::new(code, severity, confidence, summary).recovered_if(later);
     finding.connections = failed.iter().take(12).map(|connection| connection.id).collect();
     finding

@@ -1,23 +1,15 @@
 //! The known failures, each a HAR of its own.
 
 use super::{export, import, survey};
+use crate::cases::cases;
 use authtrace::analyze::diagnose;
 use authtrace::trace::Record;
-use std::fs;
-use std::path::Path;
 
 /// Every case: its name and its text.
-pub(crate) fn all() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/har/cases");
-    let mut found: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|end| end == "har"))
-        .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap()))
-        .collect();
-    found.sort();
-    assert_eq!(found.len(), 106);
-    found
+pub(super) fn all() -> impl Iterator<Item = (String, Vec<u8>)> {
+    let cases = cases();
+    assert!(cases.len() > 100, "{}", cases.len());
+    cases.into_iter().map(|case| (case.name, case.har))
 }
 
 #[test]
