@@ -81,6 +81,10 @@ impl Connections {
         seen.extend(exchange);
         let answered = entry::status(entry.get("response"));
         let (mode, end) = match answered {
+            Some(200..300) if is_broken(entry) => (
+                Mode::Intercepted,
+                ended(Outcome::ClientTls, Some(Redacted::literal("the TLS handshake inside the tunnel failed"))),
+            ),
             Some(200..300) => opened(entry.get("_tls")),
             Some(status) => (Mode::Refused, refused(status, exchange, redactor)),
             None => (Mode::Refused, ended(unreached(exchange.end.outcome), exchange.end.detail.clone())),
@@ -153,6 +157,11 @@ impl Seen {
         let lasted = self.until_us.saturating_sub(self.record.opened.unix_ms().saturating_mul(1000));
         Connection { id: number, duration_us: u64::try_from(lasted).unwrap_or(0), ..self.record }
     }
+}
+
+/// Whether Charles notes that it came to nothing inside the tunnel.
+fn is_broken(entry: &Json) -> bool {
+    entry.get("response").get("_charlesStatus").word().is_some_and(|status| status != "COMPLETE")
 }
 
 /// The tunnel was opened: what is known of the handshake inside.

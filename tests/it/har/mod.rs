@@ -3,6 +3,7 @@
 mod cases;
 mod program;
 mod round_trip;
+mod tools;
 
 use authtrace::analyze::Survey;
 use authtrace::import::{Imported, har};
