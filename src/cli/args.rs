@@ -35,10 +35,12 @@ pub(crate) enum Command {
     Proxy(ProxyArgs),
     /// Play the 401 that survives a refresh: no network, no account, real proxy
     Demo(DemoArgs),
-    /// Show a trace: what was asked, what was refused, which ids to quote
+    /// Show a trace, or a HAR of another tool: what was asked, what was refused, which ids to quote
     Report(ReportArgs),
     /// Say what a finding means and what helps, or what an error text may stand for
     Explain(ExplainArgs),
+    /// Make a HAR of another tool safe to share: credentials become fingerprints, bodies are left out
+    Scrub(ScrubArgs),
     /// The certificate authority of the proxy
     #[command(subcommand)]
     Ca(CaCommand),
@@ -91,7 +93,7 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// The trace [default: the newest one]
+    /// A trace or a HAR (also with gzip), `-` for standard input [default: the newest trace]
     pub(crate) file: Option<PathBuf>,
 
     /// Form of the report
@@ -107,6 +109,16 @@ pub(crate) struct ReportArgs {
     pub(crate) full: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ScrubArgs {
+    /// The HAR (also with gzip), or `-` for standard input; it is only read
+    pub(crate) file: PathBuf,
+
+    /// Write the clean HAR to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// For a terminal
@@ -115,6 +127,8 @@ pub(crate) enum ReportFormat {
     Json,
     /// Markdown, to paste into an issue
     Md,
+    /// HAR 1.2, for the network panel of a browser
+    Har,
 }
 
 #[derive(Debug, Args)]

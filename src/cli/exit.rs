@@ -14,8 +14,8 @@ pub(crate) const FAILED: u8 = 125;
 /// The code for an error of a command that starts no other.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     let usage = error.is::<authtrace::config::ConfigError>()
-        || error.is::<super::report::InputError>()
         || error.is::<super::explain::UnknownName>()
+        || error.is::<super::input::InputError>()
         || matches!(error.downcast_ref(), Some(ProxyError::NotLoopback(_) | ProxyError::UpstreamCa { .. }));
     ExitCode::from(if usage { USAGE } else { FAILED })
 }

@@ -7,6 +7,7 @@
 mod cells;
 pub mod explain;
 mod groups;
+pub mod har;
 pub mod json;
 pub mod live;
 pub mod markdown;
