@@ -20,6 +20,7 @@
 //! | [`trace`] | the vocabulary of a trace, and its lines |
 //! | [`record`] | the writer of the trace |
 //! | [`analyze`] | a trace, surveyed |
+//! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
 //! | [`fake`] | an Anthropic on loopback, for the demo and the tests |
 //!
@@ -36,6 +37,7 @@
 pub mod analyze;
 pub mod ca;
 pub mod config;
+pub mod doctor;
 pub mod export;
 pub mod facts;
 pub mod fake;

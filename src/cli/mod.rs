@@ -4,6 +4,7 @@ mod args;
 mod ca;
 mod console;
 mod demo;
+mod doctor;
 mod exit;
 mod join;
 mod logging;
@@ -35,6 +36,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Proxy(args) => proxy::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Report(args) => report::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Ca(CaCommand::Show { ca_dir }) => ca::show(&ca_dir),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),

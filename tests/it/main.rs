@@ -13,6 +13,8 @@ mod clients;
 #[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod handshake;
 #[cfg(test)]
 mod house;
