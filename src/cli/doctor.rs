@@ -40,12 +40,15 @@ pub(crate) fn run(args: DoctorArgs) -> Result<ExitCode> {
         let mut terminate = signal(SignalKind::terminate()).context("cannot watch for signals")?;
         // Whatever was started ends with the future that waits for it.
         tokio::select! {
-            facts = gather(args, &parent, &redactor) => facts.map(Some),
-            _ = interrupt.recv() => Ok(None),
-            _ = terminate.recv() => Ok(None),
+            facts = gather(args, &parent, &redactor) => facts.map(Ok),
+            _ = interrupt.recv() => Ok(Err(exit::INTERRUPTED)),
+            _ = terminate.recv() => Ok(Err(exit::TERMINATED)),
         }
     })?;
-    let Some(facts) = facts else { return Ok(ExitCode::from(exit::INTERRUPTED)) };
+    let facts = match facts {
+        Ok(facts) => facts,
+        Err(code) => return Ok(ExitCode::from(code)),
+    };
     let examination = doctor::examine(&facts);
     let mut shown = Vec::new();
     match format {

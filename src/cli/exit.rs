@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub(crate) const GOOD: u8 = 0;
 /// Ended by Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;
+/// Ended by SIGTERM.
+pub(crate) const TERMINATED: u8 = 143;
 /// `doctor` found something that will fail.
 pub(crate) const PROBLEM: u8 = 1;
 /// Wrong usage, or unreadable input.

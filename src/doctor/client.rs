@@ -130,11 +130,14 @@ fn has_oauth(environment: &Environment) -> bool {
         || environment.credentials.iter().any(|source| source.variable == CredentialVariable::OauthToken)
 }
 
-fn traps(version: Version, form: ClientForm, environment: &Environment) -> impl Iterator<Item = Check> {
-    let known = TRAPS.iter().filter(move |trap| trap.from <= version && version < trap.until);
-    let known = known.filter(|trap| (trap.applies)(environment));
-    let known = known.map(|trap| check("client.known-trap", trap.status, trap.what).advise(UPDATE));
-    known.chain(settings_certificates(version, form, environment))
+/// One check, with all that the version is known for and that matters here.
+fn traps(version: Version, form: ClientForm, environment: &Environment) -> Vec<Check> {
+    let known = TRAPS.iter().filter(|trap| trap.from <= version && version < trap.until);
+    let known: Vec<&Trap> = known.filter(|trap| (trap.applies)(environment)).collect();
+    let status = known.iter().map(|trap| trap.status).max();
+    let what = known.iter().map(|trap| trap.what).collect::<Vec<_>>().join("; ");
+    let trap = status.map(|status| check("client.known-trap", status, what).advise(UPDATE));
+    trap.into_iter().chain(settings_certificates(version, form, environment)).collect()
 }
 
 /// A certificate that is named in a settings file only: older versions hand it to a part of their connections.
@@ -147,7 +150,7 @@ fn settings_certificates(version: Version, form: ClientForm, environment: &Envir
     partial.then(|| {
         let found =
             "NODE_EXTRA_CA_CERTS stands in a settings file only: messages trust it, the renewal of the login may not";
-        check("client.known-trap", Status::Warning, found).advise("Export it in the shell as well")
+        check("client.settings-certificates", Status::Warning, found).advise("Export it in the shell as well")
     })
 }
 

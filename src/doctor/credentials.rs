@@ -68,27 +68,36 @@ fn winner(environment: &Environment, sent: Sent<'_>) -> Check {
 }
 
 /// What is there and is not sent.
-fn losers<'a>(choice: Choice<'a>, sent: Sent<'a>) -> impl Iterator<Item = Check> {
-    let winners = sent.sources().map(|source| source.to_string()).collect::<Vec<_>>().join(" and ");
-    let by_token = matches!(sent.bearer, Some(Source::Variable(CredentialVariable::OauthToken, _)));
-    let losers: Vec<Source<'a>> =
+fn losers(choice: Choice<'_>, sent: Sent<'_>) -> Option<Check> {
+    let losers: Vec<Source<'_>> =
         choice.sources().filter(|source| !sent.sources().any(|used| used == *source)).collect();
-    losers.into_iter().map(move |loser| {
-        // A login that stands behind a token from the environment is how scripts are set up; all else surprises people.
-        let status = if by_token || loser == Source::ConsoleKey { Status::Note } else { Status::Warning };
-        let found = format!("{loser} is not used: {winners} beats it");
-        let advice = match (loser, sent.api_key.or(sent.bearer)) {
-            (_, Some(Source::Helper(path))) => format!("To use it, take apiKeyHelper out of {path}"),
-            (_, Some(Source::Variable(variable, Origin::Environment))) => {
-                format!("To use it, unset {} (look into your shell's profile)", variable.name())
-            }
-            (_, Some(Source::Variable(variable, Origin::Settings(path)))) => {
-                format!("To use it, take {} out of {path}", variable.name())
-            }
-            _ => "Remove the one that you do not need".to_owned(),
-        };
-        check("credentials.conflict", status, found).about(loser.to_string()).advise(advice)
-    })
+    if losers.is_empty() {
+        return None;
+    }
+    // A login that stands behind a token from the environment is how scripts are set up; all else surprises people.
+    let by_token = matches!(sent.bearer, Some(Source::Variable(CredentialVariable::OauthToken, _)));
+    let surprising = !by_token && losers.iter().any(|loser| *loser != Source::ConsoleKey);
+    let status = if surprising { Status::Warning } else { Status::Note };
+    let beat = if sent.is_double() { "beat" } else { "beats" };
+    let found = format!("not used: {}; {} {beat} that", listed(losers.into_iter()), listed(sent.sources()));
+    let ways: Vec<String> = sent.sources().map(way_out).collect();
+    Some(check("credentials.conflict", status, found).advise(format!("To use it, {}", ways.join(", and "))))
+}
+
+fn listed<'a>(sources: impl Iterator<Item = Source<'a>>) -> String {
+    sources.map(|source| source.to_string()).collect::<Vec<_>>().join(" and ")
+}
+
+/// How to take a credential away.
+fn way_out(source: Source<'_>) -> String {
+    match source {
+        Source::Variable(variable, Origin::Environment) => {
+            format!("unset {} (your shell's profile may set it)", variable.name())
+        }
+        Source::Variable(variable, Origin::Settings(path)) => format!("take {} out of {path}", variable.name()),
+        Source::Helper(path) => format!("take apiKeyHelper out of {path}"),
+        Source::Login(_) | Source::Keychain | Source::ConsoleKey => "log out: claude auth logout".to_owned(),
+    }
 }
 
 /// The same variable, set in more than one place.
@@ -136,14 +145,27 @@ fn describe(credential: &Credential) -> String {
         Kind::SessionCookie => "a browser's session key",
         Kind::Jwt => "a JSON Web Token",
         Kind::Unknown => "a value of no known kind",
-        other => return other.to_string(),
+        other => other.as_str(),
     };
+    format!("{kind}{}", public_parts(credential))
+}
+
+/// The same for a credential whose place says what it should be.
+fn describe_as(wanted: Kind, name: &str, credential: &Credential) -> String {
+    if credential.kind == wanted && credential.prefix.is_some() {
+        format!("{name}{}", public_parts(credential))
+    } else {
+        format!("{name}: a value that does not begin as one")
+    }
+}
+
+fn public_parts(credential: &Credential) -> String {
     let prefix = credential.prefix.as_ref().map(|prefix| format!(" ({prefix})")).unwrap_or_default();
     let length = match credential.len {
         Length::Exact(length) => format!(", {length} characters"),
         Length::AtMost(_) => String::new(),
     };
-    format!("{kind}{prefix}{length}")
+    format!("{prefix}{length}")
 }
 
 struct Fault {
@@ -327,7 +349,7 @@ fn access_token(login: &Login, now: Timestamp) -> Check {
     let Some(access) = &login.access else {
         return check(id, Status::Warning, "no access token is kept").advise(LOG_IN);
     };
-    let what = describe(access);
+    let what = describe_as(Kind::OauthAccess, "access token", access);
     if let Some(fault) = shape(access, false) {
         return check(id, fault.status, format!("{what}; {}", fault.what)).advise(LOG_IN);
     }
@@ -352,14 +374,14 @@ fn access_token(login: &Login, now: Timestamp) -> Check {
 
 fn refresh_token(login: &Login) -> Check {
     let id = "login.refresh-token";
-    match &login.refresh {
-        None => {
-            check(id, Status::Warning, "no refresh token: when the access token ends, so does the login").advise(LOG_IN)
-        }
-        Some(refresh) => match shape(refresh, false) {
-            Some(fault) => check(id, fault.status, format!("{}; {}", describe(refresh), fault.what)).advise(LOG_IN),
-            None => check(id, Status::Ok, describe(refresh)),
-        },
+    let Some(refresh) = &login.refresh else {
+        let found = "no refresh token: when the access token ends, so does the login";
+        return check(id, Status::Warning, found).advise(LOG_IN);
+    };
+    let what = describe_as(Kind::OauthRefresh, "refresh token", refresh);
+    match shape(refresh, false) {
+        Some(fault) => check(id, fault.status, format!("{what}; {}", fault.what)).advise(LOG_IN),
+        None => check(id, Status::Ok, what),
     }
 }
 
@@ -376,10 +398,10 @@ fn scopes(login: &Login) -> Check {
         return check(id, Status::Problem, found).advise(LOG_IN);
     }
     if !has("user:profile") {
-        let found = format!("{names}{plan}; without user:profile, /usage and the profile answer 403");
+        let found = format!("scopes: {names}{plan}; without user:profile, /usage and the profile answer 403");
         return check(id, Status::Note, found).advise("Harmless for messages");
     }
-    check(id, Status::Ok, format!("{names}{plan}"))
+    check(id, Status::Ok, format!("scopes: {names}{plan}"))
 }
 
 fn keychain(keychain: Keychain) -> Option<Check> {

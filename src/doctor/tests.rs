@@ -298,8 +298,18 @@ fn what_is_not_sent_does_no_harm_now() {
         LoginState::There(private_file(), Box::new(Login { refresh: None, ..login(-MINUTE) }));
     assert_eq!(statuses(&facts, "env.credentials"), [Status::Ok, Status::Warning]);
     assert_eq!(statuses(&facts, "login.access-token"), [Status::Warning]);
-    assert_eq!(statuses(&facts, "credentials.conflict"), [Status::Warning, Status::Warning]);
+    let conflict = found(&facts, "credentials.conflict").pop().unwrap();
+    assert_eq!(conflict.0, Status::Warning);
+    assert!(conflict.1.starts_with("not used: CLAUDE_CODE_OAUTH_TOKEN and the login in"), "{conflict:?}");
+    assert!(conflict.1.contains("To use it, unset ANTHROPIC_API_KEY"), "{conflict:?}");
     assert!(!examine(&facts).has_problem());
+}
+
+#[test]
+fn a_token_of_the_environment_before_a_login_is_no_surprise() {
+    let mut facts = healthy();
+    facts.environment.credentials = vec![variable(CredentialVariable::OauthToken, &made_up("sk-ant-oat01-"))];
+    assert_eq!(statuses(&facts, "credentials.conflict"), [Status::Note]);
 }
 
 #[test]
