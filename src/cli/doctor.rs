@@ -32,6 +32,7 @@ pub(crate) fn run(args: DoctorArgs) -> Result<ExitCode> {
     logging::install(LogFormat::default());
     // The user's credentials pass through this process's memory while they are described.
     launch::deny_tracing().context("cannot shield the process from others")?;
+    launch::forbid_core_dumps().context("cannot switch core dumps off")?;
     let format = args.format;
     let redactor = Redactor::plain();
     let runtime = super::runtime()?;
@@ -84,7 +85,7 @@ async fn gather(args: DoctorArgs, parent: &ParentEnvironment, redactor: &Redacto
     let upstream = async {
         match &config {
             _ if args.offline => Ok(Err("--offline was given".to_owned())),
-            Err(_) => Ok(Err("the configuration is not good".to_owned())),
+            Err(_) => Ok(Err("the configuration has to be corrected first (below)".to_owned())),
             Ok(config) => upstream::look(config, base_url.as_ref()).await,
         }
     };

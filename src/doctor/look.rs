@@ -11,6 +11,7 @@ use crate::launch::{BaseUrl, Notice, ParentEnvironment, Plan, TrustFiles};
 use crate::redact::{Kind, Redactor};
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt;
@@ -137,7 +138,7 @@ fn layers(parent: &ParentEnvironment, facts: &SettingsFacts, places: &Places) ->
     layers
 }
 
-/// The variables under `env` of a settings file that are looked at here. Those that are no text count as not set.
+/// The variables under `env` of a settings file that are looked at here.
 fn settings_values(path: &Path) -> Vec<(String, Zeroizing<Vec<u8>>)> {
     #[derive(Deserialize)]
     struct Content {
@@ -146,15 +147,15 @@ fn settings_values(path: &Path) -> Vec<(String, Zeroizing<Vec<u8>>)> {
     #[derive(Deserialize)]
     #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
     struct Values {
-        anthropic_api_key: Option<Zeroizing<String>>,
-        anthropic_auth_token: Option<Zeroizing<String>>,
-        claude_code_oauth_token: Option<Zeroizing<String>>,
-        claude_code_oauth_refresh_token: Option<Zeroizing<String>>,
-        claude_code_use_bedrock: Option<Zeroizing<String>>,
-        claude_code_use_vertex: Option<Zeroizing<String>>,
-        claude_code_use_foundry: Option<Zeroizing<String>>,
-        anthropic_custom_headers: Option<Zeroizing<String>>,
-        claude_code_disable_experimental_betas: Option<Zeroizing<String>>,
+        anthropic_api_key: Option<Value>,
+        anthropic_auth_token: Option<Value>,
+        claude_code_oauth_token: Option<Value>,
+        claude_code_oauth_refresh_token: Option<Value>,
+        claude_code_use_bedrock: Option<Value>,
+        claude_code_use_vertex: Option<Value>,
+        claude_code_use_foundry: Option<Value>,
+        anthropic_custom_headers: Option<Value>,
+        claude_code_disable_experimental_betas: Option<Value>,
     }
     let Some(text) = std::fs::read(path).ok().map(Zeroizing::new) else { return Vec::new() };
     let Ok(Content { env }) = serde_json::from_slice::<Content>(&text) else { return Vec::new() };
@@ -170,7 +171,29 @@ fn settings_values(path: &Path) -> Vec<(String, Zeroizing<Vec<u8>>)> {
         env.claude_code_disable_experimental_betas,
     ];
     let named = wanted().zip(values);
-    named.filter_map(|(name, value)| Some((name.to_owned(), Zeroizing::new(value?.as_bytes().to_vec())))).collect()
+    named.filter_map(|(name, value)| Some((name.to_owned(), value?.into_bytes()?))).collect()
+}
+
+/// A variable in a settings file: text, or what becomes text in an environment.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Text(Zeroizing<String>),
+    Number(serde_json::Number),
+    Switch(bool),
+    Other(IgnoredAny),
+}
+
+impl Value {
+    fn into_bytes(self) -> Option<Zeroizing<Vec<u8>>> {
+        let text = match self {
+            Self::Text(text) => text,
+            Self::Number(number) => Zeroizing::new(number.to_string()),
+            Self::Switch(on) => Zeroizing::new(on.to_string()),
+            Self::Other(_) => return None,
+        };
+        Some(Zeroizing::new(text.as_bytes().to_vec()))
+    }
 }
 
 /// For each variable every source that sets it, the strongest first. An empty value counts as not set, and also takes the

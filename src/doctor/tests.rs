@@ -525,7 +525,7 @@ mod files {
         home.write(
             ".claude/settings.json",
             &format!(
-                r#"{{"env":{{"ANTHROPIC_API_KEY":"{key}","CLAUDE_CODE_USE_VERTEX":"1"}},"apiKeyHelper":"/bin/FAKE"}}"#
+                r#"{{"env":{{"ANTHROPIC_API_KEY":"{key}","CLAUDE_CODE_USE_VERTEX":1,"ANTHROPIC_AUTH_TOKEN":["FAKE"]}},"apiKeyHelper":"/bin/FAKE"}}"#
             ),
         );
         let environment =

@@ -45,10 +45,9 @@ pub(super) async fn look(
     let trial = if managed_settings(environment) {
         Trial::Skipped("an administrator's settings would put real values into it".to_owned())
     } else {
-        super::console::say(&format!(
-            "trying {} behind the proxy: with a made-up key, against a server inside authtrace (up to a minute)",
-            program.to_string_lossy()
-        ));
+        super::console::say(
+            "trying the program with a made-up key, against a server inside authtrace (up to a minute)",
+        );
         trial::play(&stage, path.as_os_str(), &arguments).await
     };
     stage.clear().await;
