@@ -18,8 +18,10 @@
 //! | [`redact`] | what may be written down: secrets, fingerprints, grammars |
 //! | [`facts`] | bytes of heads and bodies → redacted facts |
 //! | [`trace`] | the vocabulary of a trace, and its lines |
+//! | [`import`] | captures of other tools (HAR) → records of a trace |
 //! | [`record`] | the writer of the trace |
-//! | [`analyze`] | a trace, surveyed |
+//! | [`catalogue`] | what is known about each failure |
+//! | [`analyze`] | a trace, surveyed and judged |
 //! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
 //! | [`fake`] | an Anthropic on loopback, for the demo and the tests |
@@ -36,11 +38,13 @@
 
 pub mod analyze;
 pub mod ca;
+pub mod catalogue;
 pub mod config;
 pub mod doctor;
 pub mod export;
 pub mod facts;
 pub mod fake;
+pub mod import;
 pub mod launch;
 pub mod proxy;
 pub mod record;

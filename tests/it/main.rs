@@ -17,6 +17,8 @@ mod doctor;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
+mod har;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod http2;
