@@ -219,6 +219,14 @@ fn shape(credential: &Credential, line_break: bool) -> Option<Fault> {
             "Copy it again, not from a formatted text",
         );
     }
+    if has(Flag::OddCharacter) {
+        let what = "a character stands in it that its kind never has";
+        return fault(Status::Problem, what, "Copy it again: something was put in, or two values are in one");
+    }
+    if has(Flag::Substitute) {
+        let what = "it is a stand-in, which a proxy on the way has to replace by the real one";
+        return fault(Status::Warning, what, "Right inside the sandbox that made it; elsewhere, set the real value");
+    }
     if has(Flag::TruncatedLooking) {
         return fault(Status::Warning, "it looks cut off", "Copy it again as a whole");
     }

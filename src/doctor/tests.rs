@@ -245,6 +245,8 @@ fn what_a_value_looks_like_decides() {
         (ApiKey, key.replacen("EF", "E\nF", 1), Status::Problem, "a line break stands inside"),
         (ApiKey, key.chars().take(40).collect(), Status::Warning, "it looks cut off"),
         (ApiKey, "your-api-key".to_owned(), Status::Problem, "placeholder"),
+        (OauthToken, "sk-ant-oat01-proxy-managed".to_owned(), Status::Warning, "it is a stand-in"),
+        (OauthToken, token.replacen("EF", "E#F", 1), Status::Problem, "a character stands in it"),
         (ApiKey, "   ".to_owned(), Status::Problem, "nothing but white space"),
         (ApiKey, token.clone(), Status::Problem, "Move it to CLAUDE_CODE_OAUTH_TOKEN"),
         (ApiKey, made_up("sk-ant-ort01-"), Status::Problem, "a refresh token is good for renewing"),

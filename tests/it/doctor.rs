@@ -7,7 +7,8 @@ use authtrace::fake::{Fake, FakeConfig, Model, Seed};
 use authtrace::trace::Timestamp;
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -265,14 +266,17 @@ fn a_trial_ends_with_the_doctor_that_began_it() {
     let pipe = home.path("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut command = home.authtrace();
-    command.args(["doctor", "--offline", "--", "sh", "-c", "sleep 600 & echo $! >\"$PIPE\"; wait"]).env("PIPE", &pipe);
-    let doctor = Live::start(&mut command);
+    command.args(["doctor", "--offline", "--", "sh", "-c", "exec 3>\"$PIPE\"; echo begun >&3; sleep 600 & wait"]);
+    let doctor = Live::start(command.env("PIPE", &pipe));
     // Waits for the script.
-    let sleeping: i32 = std::fs::read_to_string(&pipe).unwrap().trim().parse().unwrap();
+    let mut pipe = BufReader::new(File::open(&pipe).unwrap());
+    let mut said = String::new();
+    pipe.read_line(&mut said).unwrap();
     kill_process(doctor.pid(), Signal::TERM).unwrap();
     assert_eq!(doctor.finish(PATIENCE).code, Some(143));
-    let state = std::fs::read_to_string(format!("/proc/{sleeping}/stat")).unwrap_or_default();
-    assert!(state.is_empty() || state.contains(") Z"), "{state}");
+    // Ends when the last of those who hold it is gone.
+    pipe.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "begun\n");
     assert_eq!(home.left_behind(), Vec::<String>::new());
 }
 
