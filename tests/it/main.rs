@@ -9,6 +9,8 @@ mod ca;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod compile_fail;
@@ -40,3 +42,5 @@ mod support;
 mod terminal;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod variants;
