@@ -140,7 +140,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "URL", help_heading = "Upstream")]
     pub(crate) upstream_proxy: Option<String>,
 
-    /// The program to try, with a made-up key and without the network [default: claude]
+    /// The program to try, with a made-up key, against a server inside authtrace [default: claude]
     #[arg(last = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,
 }
