@@ -6,6 +6,12 @@ use std::process::ExitCode;
 
 /// Everything went well.
 pub(crate) const GOOD: u8 = 0;
+/// Ended by Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+/// Ended by SIGTERM.
+pub(crate) const TERMINATED: u8 = 143;
+/// `doctor` found something that will fail.
+pub(crate) const PROBLEM: u8 = 1;
 /// Wrong usage, or unreadable input.
 pub(crate) const USAGE: u8 = 2;
 /// authtrace itself failed (under `run` also for wrong usage, so that CMD's own 1 and 2 stay its own).

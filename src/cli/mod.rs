@@ -4,6 +4,7 @@ mod args;
 mod ca;
 mod console;
 mod demo;
+mod doctor;
 mod exit;
 mod explain;
 mod input;
@@ -40,6 +41,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Scrub(args) => scrub::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Ca(CaCommand::Show { ca_dir }) => ca::show(&ca_dir),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),

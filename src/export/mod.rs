@@ -22,4 +22,4 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
-pub use style::Style;
+pub use style::{Ink, Style, clean, wrap};

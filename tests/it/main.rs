@@ -15,6 +15,8 @@ mod clients;
 #[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod handshake;
