@@ -50,3 +50,5 @@ mod terminal;
 mod transport;
 #[cfg(test)]
 mod variants;
+#[cfg(test)]
+mod verdicts;
