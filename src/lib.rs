@@ -18,6 +18,7 @@
 //! | [`redact`] | what may be written down: secrets, fingerprints, grammars |
 //! | [`facts`] | bytes of heads and bodies → redacted facts |
 //! | [`trace`] | the vocabulary of a trace, and its lines |
+//! | [`import`] | captures of other tools (HAR) → records of a trace |
 //! | [`record`] | the writer of the trace |
 //! | [`catalogue`] | what is known about each failure |
 //! | [`analyze`] | a trace, surveyed and judged |
@@ -41,6 +42,7 @@ pub mod config;
 pub mod export;
 pub mod facts;
 pub mod fake;
+pub mod import;
 pub mod launch;
 pub mod proxy;
 pub mod record;

@@ -8,7 +8,7 @@ use crate::trace::{Peer, Timestamp};
 use serde::Serialize;
 use std::collections::HashMap;
 
-pub(super) use build::build;
+pub(super) use build::{build, reaction, spent};
 
 /// Every credential of a trace, and the processes that used them.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -20,6 +20,9 @@ pub struct Lineage {
     pub credentials: Vec<CredentialHistory>,
     #[serde(skip)]
     index: HashMap<Fingerprint, usize>,
+    /// The process of each exchange, in the order of the exchanges.
+    #[serde(skip)]
+    of_exchanges: Vec<usize>,
 }
 
 /// A client: a lane, and the process in it where that is known.
@@ -144,6 +147,13 @@ impl Lineage {
     #[must_use]
     pub fn get(&self, fp: Fingerprint) -> Option<&CredentialHistory> {
         self.credentials.get(*self.index.get(&fp)?)
+    }
+
+    /// The process of the exchange that stands at `place` in the order of time, as an index into
+    /// [`Lineage::processes`].
+    #[must_use]
+    pub fn process_of(&self, place: usize) -> usize {
+        self.of_exchanges.get(place).copied().unwrap_or(0)
     }
 
     /// The process of a use.

@@ -6,8 +6,13 @@
 //! labels.
 
 mod credentials;
+mod endpoint;
 mod failures;
+mod findings;
 mod labels;
+mod lineage;
+mod receipt;
+mod says;
 mod survey;
 mod timing;
 
@@ -18,6 +23,9 @@ mod tests;
 
 pub use credentials::CredentialRow;
 pub use failures::Failure;
+pub use findings::{Confidence, Diagnosis, Finding, Severity, Verdict, VersionAdvice, diagnose};
 pub use labels::{Label, Labels};
+pub use lineage::{CredentialHistory, Lineage, Origin as CredentialOrigin, Process, Reaction, Refusal, Use};
+pub use receipt::{AlpnPair, Bytes, HeadCounts, Knowledge, Receipt};
 pub use survey::{HostRow, Survey, TunnelRow, Unread};
 pub use timing::{ClockDifference, Spread, TimingSummary};

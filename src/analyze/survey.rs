@@ -3,11 +3,12 @@
 use super::credentials::{self, CredentialRow};
 use super::failures::{self, Failure};
 use super::labels::{Label, Labels};
+use super::receipt::{self, Receipt};
 use super::timing::{self, ClockDifference, TimingSummary};
 use crate::redact::{Fingerprint, Redacted};
 use crate::trace::{
-    Connection, Exchange, Gap, Line, Mode, Note, ReadError, Reader, Record, RequestStart, Target, Timestamp, TraceEnd,
-    TraceHead,
+    Connection, Exchange, Gap, Line, Mode, Note, Peer, ReadError, Reader, Record, RequestStart, Target, Timestamp,
+    TraceEnd, TraceHead,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -67,7 +68,7 @@ impl Survey {
         let mut survey = Self { head: Some(reader.head().clone()), ..Self::default() };
         loop {
             match reader.next_line() {
-                Ok(Some(Line::Record(record))) => survey.add(&record),
+                Ok(Some(Line::Record(record))) => survey.add(record),
                 Ok(Some(Line::Broken { line, why })) => survey.unread.push(Unread { line, why }),
                 Ok(Some(Line::Torn { line })) => {
                     let why = "the last line is not whole: its writer was stopped in the middle".to_owned();
@@ -81,14 +82,13 @@ impl Survey {
                 }
             }
         }
-        survey.exchanges.sort_by_key(exchange_order);
-        survey.connections.sort_by_key(connection_order);
+        survey.sort();
         survey
     }
 
     /// Takes one record.
     pub fn take(&mut self, record: &Record) {
-        self.add(record);
+        self.add(record.clone());
         match record {
             Record::Exchange(_) => move_last_into_order(&mut self.exchanges, exchange_order),
             Record::Connection(_) => move_last_into_order(&mut self.connections, connection_order),
@@ -96,25 +96,37 @@ impl Survey {
         }
     }
 
-    fn add(&mut self, record: &Record) {
-        self.labels.take(record);
+    fn add(&mut self, record: Record) {
+        self.labels.take(&record);
         match record {
-            Record::Trace(head) => self.head = Some(head.clone()),
+            Record::Trace(head) => self.head = Some(head),
             Record::Request(start) => {
                 if !self.ended.contains(&start.id) {
-                    self.unfinished.insert(start.id, start.clone());
+                    self.unfinished.insert(start.id, start);
                 }
             }
             Record::Exchange(exchange) => {
                 self.ended.insert(exchange.id);
                 self.unfinished.remove(&exchange.id);
-                self.exchanges.push((**exchange).clone());
+                self.exchanges.push(*exchange);
             }
-            Record::Connection(connection) => self.connections.push((**connection).clone()),
-            Record::Gap(gap) => self.gaps.push(gap.clone()),
-            Record::Note(note) => self.notes.push(note.clone()),
-            Record::End(end) => self.end = Some(end.clone()),
+            Record::Connection(connection) => self.connections.push(*connection),
+            Record::Gap(gap) => self.gaps.push(gap),
+            Record::Note(note) => self.notes.push(note),
+            Record::End(end) => self.end = Some(end),
         }
+    }
+
+    fn sort(&mut self) {
+        self.exchanges.sort_by_key(exchange_order);
+        self.connections.sort_by_key(connection_order);
+    }
+
+    /// Adds places that could not be read where the records came from.
+    #[must_use]
+    pub fn with_unread(mut self, unread: impl IntoIterator<Item = Unread>) -> Self {
+        self.unread.extend(unread);
+        self
     }
 
     /// The first line: what made the trace, and under which conditions.
@@ -291,10 +303,46 @@ impl Survey {
         timing::summarise(&self.exchanges)
     }
 
+    /// What authtrace did to what passed through it.
+    #[must_use]
+    pub fn receipt(&self) -> Receipt {
+        receipt::write(&self.exchanges, &self.connections)
+    }
+
+    /// The process that made a request: as the exchange says, or else its connection.
+    #[must_use]
+    pub fn peer_of<'a>(&'a self, exchange: &'a Exchange) -> Option<&'a Peer> {
+        let of_connection = || self.connections.iter().find(|connection| connection.id == exchange.connection);
+        exchange.peer.as_ref().or_else(|| of_connection()?.peer.as_ref())
+    }
+
+    /// How far the server's clock was from this machine's in one exchange, in milliseconds: positive if the server's was
+    /// ahead. Absent if the answer has no usable `Date`.
+    #[must_use]
+    pub fn clock_difference_of(&self, exchange: &Exchange) -> Option<i64> {
+        timing::difference(exchange)
+    }
+
+    /// Whether it was read from the capture of another tool.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.imported.is_some())
+    }
+
     /// How far the servers' clocks are from this machine's; absent if no answer had a usable `Date`.
     #[must_use]
     pub fn clock_difference(&self) -> Option<ClockDifference> {
         timing::clock_difference(&self.exchanges)
+    }
+}
+
+impl FromIterator<Record> for Survey {
+    /// From records in any order.
+    fn from_iter<I: IntoIterator<Item = Record>>(records: I) -> Self {
+        let mut survey = Self::default();
+        records.into_iter().for_each(|record| survey.add(record));
+        survey.sort();
+        survey
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn summarise(exchanges: &[Exchange]) -> TimingSummary {
     }
 }
 
-fn spread(mut values: Vec<u64>) -> Option<Spread> {
+pub(super) fn spread(mut values: Vec<u64>) -> Option<Spread> {
     values.sort_unstable();
     let rank = |percent: usize| values.get((values.len() * percent).div_ceil(100).saturating_sub(1)).copied();
     Some(Spread { count: values.len() as u64, p50_us: rank(50)?, p99_us: rank(99)?, max_us: *values.last()? })
@@ -65,7 +65,7 @@ pub(super) fn clock_difference(exchanges: &[Exchange]) -> Option<ClockDifference
 
 /// Server minus local in milliseconds at the moment at which the answer began. `Date` is cut to the second, so that the
 /// server's clock was half a second further on the average.
-fn difference(exchange: &Exchange) -> Option<i64> {
+pub(super) fn difference(exchange: &Exchange) -> Option<i64> {
     let headers = &exchange.response.as_ref()?.headers;
     let field = headers.iter().find(|field| field.name.as_str().eq_ignore_ascii_case("date"))?;
     let server = http_date(field.value.as_str())?.checked_add(500)?;

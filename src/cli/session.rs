@@ -168,6 +168,7 @@ fn trace_head(config: &Config, redactor: &Redactor, surroundings: &Surroundings<
         intercept: read_hosts(config).iter().map(|host| redactor.host(host)).collect(),
         variables: surroundings.variables.iter().map(|name| redactor.variable(name)).collect(),
         shared_fingerprints: config.fingerprint_key.is_some(),
+        imported: None,
     }
 }
 

@@ -194,6 +194,8 @@ fn version(version: Version) -> Redacted {
         Version::Http10 => Redacted::literal("HTTP/1.0"),
         Version::Http11 => Redacted::literal("HTTP/1.1"),
         Version::Http2 => Redacted::literal("HTTP/2"),
+        Version::Http3 => Redacted::literal("HTTP/3"),
+        Version::Unknown => Redacted::literal(""),
     }
 }
 

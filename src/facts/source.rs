@@ -18,6 +18,10 @@ pub enum Version {
     Http11,
     /// HTTP/2.
     Http2,
+    /// HTTP/3.
+    Http3,
+    /// Not known: the capture of another tool does not tell.
+    Unknown,
 }
 
 /// Name and value of a field as they stood on the wire, without the white space around the value.

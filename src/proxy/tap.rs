@@ -291,6 +291,7 @@ impl Tap {
             id: self.id,
             connection: self.channel.connection,
             lane: self.channel.lane.clone(),
+            peer: None,
             at: self.at,
             request,
             credentials,
@@ -306,6 +307,7 @@ impl Tap {
             sse: answered.sse,
             timing: self.timing(answered.first_event_us),
             origin: self.origin,
+            passage: None,
             end,
         }
     }

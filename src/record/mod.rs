@@ -144,6 +144,7 @@ mod tests {
             intercept: Vec::new(),
             variables: Vec::new(),
             shared_fingerprints: false,
+            imported: None,
         }
     }
 

@@ -70,6 +70,10 @@ pub enum Flag {
     Placeholder,
     /// A known prefix with too little behind it, or an ellipsis at the end.
     TruncatedLooking,
+    /// A stand-in that a proxy on the way replaces by the credential, or the token of such a proxy.
+    Substitute,
+    /// A character that its kind never has: something else was put in, or two values in one.
+    OddCharacter,
 }
 
 /// How long a credential is, in bytes.
@@ -404,11 +408,48 @@ pub(super) fn inspect(core: &[u8], kind: Kind, place: Place, flags: &mut Vec<Fla
     if misplaced {
         flags.push(Flag::WrongKindForHeader);
     }
-    if is_placeholder(core) {
+    if has_odd_character(core, kind) {
+        flags.push(Flag::OddCharacter);
+    }
+    if is_substitute(core) {
+        flags.push(Flag::Substitute);
+    } else if is_placeholder(core) {
         flags.push(Flag::Placeholder);
     } else if is_truncated(core, kind) {
         flags.push(Flag::TruncatedLooking);
     }
+}
+
+/// What proxies that keep the credential to themselves give the client in its place: marks inside the value, and the
+/// public prefixes of such products.
+const SUBSTITUTES: [&str; 10] = [
+    "proxy-managed",
+    "proxy_managed",
+    "managed-by-proxy",
+    "credential-isolation",
+    "credential-proxy",
+    "injected-by",
+    "sandbox-managed",
+    "sbx-managed",
+    "replaced-by-proxy",
+    "proxy-placeholder",
+];
+const SUBSTITUTE_PREFIXES: [&str; 2] = ["vm0_", "vm0-"];
+
+fn is_substitute(core: &[u8]) -> bool {
+    let lower = core.get(..core.len().min(256)).unwrap_or_default().to_ascii_lowercase();
+    SUBSTITUTE_PREFIXES.iter().any(|prefix| lower.starts_with(prefix.as_bytes()))
+        || SUBSTITUTES.iter().any(|mark| memchr::memmem::find(&lower, mark.as_bytes()).is_some())
+}
+
+/// Anthropic's credentials are base64url behind their prefix (RFC 4648 §5).
+fn has_odd_character(core: &[u8], kind: Kind) -> bool {
+    let base64url = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let ours =
+        matches!(kind, Kind::OauthAccess | Kind::OauthRefresh | Kind::ApiKey | Kind::AdminKey | Kind::SessionCookie);
+    // White space, quotation marks and bytes beyond ASCII have flags of their own.
+    let told = |b: &u8| b.is_ascii_whitespace() || !b.is_ascii() || matches!(b, b'"' | b'\'' | b'`');
+    ours && !core.ends_with(b"...") && core.iter().any(|b| !base64url(b) && !told(b))
 }
 
 fn is_truncated(core: &[u8], kind: Kind) -> bool {
@@ -468,21 +509,9 @@ pub(super) fn is_placeholder(core: &[u8]) -> bool {
         || wrapped("%", "%")
         || lower.strip_prefix('$').is_some_and(|rest| rest.bytes().all(name))
         || tail.bytes().all(|b| matches!(b, b'x' | b'*' | b'.' | b'-' | b'_'))
-        || [
-            "your-",
-            "your_",
-            "your ",
-            "yourapi",
-            "my-api-key",
-            "insert-",
-            "replace-",
-            "replace_",
-            "xxxx",
-            "****",
-            "proxy-managed",
-        ]
-        .iter()
-        .any(|word| tail.starts_with(word))
+        || ["your-", "your_", "your ", "yourapi", "my-api-key", "insert-", "replace-", "replace_", "xxxx", "****"]
+            .iter()
+            .any(|word| tail.starts_with(word))
 }
 
 /// Reads a credential back from its own `‹…›`.

@@ -20,6 +20,7 @@ mod kind;
 mod marker;
 mod message;
 mod path;
+mod program;
 mod redacted;
 mod redactor;
 pub mod reread;

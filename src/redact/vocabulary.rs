@@ -3,6 +3,7 @@
 use super::identifier::{CLIENT_IDS, ERROR_TYPES, EVENTS, GRANT_TYPES, JSON_KEYS, OAUTH_ERRORS, SCOPES, STOP_REASONS};
 use super::redacted::Redacted;
 use super::redactor::Redactor;
+use super::syntax;
 
 /// Methods: RFC 9110 §9, RFC 5789, and those of WebDAV that git uses.
 const METHODS: &[&str] =
@@ -72,7 +73,47 @@ const MACHINES: &[&str] = &[
     "sparc64",
 ];
 
+/// Programs that write HAR, as they name themselves there.
+const CAPTURE_TOOLS: &[&str] = &[
+    "WebInspector",
+    "WebKit Web Inspector",
+    "Firefox",
+    "Firefox Developer Tools",
+    "mitmproxy",
+    "mitmproxy har_dump",
+    "Charles Proxy",
+    "Proxyman",
+    "Insomnia REST Client",
+    "Fiddler",
+    "FiddlerCore",
+    "HTTP Toolkit",
+    "Playwright",
+    "Puppeteer",
+    "Postman",
+    "Bruno",
+    "BrowserMob Proxy",
+    "Burp Suite",
+    "Reqable",
+    "Requestly",
+    "WebPagetest",
+    "chrome-har",
+    "authtrace",
+];
+
 impl Redactor {
+    /// The name of a program that captures traffic.
+    #[must_use]
+    pub fn capture_tool(&self, name: &str) -> Redacted {
+        self.identifier(name, CAPTURE_TOOLS)
+    }
+
+    /// The version of a program: numbers and points, and what a pre-release is called.
+    #[must_use]
+    pub fn version(&self, version: &str) -> Redacted {
+        let plain = version.len() <= 16 && syntax::version(version.as_bytes());
+        if plain { Redacted::vouched(version) } else { Redacted::vouched(&self.opaque(version.as_bytes())) }
+    }
+
     /// An operating system and its architecture, such as `linux x86_64`.
     #[must_use]
     pub fn platform(&self, value: &str) -> Redacted {

@@ -45,6 +45,7 @@ const NAMES: &[&str] = &[
     "HTTP/1.0",
     "HTTP/1.1",
     "HTTP/2",
+    "HTTP/3",
     "TLS",
     "TLSv1.2",
     "TLSv1.3",

@@ -56,14 +56,14 @@ pub struct Connection {
     pub end: ConnectionEnd,
 }
 
-/// The process at the client's end of a connection.
+/// The process at the client's end of a connection. Where several hold the socket, one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Peer {
     /// Process id.
     pub pid: u32,
-    /// Program name without path or arguments.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_text")]
+    /// Program name without path or arguments; a fingerprint if it is not a widely known one.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_program")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub program: Option<Redacted>,
 }

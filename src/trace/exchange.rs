@@ -1,6 +1,8 @@
 //! One exchange: a request, its answer, and what was read off both.
 
+use super::connection::Peer;
 use super::facts::{ErrorFacts, OAuthFacts, RequestIds, SseFacts};
+use super::passage::Passage;
 use super::reread;
 use super::time::Timestamp;
 use crate::redact::{self, Redacted};
@@ -37,12 +39,15 @@ pub struct RequestStart {
 pub struct Exchange {
     /// Number of the exchange within the trace, from 1.
     pub id: u64,
-    /// The connection that carried it.
+    /// The connection that carried it; 0 if the capture of another tool does not tell.
     pub connection: u64,
     /// Which client of a shared trace.
     #[serde(deserialize_with = "reread::lane")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub lane: Redacted,
+    /// The process that asked, where it was known when the exchange ended; else its connection's record may say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Peer>,
     /// When the first byte of the request arrived.
     pub at: Timestamp,
     /// What was asked.
@@ -69,6 +74,9 @@ pub struct Exchange {
     pub timing: Timing,
     /// Who answered.
     pub origin: Origin,
+    /// Whether both messages went out as they came in; absent for what authtrace answered itself or did not capture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passage: Option<Passage>,
     /// How it ended.
     pub end: End,
 }
@@ -95,7 +103,7 @@ pub struct Request {
     #[serde(deserialize_with = "reread::path")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub path: Redacted,
-    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
+    /// `HTTP/1.0`, `HTTP/1.1`, `HTTP/2` or `HTTP/3`; empty if the capture of another tool does not tell.
     #[serde(deserialize_with = "reread::text")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub version: Redacted,
@@ -114,7 +122,7 @@ pub struct Request {
 pub struct Response {
     /// Status of the final answer.
     pub status: u16,
-    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`.
+    /// `HTTP/1.0`, `HTTP/1.1`, `HTTP/2` or `HTTP/3`; empty if the capture of another tool does not tell.
     #[serde(deserialize_with = "reread::text")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub version: Redacted,
@@ -239,6 +247,18 @@ pub enum EndKind {
     Refused,
     /// authtrace was stopped.
     Shutdown,
+    /// The name of the server could not be resolved. Seen in captures of other tools only, as the ones that follow.
+    NotResolved,
+    /// The server could not be connected to.
+    NotConnected,
+    /// The TLS handshake with the server, or with whatever stood in its place, came to nothing.
+    TlsFailed,
+    /// No answer came while the client waited.
+    TimedOut,
+    /// The client held the request back itself.
+    NotSent,
+    /// No answer is recorded, and not why.
+    Unanswered,
 }
 
 /// How far an exchange had come.
@@ -269,6 +289,12 @@ impl EndKind {
             Self::UpstreamProtocol => "upstream_protocol",
             Self::Refused => "refused",
             Self::Shutdown => "shutdown",
+            Self::NotResolved => "not_resolved",
+            Self::NotConnected => "not_connected",
+            Self::TlsFailed => "tls_failed",
+            Self::TimedOut => "timed_out",
+            Self::NotSent => "not_sent",
+            Self::Unanswered => "unanswered",
         }
     }
 }

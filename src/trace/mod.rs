@@ -9,6 +9,7 @@ mod connection;
 mod exchange;
 mod facts;
 mod format;
+mod passage;
 mod read;
 mod record;
 mod reread;
@@ -22,6 +23,7 @@ pub use exchange::{
 };
 pub use facts::{ErrorFacts, ErrorShape, EventCount, OAuthFacts, OAuthToken, RequestIds, SseFacts, Tone};
 pub use format::{FormatError, FormatVersion};
+pub use passage::{BodyPassage, HeadChange, HeadPassage, MessagePassage, Passage};
 pub use read::{Line, ReadError, Reader};
-pub use record::{EventSink, Gap, Note, NoteKind, Record, TraceEnd, TraceHead};
+pub use record::{EventSink, Gap, Imported, Note, NoteKind, Record, TraceEnd, TraceHead};
 pub use time::Timestamp;

@@ -58,7 +58,7 @@ pub struct TraceHead {
     #[serde(deserialize_with = "reread::text")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub tool: Redacted,
-    /// Operating system and architecture.
+    /// Operating system and architecture; empty for the capture of another tool.
     #[serde(deserialize_with = "reread::platform")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub os: Redacted,
@@ -75,6 +75,27 @@ pub struct TraceHead {
     /// Whether fingerprints can be compared with those of other traces (a key was given).
     #[serde(default)]
     pub shared_fingerprints: bool,
+    /// The capture of another tool that it was read from; absent: authtrace saw it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
+}
+
+/// A capture of another tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Imported {
+    /// Its format, such as `HAR`.
+    #[serde(deserialize_with = "reread::text")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub format: Redacted,
+    /// The tool that wrote it, if it is a known one.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_capture_tool")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub tool: Option<Redacted>,
+    /// The tool's version.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_version")]
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub version: Option<Redacted>,
 }
 
 /// Records that are missing at this place.

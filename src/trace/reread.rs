@@ -37,6 +37,9 @@ read_if_there! {
     maybe_request_id => request_id;
     maybe_edge_id => edge_id;
     maybe_scope => scope;
+    maybe_program => program;
+    maybe_capture_tool => capture_tool;
+    maybe_version => version;
 }
 
 /// Versions of TLS, and ALPN names of HTTP.
@@ -64,6 +67,18 @@ fn edge_id(text: &str) -> Redacted {
 
 fn scope(text: &str) -> Redacted {
     reread::redactor().scope(text)
+}
+
+fn program(text: &str) -> Redacted {
+    reread::redactor().program(text)
+}
+
+fn capture_tool(text: &str) -> Redacted {
+    reread::redactor().capture_tool(text)
+}
+
+fn version(text: &str) -> Redacted {
+    reread::redactor().version(text)
 }
 
 fn platform_name(text: &str) -> Redacted {

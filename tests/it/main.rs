@@ -9,6 +9,8 @@ mod ca;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod compile_fail;
@@ -16,6 +18,8 @@ mod compile_fail;
 mod explain;
 #[cfg(test)]
 mod handshake;
+#[cfg(test)]
+mod har;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
@@ -38,3 +42,5 @@ mod support;
 mod terminal;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod variants;

@@ -2,10 +2,11 @@
 //! the same line, and a secret changes nothing but fingerprints.
 
 use authtrace::facts::{self, BodyFacts, Extractor, RequestSource, ResponseSource, Route, Scheme, Version};
-use authtrace::redact::{Options, Redacted, Redactor};
+use authtrace::redact::{Fingerprint, Options, Redacted, Redactor};
 use authtrace::trace::{
-    Connection, ConnectionEnd, End, EndKind, Exchange, FormatVersion, Gap, HandshakeLeg, Mode, Note, NoteKind, Origin,
-    Outcome, Peer, Record, RequestIds, RequestStart, Stage, Target, Timestamp, Timing, TraceEnd, TraceHead,
+    BodyPassage, Connection, ConnectionEnd, End, EndKind, Exchange, FormatVersion, Gap, HandshakeLeg, HeadChange,
+    HeadPassage, MessagePassage, Mode, Note, NoteKind, Origin, Outcome, Passage, Peer, Record, RequestIds,
+    RequestStart, Stage, Target, Timestamp, Timing, TraceEnd, TraceHead,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -67,6 +68,7 @@ fn record(raw: &Raw) -> Exchange {
         id: 1,
         connection: 1,
         lane: extractor.redactor().lane("main"),
+        peer: Some(Peer { pid: 7, program: Some(extractor.redactor().program("node")) }),
         at: Timestamp::from_unix_ms(1_795_173_242_007),
         request: asked.request,
         credentials,
@@ -82,7 +84,19 @@ fn record(raw: &Raw) -> Exchange {
         sse: received.sse,
         timing: Timing { send_us: 1, total_us: 2, ..Timing::default() },
         origin: Origin::Upstream,
+        passage: Some(Passage { request: passed(1), response: Some(passed(2)) }),
         end: End { outcome: EndKind::Complete, stage: None, detail: None },
+    }
+}
+
+fn passed(bytes: u64) -> MessagePassage {
+    let body = BodyPassage { bytes, digest: Fingerprint::parse("00c0ffee") };
+    MessagePassage {
+        head: HeadPassage::Rewritten,
+        head_changes: vec![HeadChange::AbsoluteForm, HeadChange::ProxyFields],
+        whole: true,
+        read: body,
+        written: body,
     }
 }
 
@@ -174,7 +188,7 @@ fn every_kind_of_record_reads_back_as_it_was_written() {
     let connection = Connection {
         id: 1,
         lane: redactor.lane("review-2"),
-        peer: Some(Peer { pid: 7, program: Some(redactor.message("node")) }),
+        peer: Some(Peer { pid: 7, program: Some(redactor.program("of-somebody")) }),
         opened: at,
         duration_us: 9,
         target: Some(Target { host: redactor.host("api.anthropic.com"), port: 443 }),
@@ -210,6 +224,7 @@ fn every_kind_of_record_reads_back_as_it_was_written() {
         ],
         variables: vec![redactor.variable("ANTHROPIC_API_KEY"), redactor.variable("https_proxy")],
         shared_fingerprints: true,
+        imported: None,
     };
     assert_eq!(head.os.as_str(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
     let broken = End {

@@ -1,0 +1,205 @@
+//! Which finding comes first, what counts as mended, and the verdict.
+
+use super::context::{Context, Group, Seen};
+use super::draft::Reading;
+use super::finding::{Confidence, Finding, Severity, Verdict};
+use crate::analyze::endpoint::Endpoint;
+use crate::analyze::says::Says;
+use crate::catalogue::{Class, Code};
+use std::cmp::Reverse;
+
+/// Failures in the order in which one of them is the verdict: the stronger evidence first (FAILURE_MODES §1.6).
+const ORDER: &[Code] = &[
+    Code::GatewayReceivesAnthropicCredential,
+    Code::TlsInterceptionUntrusted,
+    Code::ProxyAuthRequired,
+    Code::CredentialInWrongHeader,
+    Code::TokenRevoked,
+    Code::EnvCredentialShadowsLogin,
+    Code::ProxyRewritesAuth,
+    Code::OrganizationDisabled,
+    Code::CreditBalanceTooLow,
+    Code::CredentialRestrictedToClaudeCode,
+    Code::OauthNotAllowedForOrg,
+    Code::SessionStaleElevation,
+    Code::OauthBetaHeaderMissing,
+    Code::RequestForbiddenEdge,
+    Code::EdgeChallengeHtml,
+    Code::RefreshRace,
+    Code::RefreshResultLost,
+    Code::RefreshTokenInvalid,
+    Code::TokenRequestRejected,
+    Code::TokenEndpointRateLimited,
+    Code::TokenEndpointOutage,
+    Code::RefreshNetworkFailure,
+    Code::PostLoginBootstrapFailed,
+    Code::FreshTokenRejected,
+    Code::NewLoginNotUsed,
+    Code::BearerMalformed,
+    Code::UpstreamOutageMixed401,
+    Code::ApikeyhelperStale,
+    Code::ApiKeyInvalid,
+    Code::CloudProviderCredentials,
+    Code::GatewayKeyRejected,
+    Code::LocalExpiryMisjudged,
+    Code::AccessTokenExpiredNotRefreshed,
+    Code::TokenRejectedBeforeExpiry,
+    Code::StaticTokenRejected,
+    Code::EndpointInconsistent401,
+    Code::ScopeInsufficient,
+    Code::McpOauth,
+    Code::LoginCallbackNeverArrives,
+    Code::NoAuthenticatedRequest,
+    Code::AuthFailureUnexplained,
+    Code::UsageExhausted,
+    Code::Overloaded,
+    Code::RateLimited,
+    Code::ServerError,
+];
+
+/// Puts findings in order, joins those of one code, and says what it comes down to.
+pub(super) fn settle(context: &Context<'_>, findings: Vec<Finding>) -> (Verdict, Vec<Finding>) {
+    let mut findings = joined(findings);
+    drop_consequences(&mut findings);
+    findings.sort_by_key(|finding| {
+        (
+            Reverse(finding.severity),
+            finding.recovered,
+            rank(finding.code),
+            Reverse(finding.confidence),
+            finding.exchanges.first().copied(),
+        )
+    });
+    let verdict = verdict(context, &findings);
+    for finding in &mut findings {
+        complete(context, finding);
+    }
+    (verdict, findings)
+}
+
+fn rank(code: Code) -> usize {
+    ORDER.iter().position(|other| *other == code).unwrap_or(ORDER.len())
+}
+
+/// Findings of one code become one: the sentence of the surest and gravest, the evidence of all.
+fn joined(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut joined: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let Some(known) = joined.iter_mut().find(|known| known.code == finding.code) else {
+            joined.push(finding);
+            continue;
+        };
+        let graver = (finding.severity, !finding.recovered, finding.confidence)
+            > (known.severity, !known.recovered, known.confidence);
+        let (mut first, second) = if graver { (finding, known.clone()) } else { (known.clone(), finding) };
+        first.connections.extend(second.connections);
+        first.connections.sort_unstable();
+        first.connections.dedup();
+        first.otherwise.extend(second.otherwise);
+        let first = first.proved_by(second.exchanges).about(second.credentials);
+        *known = first;
+    }
+    joined
+}
+
+/// A message that says nothing by itself, beside a finding that explains it.
+fn drop_consequences(findings: &mut Vec<Finding>) {
+    let explained = findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Failure && finding.code != Code::NoAuthenticatedRequest);
+    findings.retain(|finding| {
+        let silent = matches!(finding.code, Code::NoAuthenticatedRequest) && finding.exchanges.is_empty();
+        !(silent && explained)
+    });
+}
+
+fn verdict(context: &Context<'_>, findings: &[Finding]) -> Verdict {
+    let of = |finding: &Finding| Verdict {
+        code: finding.code,
+        confidence: finding.confidence,
+        recovered: finding.recovered,
+        summary: finding.summary.clone(),
+    };
+    if let Some(top) = findings.iter().find(|finding| finding.severity == Severity::Failure) {
+        return of(top);
+    }
+    let label =
+        findings.iter().find(|finding| finding.code.class() == Class::Label && finding.severity == Severity::Warning);
+    if let Some(label) = label {
+        return of(label);
+    }
+    let seen = || context.seen.iter();
+    let (code, confidence, summary) = if seen().any(|one| one.is_accepted() || one.issued()) {
+        let (confidence, summary) = healthy(context, findings);
+        (Code::Healthy, confidence, summary)
+    } else if let Some(noise) = findings.iter().find(|finding| finding.code == Code::TelemetryNoise) {
+        (Code::TelemetryNoise, Confidence::Medium, noise.summary.clone())
+    } else {
+        let summary = "No request with a credential was seen, and no sign of a failed login.".to_owned();
+        (Code::NothingSeen, Confidence::Low, summary)
+    };
+    Verdict { code, confidence, recovered: false, summary }
+}
+
+fn healthy(context: &Context<'_>, findings: &[Finding]) -> (Confidence, String) {
+    let healed =
+        context.seen.iter().filter(|seen| seen.is_anthropic() && seen.is_message() && seen.is_refused()).count();
+    let minor = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    let sent = context.messages().filter(|seen| seen.is_accepted()).count();
+    let mut summary = match (sent, healed) {
+        (0, _) => "Every credential that was sent was accepted, but no message was sent.".to_owned(),
+        (_, 0) => "Every message was accepted.".to_owned(),
+        (_, _) => {
+            "A token had run out, was renewed, and the message then went through: that is how it should be.".to_owned()
+        }
+    };
+    if minor > 0 {
+        summary.push_str(" Something at the side was refused; see the findings.");
+    }
+    (if sent == 0 || minor > 0 { Confidence::Medium } else { Confidence::High }, summary)
+}
+
+/// A refusal of something that the user hardly needs, while messages work, is a warning.
+pub(super) fn severity(context: &Context<'_>, group: &Group<'_>, reading: &Reading) -> Severity {
+    let side = matches!(group.endpoint, Endpoint::Side | Endpoint::Profile | Endpoint::Roles | Endpoint::Hello);
+    let in_login = reading.code == Code::PostLoginBootstrapFailed && group.endpoint != Endpoint::Profile;
+    let cosmetic = side && !in_login && context.messages_work();
+    if cosmetic { Severity::Warning } else { Severity::Failure }
+}
+
+/// Whether what was refused worked later: the same thing, or messages as a whole.
+pub(super) fn is_recovered(context: &Context<'_>, group: &Group<'_>) -> bool {
+    let Some(last) = group.last() else { return false };
+    let later = |seen: &Seen<'_>| {
+        let same = seen.endpoint == group.endpoint
+            && (group.is_message() || seen.exchange.request.path == last.exchange.request.path);
+        seen.is_anthropic() && same && seen.is_accepted() && seen.id() != last.id() && !of_another_key(seen, group)
+    };
+    context.after(last.ms()).any(|seen| later(seen) && context.same_client(seen, last))
+}
+
+/// Where two keys are in use, the success of one is no recovery of the other.
+fn of_another_key(seen: &Seen<'_>, group: &Group<'_>) -> bool {
+    group.says == Says::InvalidApiKey && seen.fp() != group.fp()
+}
+
+/// Remedy, versions, and our own part in it.
+fn complete(context: &Context<'_>, finding: &mut Finding) {
+    let mut known = Vec::new();
+    let code = finding.code;
+    finding.otherwise.retain(|other| {
+        let new = *other != code && !known.contains(other);
+        known.push(*other);
+        new
+    });
+    let captured = !context.survey.is_imported();
+    finding.caveat = match code {
+        Code::EdgeChallengeHtml | Code::RequestForbiddenEdge if captured => Some(
+            "authtrace may have a part in this: behind a proxy the client's TLS looks different to the edge. Try once without it.",
+        ),
+        Code::TlsInterceptionUntrusted if captured => Some(
+            "authtrace may be the cause: it shows the client a certificate of its own. If the failure is not there without it, it is.",
+        ),
+        _ => None,
+    };
+}

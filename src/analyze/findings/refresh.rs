@@ -1,0 +1,274 @@
+//! Refreshes: refused, unanswered, in competition, lost.
+
+use super::context::{Context, Group, Seen};
+use super::draft::{Reading, answer, clock, span, times};
+use super::finding::{Confidence, Finding, Severity};
+use super::login::answered_later;
+use crate::analyze::endpoint;
+use crate::analyze::lineage::{Origin, spent};
+use crate::analyze::says::Says;
+use crate::catalogue::Code;
+use crate::redact::{Fingerprint, Kind};
+use crate::trace::{EndKind, Exchange, Outcome};
+use std::collections::HashSet;
+
+/// Two refreshes with one token within this time compete, in milliseconds (FAILURE_MODES §1.5).
+const RACE_MS: i64 = 60_000;
+/// A client that waits for the token endpoint gives up after 15 s; what ends in this range was given up.
+const GIVEN_UP_MS: std::ops::RangeInclusive<u64> = 13_000..=17_000;
+/// An answer that takes longer than this is an outage, whoever ended the waiting, in milliseconds.
+const SLOW_MS: u64 = 8_000;
+/// A refusal of a message so long after (or, the second value, before) a failed refresh is its consequence.
+const CONSEQUENCE_MS: (i64, i64) = (10 * 60_000, 2 * 60_000);
+
+/// `invalid_grant`: the lineage of the refresh token tells whether it was raced, lost, or never any good.
+pub(super) fn refused(context: &Context<'_>) -> Vec<Finding> {
+    let mut judged = HashSet::new();
+    let refused = context.token_requests().filter(|seen| is_refused_grant(seen));
+    let mut findings = Vec::new();
+    for first in refused {
+        let Some(token) = spent(first.exchange) else { continue };
+        if judged.insert(token) {
+            findings.push(judge(context, first, token));
+        }
+    }
+    findings
+}
+
+/// The grant itself is refused. 401 is what some servers say for it.
+fn is_refused_grant(seen: &Seen<'_>) -> bool {
+    seen.is_refresh()
+        && match seen.says {
+            Some(Says::InvalidGrant) => true,
+            Some(says) => says.is_about_token() && matches!(seen.status(), 400 | 401),
+            None => false,
+        }
+}
+
+fn judge(context: &Context<'_>, first: &Seen<'_>, token: Fingerprint) -> Finding {
+    let attempts: Vec<&Seen<'_>> =
+        context.token_requests().filter(|seen| seen.is_refresh() && spent(seen.exchange) == Some(token)).collect();
+    let refused: Vec<&&Seen<'_>> = attempts.iter().filter(|seen| is_refused_grant(seen)).collect();
+    let name = context.name(Some(token));
+    let evidence = attempts.iter().map(|seen| seen.id());
+    let recovered = refused.last().is_some_and(|last| answered_later(context, last));
+    let finding = |code: Code, confidence: Confidence, summary: String| {
+        Finding::new(code, Severity::Failure, confidence, summary)
+            .proved_by(evidence.clone())
+            .about([token])
+            .recovered_if(recovered)
+    };
+    let count = times(refused.len());
+    if let Some(won) = attempts.iter().find(|seen| seen.issued()) {
+        let apart = (first.ms() - won.ms()).abs();
+        let other = context.different_clients(first, won);
+        let same = !other && context.knows_processes();
+        if apart <= RACE_MS && !same {
+            let who = if other { "Two processes" } else { "Two requests, probably of different processes," };
+            let confidence = if other { Confidence::High } else { Confidence::Medium };
+            let summary = format!(
+                "{who} presented the single-use refresh token {name} within {}: #{} got new tokens, #{} was refused with \
+                 {}. Sessions that share one login compete for it.",
+                span(apart),
+                won.id(),
+                first.id(),
+                answer(first.exchange),
+            );
+            return finding(Code::RefreshRace, confidence, summary).or(&[Code::RefreshResultLost]);
+        }
+        let who = if other { "another process" } else { "the client" };
+        let summary = format!(
+            "The server exchanged {name} for new tokens at {} UTC (#{}); {} later {who} presented the old one again and \
+             was refused {count} with {}. The new tokens were not kept, or not shared.",
+            clock(won.at()),
+            won.id(),
+            span(first.ms() - won.ms()),
+            answer(first.exchange),
+        );
+        return finding(Code::RefreshResultLost, Confidence::High, summary).or(&[Code::RefreshRace]);
+    }
+    if let Some(lost) = attempts.iter().find(|seen| seen.exchange.response.is_none() && seen.ms() < first.ms()) {
+        let summary = format!(
+            "A refresh with {name} went out at {} UTC and its answer never arrived (#{}); the next one with the same \
+             token, {} later, was refused with {}. The server had rotated the token, and the client never learned it.",
+            clock(lost.at()),
+            lost.id(),
+            span(first.ms() - lost.ms()),
+            answer(first.exchange),
+        );
+        return finding(Code::RefreshResultLost, Confidence::High, summary).or(&[Code::RefreshTokenInvalid]);
+    }
+    let issued = context.history(Some(token)).and_then(|history| history.origin.exchange());
+    let others = context.knows_processes() && context.lineage.processes.len() > 1;
+    let confidence = if issued.is_some() || others { Confidence::Medium } else { Confidence::High };
+    let before = match issued {
+        Some(id) => format!("It had been issued by #{id} and was not used before"),
+        None => "It was not used before in this trace".to_owned(),
+    };
+    let summary = format!(
+        "The refresh token {name} was refused {count} with {}. {before}: too old, revoked, or used up by a copy elsewhere.",
+        answer(first.exchange),
+    );
+    let found =
+        finding(Code::RefreshTokenInvalid, confidence, summary).or(&[Code::RefreshResultLost, Code::RefreshRace]);
+    found.proved_by(issued)
+}
+
+/// No answer from the token endpoint: given up after the client's 15 s, or cut off at once.
+pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
+    let silent = || context.token_requests().filter(|seen| seen.exchange.response.is_none());
+    let lost = |seen: &&Seen<'_>| {
+        let token = spent(seen.exchange);
+        let again = |other: &Seen<'_>| is_refused_grant(other) && spent(other.exchange) == token;
+        token.is_some() && context.token_requests().any(again)
+    };
+    let (slow, cut): (Vec<&Seen<'_>>, Vec<&Seen<'_>>) =
+        silent().filter(|seen| !lost(seen)).partition(|seen| was_given_up(seen.exchange));
+    let mut findings = Vec::new();
+    if let (Some(first), Some(last)) = (slow.first(), slow.last()) {
+        let summary = format!(
+            "The token endpoint gave no answer {}, from {} UTC on; the client waited {}.",
+            times(slow.len()),
+            clock(first.at()),
+            span(i64::try_from(first.exchange.timing.total_us / 1_000).unwrap_or(0)),
+        );
+        findings.push(
+            Finding::new(Code::TokenEndpointOutage, Severity::Failure, Confidence::High, summary)
+                .proved_by(slow.iter().map(|seen| seen.id()))
+                .recovered_if(answered_later(context, last))
+                .or(&[Code::RefreshNetworkFailure]),
+        );
+    }
+    if let (Some(first), Some(last)) = (cut.first(), cut.last()) {
+        let what = if first.is_refresh() { "The refresh" } else { "The token request" };
+        let summary = format!(
+            "{what} of {} UTC ended without an answer ({}), {}: the network failed, not the login.",
+            clock(first.at()),
+            first.exchange.end.outcome.as_str().replace('_', " "),
+            times(cut.len()),
+        );
+        let confidence = if is_network(first.exchange) { Confidence::High } else { Confidence::Medium };
+        findings.push(
+            Finding::new(Code::RefreshNetworkFailure, Severity::Failure, confidence, summary)
+                .proved_by(cut.iter().map(|seen| seen.id()))
+                .about(spent(first.exchange))
+                .recovered_if(answered_later(context, last))
+                .or(&[Code::RefreshResultLost, Code::NoAuthenticatedRequest]),
+        );
+    }
+    findings
+}
+
+fn was_given_up(exchange: &Exchange) -> bool {
+    let waited = exchange.timing.total_us / 1_000;
+    let by_client = matches!(exchange.end.outcome, EndKind::TimedOut | EndKind::ClientAbort | EndKind::Unanswered);
+    by_client && (GIVEN_UP_MS.contains(&waited) || waited >= SLOW_MS)
+        || exchange.end.outcome == EndKind::Shutdown && waited >= SLOW_MS
+}
+
+fn is_network(exchange: &Exchange) -> bool {
+    matches!(
+        exchange.end.outcome,
+        EndKind::NotResolved
+            | EndKind::NotConnected
+            | EndKind::TimedOut
+            | EndKind::UpstreamReset
+            | EndKind::UpstreamClosed
+            | EndKind::TlsFailed
+    )
+}
+
+/// The host of the token endpoint could not even be connected to; Claude Code asks it for nothing but tokens.
+pub(super) fn unreachable(context: &Context<'_>) -> Vec<Finding> {
+    let failed = context.survey.connections().iter().filter(|connection| {
+        let host = connection.target.as_ref().map_or("", |target| target.host.as_str());
+        let down = matches!(connection.end.outcome, Outcome::UpstreamDns | Outcome::UpstreamConnect);
+        down && matches!(host, "platform.claude.com" | "console.anthropic.com")
+    });
+    let failed: Vec<_> = failed.collect();
+    let (Some(first), Some(last)) = (failed.first(), failed.last()) else {
+        return Vec::new();
+    };
+    let host = first.target.as_ref().map_or("", |target| target.host.as_str());
+    let how = if first.end.outcome == Outcome::UpstreamDns { "its name was not found" } else { "it did not answer" };
+    let summary = format!(
+        "{host}, which issues and renews tokens, could not be reached {} from {} UTC on: {how}.",
+        times(failed.len()),
+        clock(first.opened),
+    );
+    let later = context.token_requests().any(|seen| seen.at() > last.opened && seen.issued());
+    let mut finding = Finding::new(Code::RefreshNetworkFailure, Severity::Failure, Confidence::High, summary);
+    finding.connections = failed.iter().take(12).map(|connection| connection.id).collect();
+    vec![finding.recovered_if(later)]
+}
+
+/// A sibling process refreshed, and this one goes on with the token of before.
+pub(super) fn sibling_rotated(context: &Context<'_>, group: &Group<'_>) -> Option<Reading> {
+    let last = group.last()?;
+    let bearer = group.kind() == Some(Kind::OauthAccess) && group.says.is_about_token();
+    let issue = context.token_requests().rev().filter(|_| bearer).find(|seen| {
+        seen.is_refresh() && seen.issued() && seen.ms() < last.ms() && context.different_clients(seen, last)
+    })?;
+    let history = context.history(group.fp())?;
+    let related = match history.replaced_by {
+        Some((_, by)) => by == issue.id(),
+        None => {
+            matches!(history.origin, Origin::Brought) && context.uses(group.fp()?).any(|seen| seen.ms() < issue.ms())
+        }
+    };
+    let summary = format!(
+        "Another process refreshed at {} UTC (#{}); {} later this one still sent {}, from before, and got {}.",
+        clock(issue.at()),
+        issue.id(),
+        span(last.ms() - issue.ms()),
+        context.name(group.fp()),
+        answer(last.exchange),
+    );
+    related.then(|| {
+        Reading::new(Code::RefreshRace, Confidence::Medium, summary)
+            .with(issue.id())
+            .or(&[Code::AccessTokenExpiredNotRefreshed, Code::NewLoginNotUsed])
+    })
+}
+
+/// Whether a failure of the token endpoint stands behind these refusals. They are its consequence then, and its
+/// evidence.
+pub(super) fn explains(context: &Context<'_>, group: &Group<'_>, findings: &mut [Finding]) -> bool {
+    let consequence = group.kind() == Some(Kind::OauthAccess)
+        && group.says.is_about_token()
+        && group.says != Says::Revoked
+        && group.place() == "authorization";
+    let Some(first) = group.first().filter(|_| consequence) else {
+        return false;
+    };
+    let issued_here = context.history(group.fp()).is_some_and(|history| history.origin != Origin::Brought);
+    let causes = |finding: &&mut Finding| is_of_token_endpoint(finding.code) && !finding.exchanges.is_empty();
+    for finding in findings.iter_mut().filter(causes) {
+        let near = finding.exchanges.iter().filter_map(|id| context.by_id(*id)).any(|cause| {
+            let since = first.ms() - cause.ms();
+            let in_time = (-CONSEQUENCE_MS.1..=CONSEQUENCE_MS.0).contains(&since);
+            let failed = !cause.issued() && cause.endpoint == endpoint::Endpoint::Token;
+            in_time && failed && context.same_client(cause, first)
+        });
+        if near && !issued_here {
+            *finding = finding.clone().proved_by(group.refused.iter().map(Seen::id)).about(group.fp());
+            return true;
+        }
+    }
+    false
+}
+
+fn is_of_token_endpoint(code: Code) -> bool {
+    matches!(
+        code,
+        Code::RefreshTokenInvalid
+            | Code::RefreshRace
+            | Code::RefreshResultLost
+            | Code::RefreshNetworkFailure
+            | Code::TokenEndpointRateLimited
+            | Code::TokenEndpointOutage
+            | Code::TokenRequestRejected
+            | Code::EdgeChallengeHtml
+            | Code::RequestForbiddenEdge
+    )
+}
