@@ -7,6 +7,7 @@
 mod cells;
 pub mod explain;
 mod groups;
+pub mod har;
 pub mod json;
 pub mod live;
 pub mod markdown;
@@ -21,4 +22,4 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
-pub use style::Style;
+pub use style::{Ink, Style, clean, wrap};
