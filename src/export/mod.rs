@@ -5,6 +5,7 @@
 //! harmless. Never here: files, clocks, the environment (colours and width are the caller's decision), a verdict.
 
 mod cells;
+pub mod explain;
 mod groups;
 pub mod har;
 pub mod json;
@@ -21,4 +22,4 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
-pub use style::Style;
+pub use style::{Ink, Style, clean, wrap};

@@ -15,6 +15,10 @@ mod clients;
 #[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod handshake;
 #[cfg(test)]
 mod har;
@@ -25,11 +29,15 @@ mod http2;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod real_client;
+#[cfg(test)]
+mod receipt;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
@@ -40,3 +48,5 @@ mod support;
 mod terminal;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod variants;

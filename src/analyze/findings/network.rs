@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::draft::{clock, times};
 use super::finding::{Confidence, Finding, Severity};
-use crate::analyze::endpoint::is_anthropic;
+use crate::analyze::endpoint::{Endpoint, is_anthropic};
 use crate::catalogue::Code;
 use crate::trace::{Connection, EndKind, Origin, Outcome};
 
@@ -130,8 +130,8 @@ fn by_host<'a>(connections: &[&'a Connection]) -> Vec<Vec<&'a Connection>> {
     groups
 }
 
-/// A failure if nothing from that host was read afterwards, or before by the same client; else something at the side,
-/// such as `git` or `npm` in a run whose own requests are fine.
+/// A failure if that host never answered a request with a credential; else something at the side, such as `git` or `npm`
+/// in a run whose own requests are fine.
 fn of_connections(
     context: &Context<'_>,
     code: Code,
@@ -147,6 +147,7 @@ fn of_connections(
         exchange.request.host.as_str() == host(first)
             && exchange.origin == Origin::Upstream
             && exchange.response.is_some()
+            && (seen.fp().is_some() || seen.endpoint == Endpoint::Token)
     };
     let works = context.seen.iter().any(answered);
     let later = context.after(last.opened.unix_ms()).any(answered);

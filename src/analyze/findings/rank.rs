@@ -136,7 +136,7 @@ fn verdict(context: &Context<'_>, findings: &[Finding]) -> Verdict {
         (Code::TelemetryNoise, Confidence::Medium, noise.summary.clone())
     } else {
         let summary = "No request with a credential was seen, and no sign of a failed login.".to_owned();
-        (Code::NothingSeen, Confidence::High, summary)
+        (Code::NothingSeen, Confidence::Low, summary)
     };
     Verdict { code, confidence, recovered: false, summary }
 }
