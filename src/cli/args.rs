@@ -113,6 +113,8 @@ pub(crate) enum ReportFormat {
     Json,
     /// Markdown, to paste into an issue
     Md,
+    /// A picture of the auth flow
+    Svg,
 }
 
 #[derive(Debug, Subcommand)]

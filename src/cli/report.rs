@@ -3,9 +3,9 @@
 use super::args::{ReportArgs, ReportFormat};
 use super::console;
 use anyhow::{Context, Result};
-use authtrace::analyze::Survey;
+use authtrace::analyze::{self, Survey};
 use authtrace::config::Options;
-use authtrace::export::{json, markdown, text};
+use authtrace::export::{json, markdown, svg, text};
 use authtrace::record;
 use authtrace::redact::{self, reread};
 use authtrace::trace::{ReadError, Reader};
@@ -76,6 +76,7 @@ fn render(survey: &Survey, format: ReportFormat, full: bool, to_stdout: bool, ou
         ReportFormat::Text => text::report(survey, out, style)?,
         ReportFormat::Json => json::report(survey, out)?,
         ReportFormat::Md => markdown::report(survey, out)?,
+        ReportFormat::Svg => svg::report(survey, &analyze::diagnose(survey), out)?,
     }
     Ok(())
 }

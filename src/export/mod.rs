@@ -13,8 +13,10 @@ mod phrases;
 mod selection;
 mod style;
 pub mod summary;
+pub mod svg;
 pub mod text;
 mod timeline;
+mod verdict;
 mod wording;
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ mod http2;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod picture;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod properties;
