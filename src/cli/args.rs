@@ -113,7 +113,9 @@ pub(crate) enum ReportFormat {
     Json,
     /// Markdown, to paste into an issue
     Md,
-    /// A picture of the auth flow
+    /// A page with picture, findings and every exchange, in one file
+    Html,
+    /// The picture of the auth flow alone
     Svg,
 }
 

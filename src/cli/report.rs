@@ -5,7 +5,7 @@ use super::console;
 use anyhow::{Context, Result};
 use authtrace::analyze::{self, Survey};
 use authtrace::config::Options;
-use authtrace::export::{json, markdown, svg, text};
+use authtrace::export::{html, json, markdown, svg, text};
 use authtrace::record;
 use authtrace::redact::{self, reread};
 use authtrace::trace::{ReadError, Reader};
@@ -76,6 +76,7 @@ fn render(survey: &Survey, format: ReportFormat, full: bool, to_stdout: bool, ou
         ReportFormat::Text => text::report(survey, out, style)?,
         ReportFormat::Json => json::report(survey, out)?,
         ReportFormat::Md => markdown::report(survey, out)?,
+        ReportFormat::Html => html::report(survey, &analyze::diagnose(survey), out)?,
         ReportFormat::Svg => svg::report(survey, &analyze::diagnose(survey), out)?,
     }
     Ok(())

@@ -6,6 +6,7 @@
 
 mod cells;
 mod groups;
+pub mod html;
 pub mod json;
 pub mod live;
 pub mod markdown;

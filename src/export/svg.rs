@@ -68,7 +68,7 @@ fn frame(inside: &str, height: f64, diagnosis: &Diagnosis, alone: bool, out: &mu
 
 /// Verdict, its sentence, and what the picture is made from. Returns where it ends.
 fn head(canvas: &mut Canvas, survey: &Survey, diagnosis: &Diagnosis) -> f64 {
-    let (left, _) = margin();
+    let (left, right) = margin();
     let verdict = &diagnosis.verdict;
     let state = verdict::state(verdict);
     canvas.text(
@@ -78,8 +78,7 @@ fn head(canvas: &mut Canvas, survey: &Survey, diagnosis: &Diagnosis) -> f64 {
         Anchor::Start,
         &format!("{} {}", state.sign(), verdict.code),
     );
-    let after = left + width(&format!("{} {}", state.sign(), verdict.code), 28.5) + 14.0;
-    canvas.text(after, 46.0, "quiet", Anchor::Start, &verdict::qualified(verdict));
+    canvas.text(right, 46.0, "quiet", Anchor::End, &verdict::qualified(verdict));
     let mut y = 74.0;
     for line in wrap(&clean(&verdict.summary), 142).into_iter().take(4) {
         canvas.text(left, y, "sentence", Anchor::Start, &line);
@@ -147,7 +146,7 @@ fn legend(canvas: &mut Canvas, flow: &Flow, evidence: bool, mut y: f64) -> f64 {
         });
     }
     if evidence {
-        entry(canvas, 34.0, "ringed: what the verdict rests on", &|canvas, x, y| {
+        entry(canvas, 34.0, "ringed, or underlined: what the verdict rests on", &|canvas, x, y| {
             canvas.rect(Rect { x: x + 2.0, y: y - 12.0, width: 30.0, height: 24.0 }, "ring", 7.0);
         });
     }
@@ -161,7 +160,8 @@ fn legend(canvas: &mut Canvas, flow: &Flow, evidence: bool, mut y: f64) -> f64 {
     }
     if flow.has_bars() {
         entry(canvas, 12.0, "bars: many requests, higher is more", &|canvas, x, y| {
-            canvas.rect(Rect { x, y: y - 8.0, width: 8.0, height: 18.0 }, "shape good", 0.0);
+            let bar = Rect { x, y: y - 8.0, width: 8.0, height: 18.0 };
+            canvas.named("bar", "a bar", |canvas| canvas.rect(bar, "shape good", 0.0));
         });
     }
     y + 18.0

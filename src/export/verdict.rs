@@ -79,7 +79,8 @@ pub(super) fn made_from(survey: &Survey) -> String {
         (Some(first), Some(last)) => {
             let ms = last.at.unix_ms().saturating_sub(first.at.unix_ms());
             let took = duration(u64::try_from(ms).unwrap_or(0).saturating_mul(1_000));
-            parts.push(format!("{} UTC, {took}", date_time(first.at)));
+            let begun = format!("{} UTC", date_time(first.at));
+            parts.push(if ms > 0 { format!("{begun}, {took}") } else { begun });
         }
         _ => parts.push(span(survey)),
     }

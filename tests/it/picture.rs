@@ -2,7 +2,7 @@
 
 use crate::har::cases;
 use authtrace::analyze::{Survey, diagnose};
-use authtrace::export::svg;
+use authtrace::export::{html, svg};
 use authtrace::import::har;
 use authtrace::redact::Redactor;
 use serde_json::{Value, json};
@@ -13,6 +13,12 @@ const START: i64 = 1_795_173_242_000;
 fn picture(survey: &Survey) -> String {
     let mut out = Vec::new();
     svg::report(survey, &diagnose(survey), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn page(survey: &Survey) -> String {
+    let mut out = Vec::new();
+    html::report(survey, &diagnose(survey), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -72,15 +78,21 @@ fn every_case_has_a_picture() {
         let text = picture(&survey);
         keep(&format!("{name}.svg"), &text);
         assert!(!text.contains("FAKE"), "{name}");
+        let text = page(&survey);
+        keep(&format!("{name}.html"), &text);
+        assert!(!text.contains("FAKE"), "{name}");
     }
 }
 
 #[test]
 fn a_long_trace_has_one_of_bounded_size() {
     for (tokens, name) in [(1, "long-one-token"), (9, "long-nine-tokens"), (200, "long-many-tokens")] {
-        let text = picture(&long(3_000, tokens));
+        let survey = long(3_000, tokens);
+        keep(&format!("{name}.html"), &page(&survey));
+        let text = picture(&survey);
         keep(&format!("{name}.svg"), &text);
         assert!(text.len() < 600_000, "{}", text.len());
     }
     keep("empty.svg", &picture(&survey(vec![])));
+    keep("empty.html", &page(&survey(vec![])));
 }

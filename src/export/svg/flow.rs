@@ -1,6 +1,6 @@
 //! The chart: time to the right, one lane per credential.
 
-use super::lane::{Ending, Lane, Lanes, Life, MOST_PROCESSES, ended};
+use super::lane::{Ending, Lane, Lanes, Life, MOST_PROCESSES, Tint, ended};
 use super::mark::Answer;
 use super::markup::{Anchor, Canvas, Rect, fitted, line, number, polygon};
 use super::row::{BAR, Bar, Part, Pill, Placed, place};
@@ -148,7 +148,7 @@ impl Flow {
         let class = lane.tint.class();
         let (top, tall) = (y + MIDDLE - BAND, ROW * (rows.len().max(1) - 1) as f64 + 2.0 * BAND);
         let left = self.birth(life, lane, rows);
-        let end = life.ended.map_or(RIGHT, |(at, _)| self.scale.x(at)).max(left + 6.0);
+        let end = life.ended.map_or(RIGHT, |(at, _)| behind(self.scale.x(at), rows)).max(left + 6.0);
         canvas.rect(Rect { x: left, y: top, width: end - left, height: tall }, &format!("life {class}"), 6.0);
         if let Some((from, to)) = afterlife(life) {
             let (from, to) = (self.scale.x(from).max(left), self.scale.x(to) + 24.0);
@@ -194,7 +194,9 @@ impl Flow {
         else {
             return;
         };
-        let start = (source + half - 7.0, if from_y < *y { from_y + HALF } else { from_y - HALF });
+        // Side by side, so that each can be followed.
+        let aside = if lane.tint == Tint::Refresh { 12.0 } else { 7.0 };
+        let start = (source + half - aside, if from_y < *y { from_y + HALF } else { from_y - HALF });
         let to = (self.birth(&life, lane, rows), y + MIDDLE);
         let class = lane.tint.class();
         if to.0 - start.0 > 10.0 {
@@ -233,6 +235,13 @@ fn moments(lanes: &Lanes, survey: &Survey) -> Vec<i64> {
         .filter(|exchange| exchange.oauth.as_ref().is_some_and(|oauth| !oauth.issued.is_empty()));
     let births = lanes.lanes.iter().filter_map(|lane| lane.life).map(|life| life.born);
     marks.chain(issuing.map(ended)).chain(births).collect()
+}
+
+/// The place, or the end of a mixture of marks that hides it.
+fn behind(x: f64, rows: &[Placed]) -> f64 {
+    let pills = rows.iter().filter_map(|row| if let Placed::Pills(pills) = row { Some(pills) } else { None });
+    let hiding = pills.flatten().filter(|pill| pill.parts.len() > 1 && (pill.x - x).abs() < pill.width / 2.0);
+    hiding.map(|pill| pill.x + pill.width / 2.0 + 4.0).fold(x, f64::max)
 }
 
 /// The time in which a credential was sent although it had ended.
@@ -321,8 +330,7 @@ fn draw_bars(canvas: &mut Canvas, bars: &[Bar], bottom: f64, low: bool) {
                 );
             }
             if bar.evidence {
-                let ring = Rect { x: bar.x - 2.0, y: y - 3.0, width: BAR + 4.0, height: bottom - y + 6.0 };
-                canvas.rect(ring, "ring", 4.0);
+                canvas.rect(Rect { x: bar.x - 0.5, y: bottom + 1.5, width: BAR + 1.0, height: 3.5 }, "underline", 0.0);
             }
             if let Some(label) = &bar.label {
                 canvas.text(bar.x + BAR / 2.0, bottom - highest - 4.0, "caption bad", Anchor::Start, label);
