@@ -4,8 +4,8 @@ use super::args::{ReportArgs, ReportFormat};
 use super::input::Source;
 use super::{console, input};
 use anyhow::{Context, Result};
-use authtrace::analyze::Survey;
-use authtrace::export::{har, json, markdown, text};
+use authtrace::analyze::{self, Survey};
+use authtrace::export::{har, html, json, markdown, svg, text};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -40,6 +40,8 @@ fn render(survey: &Survey, format: ReportFormat, full: bool, to_stdout: bool, ou
         ReportFormat::Json => json::report(survey, out)?,
         ReportFormat::Har => har::write(survey, out)?,
         ReportFormat::Md => markdown::report(survey, out)?,
+        ReportFormat::Html => html::report(survey, &analyze::diagnose(survey), out)?,
+        ReportFormat::Svg => svg::report(survey, &analyze::diagnose(survey), out)?,
     }
     Ok(())
 }

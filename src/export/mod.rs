@@ -8,6 +8,7 @@ mod cells;
 pub mod explain;
 mod groups;
 pub mod har;
+pub mod html;
 pub mod json;
 pub mod live;
 pub mod markdown;
@@ -15,8 +16,10 @@ mod phrases;
 mod selection;
 mod style;
 pub mod summary;
+pub mod svg;
 pub mod text;
 mod timeline;
+mod verdict;
 mod wording;
 
 #[cfg(test)]

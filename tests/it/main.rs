@@ -31,6 +31,8 @@ mod launch;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod picture;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod properties;
