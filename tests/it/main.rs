@@ -39,6 +39,8 @@ mod support;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod transport;
 #[cfg(test)]
 mod variants;
