@@ -49,6 +49,8 @@ mod support;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod transport;
 #[cfg(test)]
 mod variants;
