@@ -13,7 +13,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
-    let survey = input::survey(Source::of(args.file))?;
+    let mut survey = input::survey(Source::of(args.file))?;
+    if let Some(log) = &args.client_log {
+        survey = survey.with_client_log(input::client_log(log)?);
+    }
     match args.out {
         Some(out) => {
             let mut text = Vec::new();
