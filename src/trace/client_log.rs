@@ -74,6 +74,12 @@ pub enum ClientEventKind {
         /// Why.
         failure: ClientFailure,
     },
+    /// The request on which it gave up.
+    GaveUpOn {
+        /// Its `x-client-request-id`.
+        #[cfg_attr(test, schemars(with = "String"))]
+        client_id: Redacted,
+    },
     /// The code behind a "connection error".
     ConnectionFailed {
         /// Why.
@@ -187,6 +193,8 @@ pub enum FailureClass {
     Untrusted,
     /// The client has no login left that it could use.
     LoginGone,
+    /// The client has no credential to send.
+    NoCredential,
     /// Anything else.
     #[default]
     Other,

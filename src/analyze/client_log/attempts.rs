@@ -139,7 +139,11 @@ impl Rows<'_> {
     /// Gives a failed attempt to its request. Several may be under way: the id in the answer decides, then the request
     /// whose exchange ended so and nearest to this time, then the one that was sent last.
     fn failed(&mut self, event: &ClientEvent, count: (u32, u32), failure: &ClientFailure) {
-        let row = if failure.class == FailureClass::LoginGone { None } else { self.request_of(event.at, failure) };
+        let row = if matches!(failure.class, FailureClass::LoginGone | FailureClass::NoCredential) {
+            None
+        } else {
+            self.request_of(event.at, failure)
+        };
         let Some(row) = row else {
             self.rows.push(ClientRow::of(event.at, event.line, Said::Line { kind: event.kind.clone() }));
             return;

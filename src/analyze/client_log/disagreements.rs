@@ -30,6 +30,8 @@ pub enum Disagreement {
     RenewalHidden {
         /// The status that it shows.
         shown: u16,
+        /// Whether the log mentions any of them.
+        logged: bool,
         /// Renewals that were refused.
         exchanges: Vec<u64>,
         /// Connections for a renewal that came to nothing.
@@ -54,8 +56,6 @@ pub enum Disagreement {
     RefusedTokenKept {
         /// Why.
         because: KeptBecause,
-        /// How often it says so.
-        times: u64,
     },
     /// Requests of the log are not in the trace.
     RequestsMissing {
@@ -111,19 +111,25 @@ pub enum WhyNothing {
 
 pub(super) fn find(survey: &Survey, view: &ClientView, window: Option<Window>) -> Vec<Disagreement> {
     let mut found = Vec::new();
-    let joined = view.join.by_id + view.join.by_time;
-    if joined == 0 {
+    let requests = view.join.by_id + view.join.by_time > 0;
+    let joined = requests || view.rows.iter().any(|row| !row.exchanges.is_empty() || !row.connections.is_empty());
+    let unconnected = survey.exchanges().is_empty() && !failed_connections(survey, window, |_| true).is_empty();
+    if !(joined || unconnected && view.join.requests > 0) {
         found.push(Disagreement::NothingJoined { why: why_nothing(survey, view, window) });
     }
     found.extend(ca_not_loaded(survey, view, window));
-    if joined > 0 || view.rows.iter().any(|row| !row.exchanges.is_empty() || !row.connections.is_empty()) {
-        found.extend(renewal_hidden(survey, view));
-        found.extend(renewal_not_logged(view));
+    match (renewal_hidden(survey, view), renewal_not_logged(view)) {
+        // One sentence is enough for both.
+        (Some(Disagreement::RenewalHidden { shown, exchanges, connections, .. }), _) => {
+            let logged = failed_renewals(view).any(|row| row.said != Said::Nothing);
+            found.push(Disagreement::RenewalHidden { shown, logged, exchanges, connections });
+        }
+        (_, not_logged) => found.extend(not_logged),
     }
     found.extend(refused_token_kept(view));
     found.extend(token_believed_good(survey, view));
     found.extend(answers_that_differ(survey, view));
-    if joined > 0 {
+    if requests || unconnected {
         found.extend(requests_missing(survey, view, window));
         found.extend(messages_not_logged(survey, view, window));
     }
@@ -167,7 +173,7 @@ fn renewal_hidden(survey: &Survey, view: &ClientView) -> Option<Disagreement> {
         return None;
     }
     let (exchanges, connections) = numbers(before.into_iter());
-    Some(Disagreement::RenewalHidden { shown, exchanges, connections })
+    Some(Disagreement::RenewalHidden { shown, logged: true, exchanges, connections })
 }
 
 fn renewal_not_logged(view: &ClientView) -> Option<Disagreement> {
@@ -191,7 +197,7 @@ fn refused_token_kept(view: &ClientView) -> Option<Disagreement> {
         _ => None,
     });
     let because = kept.next()?;
-    Some(Disagreement::RefusedTokenKept { because, times: kept.count() as u64 + 1 })
+    Some(Disagreement::RefusedTokenKept { because })
 }
 
 /// Refused with 401, and sent again, while nothing was done to renew it and the log gives no reason.

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod disagreements;
+mod lines;
 mod renewals;
 
 use super::survey::Survey;
@@ -108,6 +109,8 @@ pub struct ClientRow {
     /// What it says.
     #[serde(flatten)]
     pub said: Said,
+    /// How often it says so, one after the other.
+    pub times: u64,
     /// The exchanges that it speaks of.
     pub exchanges: Vec<u64>,
     /// The connections that it speaks of, which carried no exchange.
@@ -170,11 +173,9 @@ pub(super) fn join(survey: &Survey, log: &ClientLog) -> ClientView {
     let join = counts(&rows);
     let window = window(log, offset);
     renewals::attach(survey, &mut rows, log, offset, window);
-    rows.extend(log.events.iter().filter_map(|event| {
-        let kind = event.kind.clone();
-        tells(&kind).then(|| ClientRow::of(event.at, event.line, Said::Line { kind }))
-    }));
+    rows.extend(lines::rows(survey, log, offset));
     rows.sort_by_key(|row| (row.at.unix_ms(), row.line));
+    let rows = lines::collapse(rows);
     let trust = trust(log);
     let mut view = ClientView {
         log: LogFacts {
@@ -198,7 +199,7 @@ pub(super) fn join(survey: &Survey, log: &ClientLog) -> ClientView {
 
 impl ClientRow {
     fn of(at: Timestamp, line: u64, said: Said) -> Self {
-        Self { at, line: Some(line), said, exchanges: Vec::new(), connections: Vec::new() }
+        Self { at, line: Some(line), said, times: 1, exchanges: Vec::new(), connections: Vec::new() }
     }
 }
 
@@ -219,22 +220,6 @@ fn window(log: &ClientLog, offset: i64) -> Option<Window> {
     let moved = |at: Timestamp| at.unix_ms().saturating_sub(offset);
     let (from, to) = (log.from.map(moved)?, log.to.map(moved)?);
     Some(Window { from: from.min(to).saturating_sub(NEAR_MS), to: to.max(from).saturating_add(NEAR_MS) })
-}
-
-/// Lines that are shown as they are; the others are part of a request, of the trust, or of no interest by themselves.
-fn tells(kind: &Kind) -> bool {
-    !matches!(
-        kind,
-        Kind::Request { .. }
-            | Kind::AttemptFailed { .. }
-            | Kind::RenewalFailed { .. }
-            | Kind::TokenCheckBegun
-            | Kind::TokenCheckEnded
-            | Kind::CertificateStores { .. }
-            | Kind::RootsLoaded { .. }
-            | Kind::SystemStoreMissing
-            | Kind::ExtraCertificates { .. }
-    )
 }
 
 fn counts(rows: &[ClientRow]) -> Join {

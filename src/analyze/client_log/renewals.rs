@@ -87,6 +87,7 @@ pub(super) fn attach(survey: &Survey, rows: &mut Vec<ClientRow>, log: &ClientLog
                 at: renewal.at(),
                 line: None,
                 said: Said::Nothing,
+                times: 1,
                 exchanges: Vec::new(),
                 connections: Vec::new(),
             };

@@ -45,11 +45,11 @@ impl<'a> Sentences<'a> {
         let log = &self.view.log;
         let mut read = format!("debug log of {}", counted_u64(log.lines, "line"));
         if let (Some(from), Some(to)) = (log.from, log.to) {
-            read.push_str(&format!(", {} to {} UTC", minute(from), minute(to)));
+            read.push_str(&format!(", {} UTC", span(from, to)));
         }
         read.push_str(&format!(", {} understood", number(log.understood)));
         if log.errors_not_understood > 0 {
-            read.push_str(&format!("; {} that are not", counted_u64(log.errors_not_understood, "line of level ERROR")));
+            read.push_str(&format!(" (not: {} of level ERROR)", counted_u64(log.errors_not_understood, "line")));
         }
         if log.left_out > 0 {
             read.push_str(&format!("; {} left out", number(log.left_out)));
@@ -69,7 +69,10 @@ impl<'a> Sentences<'a> {
     }
 
     pub(super) fn row(&self, row: &ClientRow) -> Row {
-        let (said, bad) = self.said(&row.said);
+        let (mut said, bad) = self.said(row);
+        if row.times > 1 {
+            said.push_str(&format!(" ({} times)", number(row.times)));
+        }
         let mut happened: Vec<String> = row.exchanges.iter().filter_map(|id| self.exchange(*id)).collect();
         happened.extend(row.connections.iter().filter_map(|id| self.connection(*id)));
         if matches!(row.said, Said::Sent { found: None, .. }) {
@@ -78,16 +81,17 @@ impl<'a> Sentences<'a> {
         Row { clock: row.at.clock(), said, happened: happened.join(", "), bad }
     }
 
-    fn said(&self, said: &Said) -> (String, bool) {
-        match said {
+    fn said(&self, row: &ClientRow) -> (String, bool) {
+        match &row.said {
             Said::Sent { path, purpose, attempt, failure, .. } => {
                 let purpose = purpose.as_ref().map(|word| format!(" ({})", clean(word.as_str()))).unwrap_or_default();
                 let mut text = format!("asks {}{purpose}", clean(path.as_str()));
                 if let Some((attempt, of)) = attempt {
                     text.push_str(&format!(", attempt {attempt} of {of}"));
                 }
-                if let Some(failure) = failure {
-                    text.push_str(&format!(", and takes the end for {}", why(failure)));
+                // What it says beside the answer that passed needs no words if it is the same.
+                if let Some(failure) = failure.as_ref().filter(|failure| !self.says_the_same(row, failure)) {
+                    text.push_str(&format!(", and takes it for {}", why(failure)));
                 }
                 (text, failure.is_some())
             }
@@ -100,12 +104,21 @@ impl<'a> Sentences<'a> {
         }
     }
 
+    fn says_the_same(&self, row: &ClientRow, failure: &ClientFailure) -> bool {
+        let exchange = row.exchanges.first().and_then(|id| self.find(*id));
+        exchange.is_some_and(|exchange| {
+            let kind = exchange.error.as_ref().and_then(|error| error.kind.as_ref());
+            failure.status.is_some() && failure.status == exchange.status() && failure.kind.as_ref() == kind
+        })
+    }
+
+    fn find(&self, id: u64) -> Option<&'a Exchange> {
+        self.survey.exchanges().iter().find(|exchange| exchange.id == id)
+    }
+
     /// `#4 401 authentication_error`
     fn exchange(&self, id: u64) -> Option<String> {
-        let exchange: &Exchange = self.survey.exchanges().iter().find(|exchange| exchange.id == id)?;
-        let error = cells::error(exchange);
-        let error = if error.is_empty() { error } else { format!(" {error}") };
-        Some(format!("{} {}{error}", (self.number)(id), cells::status(exchange)))
+        Some(format!("{} {}", (self.number)(id), outcome(self.find(id)?)))
     }
 
     fn connection(&self, id: u64) -> Option<String> {
@@ -122,9 +135,10 @@ impl<'a> Sentences<'a> {
     fn disagreement(&self, one: &Disagreement) -> String {
         match one {
             Disagreement::NothingJoined { why } => self.nothing(*why),
-            Disagreement::RenewalHidden { shown, exchanges, connections } => format!(
-                "Claude Code shows a {shown}, but it began before that: renewing its token failed ({}). Look there first.",
-                self.evidence(exchanges, connections)
+            Disagreement::RenewalHidden { shown, logged, exchanges, connections } => format!(
+                "Claude Code shows a {shown}, but it began before that: renewing its token failed ({}){}. Look there first.",
+                self.evidence(exchanges, connections),
+                if *logged { "" } else { ", of which the log says nothing" }
             ),
             Disagreement::RenewalNotLogged { exchanges, connections } => format!(
                 "The log says nothing of {} ({}).",
@@ -132,13 +146,13 @@ impl<'a> Sentences<'a> {
                 self.evidence(exchanges, connections)
             ),
             Disagreement::TokenBelievedGood { token, exchanges } => format!(
-                "Claude Code took its token{} for good: it was refused {} times ({}), and nothing was done to renew it \
+                "Claude Code took its token{} for valid: it was refused {} times ({}), and nothing was done to renew it \
                  in between.",
                 token.map(|label| format!(" {label}")).unwrap_or_default(),
                 thousands(exchanges.len()),
                 self.named(exchanges)
             ),
-            Disagreement::RefusedTokenKept { because, .. } => kept(*because).to_owned(),
+            Disagreement::RefusedTokenKept { because } => kept(*because).to_owned(),
             Disagreement::RequestsMissing { count, connections } => self.missing(*count, connections),
             Disagreement::MessagesNotLogged { exchanges } => format!(
                 "{} of this session {} not in the log ({}): another process of it, or a log that was cut.",
@@ -174,10 +188,8 @@ impl<'a> Sentences<'a> {
                 "Nothing could be joined: the trace has no exchange.".to_owned()
             }
             WhyNothing::OtherTime => format!(
-                "Nothing could be joined: the log is of {} to {} UTC, and the trace of another time. Is it the log of \
-                 this run?",
-                log.from.map(minute).unwrap_or_default(),
-                log.to.map(minute).unwrap_or_default()
+                "Nothing could be joined: the log is of {} UTC, and the trace of another time. Is it the log of this run?",
+                log.from.zip(log.to).map(|(from, to)| span(from, to)).unwrap_or_default()
             ),
             WhyNothing::OtherRequests => {
                 "Nothing could be joined: no request of the log is in the trace. It is the log of another session, or its \
@@ -204,24 +216,39 @@ impl<'a> Sentences<'a> {
         )
     }
 
-    /// The exchanges and connections, each with what it was; alike ones once.
+    /// What they were, alike ones together: `400 invalid_grant: #2, #6`.
     fn evidence(&self, exchanges: &[u64], connections: &[u64]) -> String {
-        let mut named: Vec<String> = exchanges.iter().filter_map(|id| self.exchange(*id)).collect();
+        let mut groups: Vec<(String, Vec<u64>)> = Vec::new();
+        for exchange in exchanges.iter().filter_map(|id| self.find(*id)) {
+            let outcome = outcome(exchange);
+            match groups.iter_mut().find(|(known, _)| *known == outcome) {
+                Some((_, ids)) => ids.push(exchange.id),
+                None => groups.push((outcome, vec![exchange.id])),
+            }
+        }
+        let mut named: Vec<String> =
+            groups.iter().map(|(outcome, ids)| format!("{outcome}: {}", self.named(ids))).collect();
         for connection in connections.iter().filter_map(|id| self.connection(*id)) {
             if !named.contains(&connection) {
                 named.push(connection);
             }
         }
-        shortened(&named)
+        crate::export::phrases::shortened(&named, NAMED)
     }
 
     fn named(&self, exchanges: &[u64]) -> String {
-        shortened(&exchanges.iter().map(|id| (self.number)(*id)).collect::<Vec<_>>())
+        crate::export::phrases::shortened(&exchanges.iter().map(|id| (self.number)(*id)).collect::<Vec<_>>(), NAMED)
     }
 }
 
-fn shortened(items: &[String]) -> String {
-    crate::export::phrases::shortened(items, NAMED)
+/// `401 authentication_error`, `200`, `upstream_reset`
+fn outcome(exchange: &Exchange) -> String {
+    let error = cells::error(exchange);
+    match (exchange.status(), error.is_empty()) {
+        (_, true) => cells::status(exchange),
+        (None, false) => error,
+        (Some(_), false) => format!("{} {error}", cells::status(exchange)),
+    }
 }
 
 /// Why something failed, as the second half of a sentence.
@@ -237,6 +264,7 @@ fn why(failure: &ClientFailure) -> String {
         (FailureClass::Connection, _) => format!("a failed connection{code}"),
         (FailureClass::Untrusted, _) => format!("a certificate that it does not trust{code}"),
         (FailureClass::LoginGone, _) => "a login that is no longer usable".to_owned(),
+        (FailureClass::NoCredential, _) => "no credential to send".to_owned(),
         (FailureClass::Other, _) => format!("an error of another kind{code}"),
     }
 }
@@ -248,6 +276,7 @@ fn line(kind: &Kind) -> String {
             format!("attempt {attempt} of {of} ends before anything is sent: {}", why(failure))
         }
         Kind::GaveUp { failure } => format!("gives up, and shows {}", why(failure)),
+        Kind::GaveUpOn { .. } => "gives up".to_owned(),
         Kind::ConnectionFailed { failure } => format!("says of the connection: {}", why(failure)),
         Kind::StreamFailed { failure } => {
             format!("takes the stream for broken ({}), asks again without one", why(failure))
@@ -342,10 +371,13 @@ fn trust(trust: &Trust) -> String {
     format!("trusted roots, as the log says: {}; besides these, {extra}", stores.join(", "))
 }
 
-/// `2026-11-20 11:14:02`
-fn minute(at: Timestamp) -> String {
-    let text = at.to_string().replace('T', " ");
-    text.get(..19).unwrap_or(&text).to_owned()
+/// `2026-11-20 11:14:02 to 11:14:09`
+fn span(from: Timestamp, to: Timestamp) -> String {
+    let [from, to] = [from, to].map(|at| at.to_string().replace('T', " ").chars().take(19).collect::<String>());
+    match (from.get(..10) == to.get(..10), to.get(11..)) {
+        (true, Some(clock)) => format!("{from} to {clock}"),
+        _ => format!("{from} to {to}"),
+    }
 }
 
 fn number(count: u64) -> String {

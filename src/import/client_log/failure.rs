@@ -44,12 +44,10 @@ const CONNECTION: &[&str] = &[
 ];
 
 /// What the client says once it has no login left.
-const LOGIN_GONE: [&str; 4] = [
-    "refresh token is no longer valid",
-    "session expired and could not be refreshed",
-    "Not logged in",
-    "Login expired",
-];
+const LOGIN_GONE: [&str; 3] =
+    ["refresh token is no longer valid", "session expired and could not be refreshed", "Login expired"];
+/// What it says when it never had one.
+const NO_CREDENTIAL: [&str; 2] = ["Could not resolve authentication method", "Not logged in"];
 
 /// Reads what stands behind the colon of a line.
 pub(super) fn read(text: &str, redactor: &Redactor) -> ClientFailure {
@@ -69,6 +67,8 @@ fn class(text: &str, failure: &ClientFailure) -> FailureClass {
         FailureClass::Untrusted
     } else if LOGIN_GONE.iter().any(|words| text.contains(words)) {
         FailureClass::LoginGone
+    } else if NO_CREDENTIAL.iter().any(|words| text.contains(words)) {
+        FailureClass::NoCredential
     } else if failure.code.is_some() || text.contains("Connection error") || text.contains("Connection dropped") {
         FailureClass::Connection
     } else {

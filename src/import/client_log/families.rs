@@ -6,6 +6,7 @@ use crate::redact::{Redacted, Redactor};
 use crate::trace::{
     ClientEventKind as Kind, ClientFailure, ExtraFile, ExtraState, FailureClass, KeptBecause, LockTrouble, StartUp,
 };
+use zeroize::Zeroizing;
 
 /// What may follow `source=`: who inside the client asks.
 const PURPOSES: &[&str] = &[
@@ -31,6 +32,10 @@ type Family = (&'static str, fn(&str, &Redactor) -> Option<Kind>);
 const FAMILIES: &[Family] = &[
     ("[API REQUEST] /", request),
     ("API error (attempt ", attempt_failed),
+    ("API error x-client-request-id=", |rest, redactor| {
+        let id = rest.get(..36).and_then(uuid)?;
+        Some(Kind::GaveUpOn { client_id: redactor.request_id(id) })
+    }),
     ("Error in API request:", |rest, redactor| Some(Kind::GaveUp { failure: failure::read(rest, redactor) })),
     ("Connection error details:", |rest, redactor| {
         Some(Kind::ConnectionFailed { failure: failure::read(rest, redactor) })
@@ -84,7 +89,7 @@ fn request(rest: &str, redactor: &Redactor) -> Option<Kind> {
     let value = |name: &str| rest.split(' ').find_map(|word| word.strip_prefix(name));
     let purpose = value("source=").and_then(|word| PURPOSES.iter().find(|known| **known == word));
     Some(Kind::Request {
-        path: redactor.path(format!("/{path}").as_bytes()),
+        path: redactor.path(Zeroizing::new(format!("/{path}")).as_bytes()),
         client_id: value("x-client-request-id=").and_then(uuid).map(|id| redactor.request_id(id)),
         purpose: purpose.map(|word| Redacted::literal(word)),
     })
