@@ -1,7 +1,7 @@
 //! A report for programs. Within `authtrace-report/1` keys are added, never taken away or given another meaning.
 
 use crate::analyze::{
-    ClockDifference, CredentialRow, Failure, HostRow, Label, Survey, TimingSummary, TunnelRow, Unread,
+    ClientView, ClockDifference, CredentialRow, Failure, HostRow, Label, Survey, TimingSummary, TunnelRow, Unread,
 };
 use crate::redact::Redacted;
 use crate::trace::{
@@ -34,6 +34,8 @@ struct Report<'a> {
     first_accepted_after: Option<u64>,
     credentials: Vec<CredentialRow>,
     connections: &'a [Connection],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_log: Option<ClientView>,
     timing: Timing,
     left_out: LeftOut<'a>,
 }
@@ -119,6 +121,7 @@ impl<'a> Report<'a> {
             first_accepted_after: last.and_then(|last| survey.accepted_after(last)).map(|exchange| exchange.id),
             credentials: survey.credentials(),
             connections: survey.connections(),
+            client_log: survey.client_view(),
             timing: Timing { spreads: survey.timing(), clock_difference: survey.clock_difference() },
             left_out: LeftOut {
                 unfinished: survey.unfinished().collect(),

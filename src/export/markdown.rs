@@ -3,6 +3,7 @@
 mod markup;
 
 use super::cells;
+use super::client_view;
 use super::groups::{FailureGroups, program};
 use super::phrases::{clock, foreign_tool, kebab, listed, missing, origin, result, span};
 use super::selection::{Shown, select};
@@ -24,6 +25,7 @@ mod room {
     pub(super) const MESSAGES: usize = 6_000;
     pub(super) const CONNECTIONS: usize = 6_000;
     pub(super) const TIMELINE: usize = 16_000;
+    pub(super) const CLIENT: usize = 4_000;
     pub(super) const CREDENTIALS: usize = 6_000;
     pub(super) const VARIABLES: usize = 2_000;
     pub(super) const MISSING: usize = 3_000;
@@ -40,6 +42,7 @@ pub fn report(survey: &Survey, out: &mut impl Write) -> io::Result<()> {
     failures(&mut page, survey, &groups);
     connections(&mut page, &groups);
     timeline(&mut page, survey);
+    client(&mut page, survey);
     credentials(&mut page, survey);
     times(&mut page, survey);
     surroundings(&mut page, survey);
@@ -215,6 +218,14 @@ fn timeline(page: &mut Document, survey: &Survey) {
     page.table(room::TIMELINE, &columns, rows);
     if survey.exchanges().iter().any(|exchange| exchange.origin != Origin::Upstream) {
         page.paragraph("\\* not answered by the server, but by authtrace or by the proxy that it goes through");
+    }
+}
+
+fn client(page: &mut Document, survey: &Survey) {
+    let lines = client_view::lines_of_an_issue(survey);
+    if !lines.is_empty() {
+        page.heading(client_view::HEADING);
+        page.list(room::CLIENT, lines.iter().map(|line| prose(line)));
     }
 }
 

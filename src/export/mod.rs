@@ -5,6 +5,7 @@
 //! harmless. Never here: files, clocks, the environment (colours and width are the caller's decision), a verdict.
 
 mod cells;
+mod client_view;
 pub mod explain;
 mod groups;
 pub mod har;

@@ -28,6 +28,7 @@ pub fn report(survey: &Survey, out: &mut impl Write, style: Style) -> io::Result
     let mut page = Page { survey, style, out };
     page.head(&groups)?;
     page.timeline()?;
+    super::client_view::text(survey, page.out, style)?;
     page.failures(&groups)?;
     page.failed_connections(&groups)?;
     page.credentials()?;
