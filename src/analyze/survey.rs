@@ -31,6 +31,7 @@ pub struct Survey {
 
 /// A line of a trace file that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unread {
     /// Number of the line, from 1.
     pub line: u64,
@@ -40,6 +41,7 @@ pub struct Unread {
 
 /// A host whose traffic was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostRow {
     /// Host name.
     pub host: Redacted,
@@ -49,6 +51,7 @@ pub struct HostRow {
 
 /// A target whose traffic passed unread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TunnelRow {
     /// Host and port.
     pub target: Target,

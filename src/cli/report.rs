@@ -3,7 +3,7 @@
 use super::args::{ReportArgs, ReportFormat};
 use super::console;
 use anyhow::{Context, Result};
-use authtrace::analyze::Survey;
+use authtrace::analyze::{Survey, diagnose};
 use authtrace::config::Options;
 use authtrace::export::{json, markdown, text};
 use authtrace::record;
@@ -73,8 +73,8 @@ fn render(survey: &Survey, format: ReportFormat, full: bool, to_stdout: bool, ou
     let mut style = console::stdout_style(full);
     style.color &= to_stdout;
     match format {
-        ReportFormat::Text => text::report(survey, out, style)?,
-        ReportFormat::Json => json::report(survey, out)?,
+        ReportFormat::Text => text::report(survey, &diagnose(survey), out, style)?,
+        ReportFormat::Json => json::report(survey, &diagnose(survey), out)?,
         ReportFormat::Md => markdown::report(survey, out)?,
     }
     Ok(())

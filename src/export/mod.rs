@@ -5,11 +5,14 @@
 //! harmless. Never here: files, clocks, the environment (colours and width are the caller's decision), a verdict.
 
 mod cells;
+mod conclusion;
 mod groups;
+mod histories;
 pub mod json;
 pub mod live;
 pub mod markdown;
 mod phrases;
+mod receipt;
 mod selection;
 mod style;
 pub mod summary;
@@ -17,6 +20,8 @@ pub mod text;
 mod timeline;
 mod wording;
 
+#[cfg(test)]
+mod report_schema;
 #[cfg(test)]
 mod tests;
 

@@ -1,6 +1,6 @@
 use super::{Style, json, live, markdown, summary, text};
 use crate::analyze::fixture::{self, records, survey};
-use crate::analyze::{Labels, Survey};
+use crate::analyze::{Labels, Survey, diagnose};
 use std::path::Path;
 
 const WIDE: Style = Style { color: false, width: 120, full: false };
@@ -18,7 +18,7 @@ fn stories() -> [(&'static str, String); 5] {
 
 fn text_of(survey: &Survey, style: Style) -> String {
     let mut out = Vec::new();
-    text::report(survey, &mut out, style).unwrap();
+    text::report(survey, &diagnose(survey), &mut out, style).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -30,7 +30,7 @@ fn markdown_of(survey: &Survey) -> String {
 
 fn json_of(survey: &Survey) -> serde_json::Value {
     let mut out = Vec::new();
-    json::report(survey, &mut out).unwrap();
+    json::report(survey, &diagnose(survey), &mut out).unwrap();
     serde_json::from_slice(&out).unwrap()
 }
 
@@ -116,7 +116,9 @@ fn nor_does_it_when_every_value_is_long() {
 fn a_long_timeline_keeps_its_ends_and_its_failures() {
     let survey = survey(&fixture::long(3_000, 500));
     let rows = |text: String| {
-        text.lines().filter(|line| line.contains("api.anthropic.com/v1/messages") && line.contains(" oat-")).count()
+        let (_, timeline) = text.split_once("Timeline (UTC)\n").unwrap();
+        let lines = timeline.lines().take_while(|line| !line.is_empty());
+        lines.filter(|line| line.contains("api.anthropic.com/v1/messages") && line.contains(" oat-")).count()
     };
     assert_eq!(rows(text_of(&survey, WIDE)), 20 + 40 + 5);
     assert_eq!(rows(text_of(&survey, Style { full: true, ..WIDE })), 3_000);

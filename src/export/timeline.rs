@@ -48,7 +48,8 @@ impl<'a> Layout<'a> {
         Self { survey, style, time, lane, number, method, target, status, label }
     }
 
-    pub(super) fn line(&self, exchange: &Exchange) -> String {
+    /// One line; what proves the verdict is marked.
+    pub(super) fn line(&self, exchange: &Exchange, proof: bool) -> String {
         let style = self.style;
         let request = &exchange.request;
         let lane = if self.lane == 0 { String::new() } else { left(&clean(exchange.lane.as_str()), self.lane) };
@@ -61,7 +62,10 @@ impl<'a> Layout<'a> {
         let error = style.paint(ink(exchange), &cells::error(exchange));
         let clock = exchange.at.clock();
         let time = style.paint(Ink::Dim, clock.get(..self.time).unwrap_or(&clock));
-        format!("  {time}  {lane}{number}  {method} {target}  {status}{took}  {label}  {error}").trim_end().to_owned()
+        let mark = if proof { style.paint(Ink::Heading, "›") } else { " ".to_owned() };
+        format!("{mark} {time}  {lane}{number}  {method} {target}  {status}{took}  {label}  {error}")
+            .trim_end()
+            .to_owned()
     }
 }
 
