@@ -69,7 +69,7 @@ fn show(session: &Session) -> Result<ExitCode> {
         .context("cannot write to standard output")?;
     let report_path = session.trace_path().with_extension("md");
     let mut report = Vec::new();
-    markdown::report(&survey, &mut report).context("cannot make the report")?;
+    markdown::report(&survey, &diagnosis, &mut report).context("cannot make the report")?;
     super::report::write_new(&report_path, &report)?;
     writeln!(out, "\ntrace   {}", session.trace_path().display()).context("cannot write to standard output")?;
     writeln!(out, "report  {}  (Markdown, safe to paste into an issue)", report_path.display())

@@ -75,7 +75,7 @@ fn render(survey: &Survey, format: ReportFormat, full: bool, to_stdout: bool, ou
     match format {
         ReportFormat::Text => text::report(survey, &diagnose(survey), out, style)?,
         ReportFormat::Json => json::report(survey, &diagnose(survey), out)?,
-        ReportFormat::Md => markdown::report(survey, out)?,
+        ReportFormat::Md => markdown::report(survey, &diagnose(survey), out)?,
     }
     Ok(())
 }

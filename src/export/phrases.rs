@@ -5,7 +5,7 @@ use super::groups::FailureGroups;
 use super::style::{clean, counted, duration, thousands};
 use crate::analyze::{ClockDifference, Survey};
 use crate::redact::Redacted;
-use crate::trace::{Exchange, Origin};
+use crate::trace::{Exchange, Imported, Origin};
 
 /// Exchanges and failures in numbers.
 pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
@@ -38,6 +38,14 @@ pub(super) fn span(survey: &Survey) -> String {
         }
         None => format!("{started} UTC"),
     }
+}
+
+/// `HAR of Chrome 128`: which tool captured it.
+pub(super) fn capture(imported: &Imported) -> String {
+    let named = [&imported.tool, &imported.version].into_iter().flatten();
+    let tool: Vec<_> = named.map(|part| clean(part.as_str())).collect();
+    let of = if tool.is_empty() { "an unknown tool".to_owned() } else { tool.join(" ") };
+    format!("{} of {of}", clean(imported.format.as_str()))
 }
 
 /// What is not in the trace although it happened, one sentence each.

@@ -98,7 +98,7 @@ fn facts(receipt: &Receipt, timing: Option<Spread>, over_tls: bool) -> Vec<(&'st
     facts
 }
 
-/// `5 heads byte for byte, 1 with the same fields; bodies 1.2 MB in, 1.2 MB out`
+/// `heads: 5 byte for byte, 1 changed on purpose; bodies: 1.2 MB, as many out as in`
 fn leg(heads: HeadCounts, bodies: Bytes) -> String {
     let counts = [
         (heads.verbatim, "byte for byte"),
@@ -114,10 +114,10 @@ fn leg(heads: HeadCounts, bodies: Bytes) -> String {
         .collect();
     let heads = if parts.is_empty() { "none".to_owned() } else { parts.join(", ") };
     let volume = match bodies.read == bodies.written {
-        true => format!("{} in and out, equal", bytes(bodies.read)),
+        true => format!("{}, as many out as in", bytes(bodies.read)),
         false => format!("{} B in, {} B out", bodies.read, bodies.written),
     };
-    format!("heads {heads}; bodies {volume}")
+    format!("heads: {heads}; bodies: {volume}")
 }
 
 fn pair(pair: &AlpnPair) -> String {

@@ -31,6 +31,8 @@ mod real_client;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod support;

@@ -1,3 +1,3 @@
 //! HAR files: as other tools write them, and as authtrace writes them.
 
-mod cases;
+pub(crate) mod cases;
