@@ -34,9 +34,9 @@ fn json_of(survey: &Survey) -> serde_json::Value {
     serde_json::from_slice(&out).unwrap()
 }
 
-fn closing_of(survey: &Survey, explain: &[String]) -> String {
+fn closing_of(survey: &Survey, explain: &[String], style: Style) -> String {
     let trace = Path::new("/home/dev/.local/state/authtrace/run 1.jsonl");
-    summary::closing(survey, trace, explain, None, WIDE)
+    summary::closing(survey, &diagnose(survey), trace, explain, None, style)
 }
 
 fn live_of(lines: &str, style: Style) -> String {
@@ -79,13 +79,26 @@ fn while_it_runs() {
 #[test]
 fn at_the_end_of_a_run() {
     let mut shown = String::new();
-    for (_, lines) in stories() {
-        shown.push_str(&closing_of(&survey(&lines), &[]));
-        shown.push('\n');
+    for style in [WIDE, NARROW] {
+        for (_, lines) in stories() {
+            shown.push_str(&closing_of(&survey(&lines), &[], style));
+            shown.push('\n');
+        }
     }
-    shown
-        .push_str(&closing_of(&survey(&fixture::empty()), &["no connection came: NO_PROXY covers the API".to_owned()]));
+    let explain = ["no connection came: NO_PROXY covers the API".to_owned()];
+    shown.push_str(&closing_of(&survey(&fixture::empty()), &explain, NARROW));
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn the_lines_at_the_end_break_between_words_and_are_few() {
+    for (name, lines) in stories() {
+        let shown = closing_of(&survey(&lines), &[], NARROW);
+        let (last, others) = shown.lines().collect::<Vec<_>>().split_last().map(|(l, o)| (*l, o.to_vec())).unwrap();
+        assert!(last.starts_with("  → authtrace report "), "{name}: a command stays in one piece");
+        assert!(others.iter().all(|line| line.chars().count() <= NARROW.width), "{name}: {shown}");
+        assert!(others.len() <= 12, "{name}: {shown}");
+    }
 }
 
 #[test]
@@ -179,7 +192,7 @@ fn markup_and_escapes_in_a_foreign_trace_do_nothing() {
     exchange["lane"] = hostile.into();
     exchange["request"]["path"] = format!("/v1/{hostile}").into();
     let survey = survey(&fixture::join([fixture::head(), exchange]));
-    for text in [text_of(&survey, WIDE), markdown_of(&survey), closing_of(&survey, &[hostile.to_owned()])] {
+    for text in [text_of(&survey, WIDE), markdown_of(&survey), closing_of(&survey, &[hostile.to_owned()], NARROW)] {
         let steering = text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}');
         assert!(!steering, "{text}");
     }

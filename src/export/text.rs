@@ -116,8 +116,10 @@ impl<W: Write> Page<'_, W> {
             }
         }
         if rows.iter().any(|exchange| exchange.origin != Origin::Upstream) {
-            let text = "  * not answered by the server, but by authtrace or by the proxy that it goes through";
-            writeln!(self.out, "{}", self.style.paint(Ink::Dim, text))?;
+            let text = "* not answered by the server, but by authtrace or by the proxy that it goes through";
+            for line in wrap(text, self.room(2)) {
+                writeln!(self.out, "  {}", self.style.paint(Ink::Dim, &line))?;
+            }
         }
         Ok(())
     }

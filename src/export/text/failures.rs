@@ -5,7 +5,7 @@ use crate::export::cells;
 use crate::export::groups::{FailureGroups, program};
 use crate::export::phrases::{capitalised, kebab, mention, origin, shortened};
 use crate::export::selection::{Shown, select};
-use crate::export::style::{Ink, clean, counted, thousands};
+use crate::export::style::{Ink, clean, columns, counted, thousands, wrap};
 use crate::export::wording;
 use crate::redact::Redacted;
 use crate::trace::{Connection, Exchange, Origin, RequestIds};
@@ -49,7 +49,7 @@ impl<W: Write> Page<'_, W> {
             clean(first.request.method.as_str()),
             cells::target(first.request.host.as_str(), first.request.path.as_str(), usize::MAX)
         );
-        writeln!(self.out, "{}  {request}", self.style.paint(Ink::Bad, &format!("✗ {}", title.trim_end())))?;
+        self.failed(title.trim_end(), &request)?;
         let seen = match group.len() {
             1 => format!("#{} at {}", first.id, first.at.clock()),
             2 => format!("#{} at {} and #{} at {}", first.id, first.at.clock(), last.id, last.at.clock()),
@@ -88,6 +88,19 @@ impl<W: Write> Page<'_, W> {
         }
         self.ids("client's id", group, |ids| ids.client.as_ref())?;
         self.ids("cf-ray", group, |ids| ids.edge.as_ref())
+    }
+
+    /// What failed, and where; below each other where there is no room for both.
+    fn failed(&mut self, what: &str, place: &str) -> io::Result<()> {
+        let title = self.style.paint(Ink::Bad, &format!("✗ {what}"));
+        if columns(what) + 4 + columns(place) <= self.style.width {
+            return writeln!(self.out, "{title}  {place}");
+        }
+        writeln!(self.out, "{title}")?;
+        for line in wrap(place, self.room(2)) {
+            writeln!(self.out, "  {line}")?;
+        }
+        Ok(())
     }
 
     fn ids(
@@ -163,8 +176,8 @@ impl<W: Write> Page<'_, W> {
             return Ok(());
         };
         let outcome = first.end.outcome;
-        let title = self.style.paint(Ink::Bad, &format!("✗ {}", outcome.as_str()));
-        writeln!(self.out, "{title}  {}: {}", cells::host_and_port(first.target.as_ref()), wording::what(outcome))?;
+        let target = cells::host_and_port(first.target.as_ref());
+        self.failed(outcome.as_str(), &format!("{target}: {}", wording::what(outcome)))?;
         let by = match (program(first), &first.peer) {
             (Some(program), Some(peer)) => format!(", by {program} (pid {})", peer.pid),
             _ => String::new(),

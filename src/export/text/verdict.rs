@@ -6,9 +6,12 @@ use crate::export::cells;
 use crate::export::conclusion::{self, Conclusion};
 use crate::export::groups::program;
 use crate::export::selection::{Shown, select};
-use crate::export::style::{Ink, clean, columns, counted, left, wrap};
+use crate::export::style::{Ink, clean, columns, counted, fit, left, wrap};
 use crate::trace::{Connection, Exchange};
 use std::io::{self, Write};
+
+/// The least that a target is cut to.
+const TARGET: usize = 12;
 
 /// Exchanges that prove the verdict and are shown; `--full` shows all.
 const PROOF: usize = 6;
@@ -75,11 +78,12 @@ impl<W: Write> Page<'_, W> {
             left(&cells::status(exchange), 4).trim_end(),
         );
         let label = cells::credentials(exchange, self.survey.labels());
-        let tail = [label, cells::error(exchange)].into_iter().filter(|cell| !cell.is_empty()).collect::<Vec<_>>();
-        let tail = if tail.is_empty() { String::new() } else { format!("  {}", tail.join("  ")) };
         let method = clean(exchange.request.method.as_str());
-        let taken = NAME + 2 + columns(&start) + columns(&method) + 1 + columns(&tail);
-        let room = self.style.width.saturating_sub(taken).clamp(12, 48);
+        let room = self.style.width.saturating_sub(NAME + 2 + columns(&start) + columns(&method) + 1);
+        let cells = [label, cells::error(exchange)].into_iter().filter(|cell| !cell.is_empty());
+        let tail: String = cells.map(|cell| format!("  {cell}")).collect();
+        let tail = fit(&tail, room.saturating_sub(TARGET));
+        let room = room.saturating_sub(columns(&tail)).min(48);
         let target = cells::target(exchange.request.host.as_str(), exchange.request.path.as_str(), room);
         let id = exchange.request_ids.best().map(|id| clean(id.as_str()).into_owned()).unwrap_or_default();
         (format!("{start}{method} {target}{tail}"), id)
