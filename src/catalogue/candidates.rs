@@ -116,10 +116,11 @@ pub fn nearest(text: &str) -> Vec<Code> {
 
 /// From 0 to 1: how alike the names are as a whole, or how many of the words that were asked for the name has.
 fn likeness(asked: &str, name: &str) -> f64 {
-    let words: Vec<&str> = asked.split('-').filter(|word| word.len() > 2).collect();
+    let telling = |word: &&str| word.len() > 3 && !matches!(*word, "claude" | "code" | "with" | "this" | "that");
+    let words: Vec<&str> = asked.split('-').filter(telling).collect();
     let shared = words.iter().filter(|word| name.split('-').any(|own| strsim::jaro_winkler(word, own) > 0.92)).count();
     #[expect(clippy::cast_precision_loss, reason = "counts of words")]
-    let of_words = if words.is_empty() { 0.0 } else { 0.95 * shared as f64 / words.len() as f64 };
+    let of_words = if shared == 0 { 0.0 } else { 0.8 + 0.15 * shared as f64 / words.len() as f64 };
     strsim::normalized_damerau_levenshtein(asked, name).max(of_words)
 }
 

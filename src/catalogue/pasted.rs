@@ -54,10 +54,6 @@ impl Pasted {
         let inner = words.starts_with(|c: char| c.is_alphanumeric());
         self.text.match_indices(words).any(|(at, _)| !inner || !ends_in_word(self.text.get(..at).unwrap_or_default()))
     }
-
-    pub(super) fn as_str(&self) -> &str {
-        &self.text
-    }
 }
 
 fn ends_in_word(text: &str) -> bool {
@@ -191,7 +187,7 @@ mod tests {
             ("│ ⎿  API Error │", "api error "),
             ("id req_011CAFAKE401 here", "id  here"),
         ] {
-            assert_eq!(Pasted::new(raw).as_str(), wanted, "{raw:?}");
+            assert_eq!(Pasted::new(raw).text.as_str(), wanted, "{raw:?}");
         }
     }
 
@@ -235,7 +231,7 @@ mod tests {
         #[test]
         fn any_text_is_survived(raw in "[\\PC\u{1b}\n\\\\\"\\[\\]0-9:.]{0,200}") {
             let pasted = Pasted::new(&raw);
-            let calm = !pasted.as_str().chars().any(char::is_control);
+            let calm = !pasted.text.as_str().chars().any(char::is_control);
             prop_assert!(calm);
             prop_assert!(pasted.statuses().iter().all(|status| STATUSES.contains(status)));
         }

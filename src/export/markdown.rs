@@ -7,7 +7,7 @@ use super::cells;
 use super::conclusion::{self, Conclusion};
 use super::groups::{FailureGroups, program};
 use super::histories::Histories;
-use super::phrases::{capture, clock, missing, result, span};
+use super::phrases::{clock, foreign_tool, missing, result, span};
 use super::receipt;
 use super::selection::{Shown, select};
 use super::style::{counted, duration, thousands};
@@ -86,10 +86,9 @@ fn summary(page: &mut Document, survey: &Survey, groups: &FailureGroups<'_>) {
 }
 
 fn captured(survey: &Survey, head: &TraceHead) -> String {
-    let tool = code(head.tool.as_str());
-    match &head.imported {
-        None => format!("captured by {tool} on {}, {}", code(head.os.as_str()), span(survey)),
-        Some(imported) => format!("captured by {}, read by {tool}, {}", code(&capture(imported)), span(survey)),
+    match foreign_tool(head) {
+        Some(tool) => format!("captured by {} (HAR), {}", code(&tool), span(survey)),
+        None => format!("captured by {} on {}, {}", code(head.tool.as_str()), code(head.os.as_str()), span(survey)),
     }
 }
 

@@ -6,7 +6,9 @@
 
 mod cells;
 mod conclusion;
+pub mod explain;
 mod groups;
+pub mod har;
 mod histories;
 pub mod json;
 pub mod live;
@@ -25,4 +27,4 @@ mod report_schema;
 #[cfg(test)]
 mod tests;
 
-pub use style::Style;
+pub use style::{Ink, Style, clean, wrap};

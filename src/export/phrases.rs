@@ -5,7 +5,7 @@ use super::groups::FailureGroups;
 use super::style::{clean, counted, duration, thousands};
 use crate::analyze::{ClockDifference, Survey};
 use crate::redact::Redacted;
-use crate::trace::{Exchange, Imported, Origin};
+use crate::trace::{Exchange, Origin, TraceHead};
 
 /// Exchanges and failures in numbers.
 pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
@@ -24,6 +24,16 @@ pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
     parts.join(" · ")
 }
 
+/// The tool whose capture was read, such as `Firefox 128.0`; `None` for a trace of our own.
+pub(super) fn foreign_tool(head: &TraceHead) -> Option<String> {
+    let imported = head.imported.as_ref()?;
+    let tool = imported.tool.as_ref().map_or("another tool", Redacted::as_str);
+    Some(match &imported.version {
+        Some(version) => format!("{tool} {version}"),
+        None => tool.to_owned(),
+    })
+}
+
 /// When the trace was made and how long it went on.
 pub(super) fn span(survey: &Survey) -> String {
     let Some(head) = survey.head() else {
@@ -38,14 +48,6 @@ pub(super) fn span(survey: &Survey) -> String {
         }
         None => format!("{started} UTC"),
     }
-}
-
-/// `HAR of Chrome 128`: which tool captured it.
-pub(super) fn capture(imported: &Imported) -> String {
-    let named = [&imported.tool, &imported.version].into_iter().flatten();
-    let tool: Vec<_> = named.map(|part| clean(part.as_str())).collect();
-    let of = if tool.is_empty() { "an unknown tool".to_owned() } else { tool.join(" ") };
-    format!("{} of {of}", clean(imported.format.as_str()))
 }
 
 /// What is not in the trace although it happened, one sentence each.

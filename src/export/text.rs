@@ -7,7 +7,7 @@ mod verdict;
 use super::cells;
 use super::conclusion::Conclusion;
 use super::groups::FailureGroups;
-use super::phrases::{capture, clock, listed, missing, result, shortened, span};
+use super::phrases::{clock, foreign_tool, listed, missing, result, shortened, span};
 use super::selection::{Shown, select};
 use super::style::{Ink, Style, bytes, clean, columns, counted, duration, left, right, wrap};
 use super::timeline::Layout;
@@ -55,8 +55,8 @@ impl<W: Write> Page<'_, W> {
     fn head(&mut self, groups: &FailureGroups<'_>) -> io::Result<()> {
         let survey = self.survey;
         let title = match survey.head() {
-            Some(head) => match &head.imported {
-                Some(imported) => format!("{}, {}", capture(imported), span(survey)),
+            Some(head) => match foreign_tool(head) {
+                Some(tool) => format!("HAR of {}, {}", clean(&tool), span(survey)),
                 None => format!("{} on {}, {}", clean(head.tool.as_str()), clean(head.os.as_str()), span(survey)),
             },
             None => "a trace without its first line".to_owned(),

@@ -25,7 +25,7 @@ pub struct Imported {
 pub struct Unread {
     /// Line, from 1.
     pub line: u64,
-    /// Column in characters, from 1.
+    /// Column in characters, from 1; 0 if it is not known.
     pub column: u64,
     /// What is wrong, without any byte of the input.
     pub why: String,

@@ -9,9 +9,15 @@ mod ca;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod compile_fail;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod explain;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
@@ -23,11 +29,15 @@ mod http2;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod real_client;
+#[cfg(test)]
+mod receipt;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
@@ -40,3 +50,5 @@ mod support;
 mod terminal;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod variants;

@@ -1,24 +1,23 @@
 //! Reports of real traces and of captures of other tools.
 
-use super::har::cases;
+use super::cases::{Case, cases};
 use super::schema::mismatch;
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::export::{Style, json, markdown, text};
-use authtrace::import::har;
 use authtrace::redact::{Options, Redactor};
 use serde_json::Value;
-use std::fs::{self, File};
-use std::io::BufReader;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A case of another tool's capture, as the reports see it.
-fn imported(name: &str) -> Survey {
-    let (_, path) = cases::all().into_iter().find(|(case, _)| case == name).unwrap();
-    // A key of its own, so that fingerprints are the same each time.
+/// A capture of another tool, as the reports see it. The key is its own, so that fingerprints are the same each time.
+fn survey(har: &[u8]) -> Survey {
     let redactor = Redactor::new(Options::default().with_key([7; 32])).unwrap();
-    let file = BufReader::new(File::open(path).unwrap());
-    har::read(file, &Arc::new(redactor)).unwrap().records.into_iter().collect()
+    authtrace::import::har::read(har, &Arc::new(redactor)).unwrap().records.into_iter().collect()
+}
+
+fn case(name: &str) -> Survey {
+    survey(&cases().into_iter().find(|case| case.name == name).unwrap().har)
 }
 
 fn text_of(survey: &Survey, width: usize) -> String {
@@ -42,7 +41,7 @@ fn json_of(survey: &Survey) -> Value {
 #[test]
 fn a_capture_of_another_tool_is_reported_as_such() {
     for name in ["exp-headless-loop", "race-two-tmux"] {
-        let survey = imported(name);
+        let survey = case(name);
         insta::assert_snapshot!(format!("text_{name}"), text_of(&survey, 80));
         insta::assert_snapshot!(format!("markdown_{name}"), markdown_of(&survey));
     }
@@ -52,8 +51,8 @@ fn a_capture_of_another_tool_is_reported_as_such() {
 fn every_report_for_programs_follows_the_schema() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/export/report.schema.json");
     let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    for (name, path) in cases::all() {
-        let report = json_of(&cases::import(&path).records.into_iter().collect());
+    for Case { name, har, .. } in cases() {
+        let report = json_of(&survey(&har));
         assert_eq!(mismatch(&schema, &schema, &report), None, "{name}");
         assert_eq!(report["source"]["from"], "imported", "{name}");
         for key in ["verdict", "findings", "lineage", "receipt", "source", "left_out"] {
@@ -67,8 +66,8 @@ fn every_report_for_programs_follows_the_schema() {
 #[test]
 fn every_case_fits_the_screen_and_the_form() {
     let mut too_wide = Vec::new();
-    for (name, path) in cases::all() {
-        let survey: Survey = cases::import(&path).records.into_iter().collect();
+    for Case { name, har, .. } in cases() {
+        let survey = survey(&har);
         for width in [80, 120] {
             let shown = text_of(&survey, width);
             let first = shown.lines().next().unwrap();

@@ -154,7 +154,7 @@ pub(super) fn expired(context: &Context<'_>, group: &Group<'_>) -> Option<Readin
     let success = last_success(context, group, first);
     let idle = success.map(|seen| first.ms() - seen.ms());
     let old = idle.is_some_and(|idle| idle >= OLD_MS) && !issued_recently(context.history(group.fp()), first);
-    if !told && !old || !told && works_again(context, group) {
+    if !told && (!old || works_again(context, group)) {
         return None;
     }
     let quiet = context.end.unix_ms() - group.last_ms() >= QUIET_MS || group.refused.len() >= 2;

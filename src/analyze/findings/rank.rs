@@ -137,7 +137,7 @@ fn verdict(context: &Context<'_>, findings: &[Finding]) -> Verdict {
         (Code::TelemetryNoise, Confidence::Medium, noise.summary.clone())
     } else {
         let summary = "No request with a credential was seen, and no sign of a failed login.".to_owned();
-        (Code::NothingSeen, Confidence::High, summary)
+        (Code::NothingSeen, Confidence::Low, summary)
     };
     Verdict { code, confidence, recovered: false, summary }
 }
@@ -157,23 +157,15 @@ fn healthy(context: &Context<'_>, findings: &[Finding]) -> (Confidence, String) 
     if minor > 0 {
         summary.push_str(" Something at the side was refused; see the findings.");
     }
-    (if sent == 0 { Confidence::Medium } else { Confidence::High }, summary)
+    (if sent == 0 || minor > 0 { Confidence::Medium } else { Confidence::High }, summary)
 }
 
 /// A refusal of something that the user hardly needs, while messages work, is a warning.
 pub(super) fn severity(context: &Context<'_>, group: &Group<'_>, reading: &Reading) -> Severity {
     let side = matches!(group.endpoint, Endpoint::Side | Endpoint::Profile | Endpoint::Roles | Endpoint::Hello);
     let in_login = reading.code == Code::PostLoginBootstrapFailed && group.endpoint != Endpoint::Profile;
-    let cosmetic = side && !in_login && works_beside(context, group);
+    let cosmetic = side && !in_login && context.messages_work();
     if cosmetic { Severity::Warning } else { Severity::Failure }
-}
-
-/// Whether messages were accepted and none refused.
-fn works_beside(context: &Context<'_>, group: &Group<'_>) -> bool {
-    let _ = group;
-    let mut judged =
-        context.messages().filter(|seen| seen.is_accepted() || matches!(seen.status(), 400..=403)).peekable();
-    judged.peek().is_some() && context.messages_work()
 }
 
 /// Whether what was refused worked later: the same thing, or messages as a whole.

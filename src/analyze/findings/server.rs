@@ -201,7 +201,8 @@ pub(super) fn labels(context: &Context<'_>) -> Vec<Finding> {
     findings
 }
 
-fn label(seen: &Seen<'_>) -> Option<Code> {
+/// What a single answer is an instance of, if it is no failure of authentication.
+pub(super) fn label(seen: &Seen<'_>) -> Option<Code> {
     let elsewhere = matches!(seen.endpoint, Endpoint::Token | Endpoint::Authorize | Endpoint::Telemetry);
     if seen.provider != Provider::Anthropic || elsewhere || seen.endpoint == Endpoint::CreateApiKey {
         return None;

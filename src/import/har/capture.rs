@@ -4,7 +4,7 @@ use super::address::Address;
 use super::connections::{Connections, Lanes};
 use super::json::Json;
 use super::scan::Position;
-use super::{entry, own, timing};
+use super::{connections, entry, own, timing};
 use crate::facts::Extractor;
 use crate::import::{Imported, Unread};
 use crate::redact::{Fingerprint, Redacted, Redactor};
@@ -86,11 +86,12 @@ impl Capture {
 
     /// `log._authtrace`.
     pub(super) fn own_records(&mut self, own: &Json) {
-        let (records, lost) = own::records(own);
+        let own::Rest { records, unread, lost } = own::rest(own, self.extractor.redactor());
         self.own = records;
+        self.unread.extend(unread);
         if lost > 0 {
-            let why = "records besides the exchanges could not be read";
-            self.unread.push(Unread { line: 1, column: 1, why: format!("{lost} {why}") });
+            let why = format!("{lost} records besides the exchanges could not be read");
+            self.unread.push(Unread { line: 1, column: 0, why });
         }
     }
 
@@ -115,7 +116,8 @@ impl Capture {
         let at = self.time_of(entry);
         let lane = self.lanes.of(entry, self.extractor.redactor());
         let (exchange, distrust) = entry::exchange(entry, &address, at, lane, &mut self.extractor);
-        let mut read = Read { exchange, connection: None, own: false };
+        let peer = connections::peer(entry, self.extractor.redactor());
+        let mut read = Read { exchange: Exchange { peer, ..exchange }, connection: None, own: false };
         if let Some(facts) = own::Facts::of(entry) {
             facts.complete(&mut read.exchange, self.extractor.redactor());
             read.own = true;

@@ -128,7 +128,7 @@ fn tunnels_are_connections() {
     let connect = |status: u16, changes: Value| {
         let mut tunnel = entry(json!({
             "request": {"method": "CONNECT", "url": "https://api.anthropic.com:443/", "headers": []},
-            "response": {"status": status, "headers": [{"name": "proxy-authenticate", "value": "Basic realm=\"corp\""}]}
+            "response": {"status": status, "headers": [{"name": "proxy-authenticate", "value": "Basic realm=\"corp\""}, {"name": "Proxy-Authenticate", "value": "Negotiate, NTLM"}]}
         }));
         merge(&mut tunnel, changes);
         tunnel
@@ -149,6 +149,8 @@ fn tunnels_are_connections() {
             (Mode::Refused, Outcome::UpstreamDns, None),
         ]
     );
+    let detail = connections(&imported)[1].end.detail.clone().unwrap();
+    assert_eq!(detail, "the upstream proxy refused the tunnel; it offers Basic, NTLM, Negotiate");
     let [refusal] = exchanges(&imported)[..] else { panic!() };
     assert_eq!((refusal.status(), refusal.connection), (Some(407), 2));
     assert!(refusal.response.as_ref().unwrap().headers[0].value.as_str().starts_with("Basic realm="));
