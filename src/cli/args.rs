@@ -132,6 +132,10 @@ pub(crate) enum ReportFormat {
     Md,
     /// HAR 1.2, for the network panel of a browser
     Har,
+    /// A page with picture, findings and every exchange, in one file
+    Html,
+    /// The picture of the auth flow alone
+    Svg,
 }
 
 #[derive(Debug, Args)]

@@ -5,8 +5,8 @@ use super::input::Source;
 use super::{console, input};
 use anyhow::{Context, Result};
 use authtrace::analyze::{Survey, diagnose};
-use authtrace::export::{har, json, markdown, text};
-use std::fs::OpenOptions;
+use authtrace::export::{har, html, json, markdown, svg, text};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -40,12 +40,19 @@ fn render(survey: &Survey, format: ReportFormat, full: bool, to_stdout: bool, ou
         ReportFormat::Json => json::report(survey, &diagnose(survey), out)?,
         ReportFormat::Md => markdown::report(survey, &diagnose(survey), out)?,
         ReportFormat::Har => har::write(survey, out)?,
+        ReportFormat::Html => html::report(survey, &diagnose(survey), out)?,
+        ReportFormat::Svg => svg::report(survey, &diagnose(survey), out)?,
     }
     Ok(())
 }
 
 /// Writes a report beside what is there already: 0600, replacing a file but never following a link.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<()> {
+    create(path)?.write_all(content).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Opens a file for that.
+pub(crate) fn create(path: &Path) -> Result<File> {
     let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
     OpenOptions::new()
         .write(true)
@@ -54,6 +61,5 @@ pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<()> {
         .mode(0o600)
         .custom_flags(no_follow)
         .open(path)
-        .and_then(|mut file| file.write_all(content))
         .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -27,9 +27,9 @@ pub(crate) fn run(args: ScrubArgs) -> Result<ExitCode> {
     let survey = input::survey_of(imported);
     match &args.out {
         Some(out) => {
-            let mut text = Vec::new();
-            har::write(&survey, &mut text)?;
-            super::report::write_new(out, &text)?;
+            let mut file = BufWriter::new(super::report::create(out)?);
+            let written = har::write(&survey, &mut file).and_then(|()| file.flush());
+            written.with_context(|| format!("cannot write {}", out.display()))?;
         }
         None => {
             let mut out = BufWriter::new(io::stdout().lock());

@@ -10,6 +10,7 @@ pub mod explain;
 mod groups;
 pub mod har;
 mod histories;
+pub mod html;
 pub mod json;
 pub mod live;
 pub mod markdown;
@@ -18,8 +19,10 @@ mod receipt;
 mod selection;
 mod style;
 pub mod summary;
+pub mod svg;
 pub mod text;
 mod timeline;
+mod verdict;
 mod wording;
 
 #[cfg(test)]

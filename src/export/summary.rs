@@ -5,9 +5,9 @@ use super::conclusion::{Conclusion, word};
 use super::groups::{FailureGroups, program};
 use super::phrases::{missing, result, shortened};
 use super::style::{Ink, Style, clean, counted, thousands, wrap};
+use super::verdict::{State, state};
 use super::wording;
 use crate::analyze::{Diagnosis, Survey};
-use crate::catalogue::Class;
 use crate::trace::{Connection, Exchange, Outcome};
 use std::path::Path;
 
@@ -55,10 +55,10 @@ pub fn closing(
 fn verdict(conclusion: &Conclusion<'_>, style: Style, lines: &mut Vec<String>) {
     let verdict = conclusion.verdict;
     let code = verdict.code.as_str();
-    let ink = match verdict.code.class() {
+    let ink = match state(verdict) {
         _ if conclusion.is_calm() => Ink::Good,
-        Class::Failure if !verdict.recovered => Ink::Bad,
-        _ => Ink::Warning,
+        State::Failed => Ink::Bad,
+        State::Well | State::Mended | State::Unknown => Ink::Warning,
     };
     let recovered = if verdict.recovered { ", recovered" } else { "" };
     let sure = if conclusion.is_calm() { String::new() } else { format!(" ({}{recovered})", word(verdict.confidence)) };

@@ -31,6 +31,8 @@ mod launch;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]
+mod picture;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod properties;
@@ -49,6 +51,10 @@ mod support;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod transport;
 #[cfg(test)]
 mod variants;
+#[cfg(test)]
+mod verdicts;

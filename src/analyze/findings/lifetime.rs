@@ -246,6 +246,10 @@ pub(super) fn fixed(context: &Context<'_>, group: &Group<'_>) -> Option<Reading>
         return None;
     }
     let first = group.first()?;
+    // A 403 in unknown words speaks of an account or a right, not of the token.
+    if group.says == Says::OtherAuth && first.status() == 403 {
+        return None;
+    }
     let asked_profile = context.uses(group.fp()?).any(|seen| seen.endpoint == Endpoint::Profile && seen.is_accepted());
     let confidence = match (group.says, asked_profile) {
         (_, true) | (Says::OtherAuth, _) => Confidence::Low,

@@ -2,7 +2,7 @@
 
 use super::advice;
 use super::context::{Context, Group, Seen};
-use super::draft::Reading;
+use super::draft::{Reading, answer};
 use super::finding::{Confidence, Finding, Severity, Verdict};
 use crate::analyze::endpoint::Endpoint;
 use crate::analyze::says::Says;
@@ -133,6 +133,12 @@ fn verdict(context: &Context<'_>, findings: &[Finding]) -> Verdict {
     let (code, confidence, summary) = if seen().any(|one| one.is_accepted() || one.issued()) {
         let (confidence, summary) = healthy(context, findings);
         (Code::Healthy, confidence, summary)
+    } else if let Some(answered) = context.messages().find(|one| passed(one)) {
+        let summary = format!(
+            "The credential was not what the API objected to: the message was answered {}.",
+            answer(answered.exchange)
+        );
+        (Code::Healthy, Confidence::Medium, summary)
     } else if let Some(noise) = findings.iter().find(|finding| finding.code == Code::TelemetryNoise) {
         (Code::TelemetryNoise, Confidence::Medium, noise.summary.clone())
     } else {
@@ -140,6 +146,11 @@ fn verdict(context: &Context<'_>, findings: &[Finding]) -> Verdict {
         (Code::NothingSeen, Confidence::Low, summary)
     };
     Verdict { code, confidence, recovered: false, summary }
+}
+
+/// Whether the API looked at the request itself, and so had no objection to its credential.
+fn passed(seen: &Seen<'_>) -> bool {
+    seen.fp().is_some() && seen.says == Some(Says::Other) && (400..500).contains(&seen.status())
 }
 
 fn healthy(context: &Context<'_>, findings: &[Finding]) -> (Confidence, String) {

@@ -147,7 +147,9 @@ pub(super) fn token_endpoint(context: &Context<'_>) -> Vec<Finding> {
 }
 
 fn of_tokens(context: &Context<'_>, code: Code, summary: String, seen: &[&Seen<'_>], last: &Seen<'_>) -> Finding {
-    Finding::new(code, Severity::Failure, Confidence::High, summary)
+    let got_over = seen.first().is_some_and(|first| context.got_over(first, last));
+    let severity = if got_over { Severity::Warning } else { Severity::Failure };
+    Finding::new(code, severity, Confidence::High, summary)
         .proved_by(seen.iter().map(|seen| seen.id()))
         .recovered_if(answered_later(context, last))
 }

@@ -4,7 +4,7 @@ use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer, clock, span, times};
 use super::finding::{Confidence, Finding, Severity};
 use super::server::label;
-use crate::analyze::endpoint::Endpoint;
+use crate::analyze::endpoint::{Endpoint, Provider};
 use crate::analyze::says::Says;
 use crate::catalogue::Code;
 use crate::trace::Origin;
@@ -49,13 +49,14 @@ pub(super) fn silent(context: &Context<'_>) -> Vec<Finding> {
             "Nothing was seen: the client gave up before it sent any request, or its traffic went past the capture.";
         return vec![Finding::new(Code::NoAuthenticatedRequest, Severity::Failure, Confidence::Low, summary)];
     }
-    let sends = |seen: &Seen<'_>| {
-        seen.fp().is_some() && seen.endpoint != Endpoint::Telemetry || seen.endpoint == Endpoint::Token
-    };
-    let tried = anthropic().any(sends);
+    let tried = anthropic().any(|seen| seen.fp().is_some() || seen.endpoint == Endpoint::Token);
+    // Messages go to a gateway or a cloud, with credentials of theirs.
+    let elsewhere = context.seen.iter().any(|seen| {
+        matches!(seen.provider, Provider::Gateway | Provider::Cloud) && !seen.exchange.credentials.is_empty()
+    });
     let judged = anthropic().any(|seen| !matches!(seen.endpoint, Endpoint::Telemetry));
     let server_fails = anthropic().any(|seen| label(seen).is_some());
-    if tried || !judged || server_fails {
+    if tried || elsewhere || !judged || server_fails {
         return Vec::new();
     }
     let probes: Vec<u64> = anthropic().map(Seen::id).collect();

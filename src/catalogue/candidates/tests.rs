@@ -211,7 +211,12 @@ const TEXTS: &[(&str, &[Code])] = &[
     ("HTTP 403", &[Code::OauthNotAllowedForOrg, Code::TokenRevoked, Code::ScopeInsufficient]),
     ("status 429", &[Code::RateLimited, Code::UsageExhausted, Code::TokenEndpointRateLimited]),
     ("529", &[Code::Overloaded]),
-    (r#"{"type":"authentication_error"}"#, &[Code::AuthFailureUnexplained, Code::AccessTokenExpiredNotRefreshed]),
+    (r#"{"type":"authentication_error"}"#, &[Code::AccessTokenExpiredNotRefreshed]),
+    ("Failed to authenticate.", &[Code::AuthFailureUnexplained]),
+    (
+        r#"400 {"type":"error","error":{"type":"invalid_request_error","message":"Error"}}"#,
+        &[Code::CredentialInWrongHeader],
+    ),
 ];
 
 #[test]

@@ -85,6 +85,11 @@ pub(super) static CREDENTIAL_IN_WRONG_HEADER: Entry = Entry {
         says(70, &["invalid x-api-key"], "also said of an OAuth token that was sent as an API key"),
         says(70, &["invalid api key"], "also said of an OAuth token that was sent as an API key"),
         says(64, &["fix external api key"], "also said of an OAuth token that was sent as an API key"),
+        says(
+            62,
+            &["\"message\":\"error\"", "400"],
+            "the bare message Error was seen for an OAuth token sent as an API key",
+        ),
         says(52, &["invalid bearer token"], "also said of an API key that was sent as a bearer token"),
         says(50, &["fix external auth token"], "also said of an API key that was sent as a bearer token"),
         says(48, &["access token is invalid"], "also said of an API key that was sent as a bearer token"),

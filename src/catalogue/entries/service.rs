@@ -166,8 +166,8 @@ pub(super) static AUTH_FAILURE_UNEXPLAINED: Entry = Entry {
     decides: "A refusal on a path that matters, and no other code fits.",
     confused_with: &[Code::TokenRejectedBeforeExpiry, Code::StaticTokenRejected],
     wordings: &[
-        says(26, &["authentication_error"], "the server calls it a matter of authentication"),
-        says(24, &["permission_error"], "the server calls it a matter of rights"),
-        says(24, &["failed to authenticate"], "the client calls it a matter of authentication"),
+        says(12, &["authentication_error"], "the server calls it a matter of authentication"),
+        says(12, &["permission_error"], "the server calls it a matter of rights"),
+        says(12, &["failed to authenticate"], "the client calls it a matter of authentication"),
     ],
 };

@@ -187,7 +187,7 @@ impl<W: Write> Page<'_, W> {
     }
 
     fn candidates(&mut self, answer: &Answer<'_>) -> io::Result<()> {
-        let named = answer.candidates.iter().any(|candidate| candidate.fit > Fit::Possible);
+        let named = answer.candidates.first().is_some_and(|candidate| candidate.fit > Fit::Possible);
         let heading =
             if named { "What it may stand for, the likeliest first" } else { "What often comes with this status" };
         self.line(Ink::Heading, heading)?;

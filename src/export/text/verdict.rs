@@ -7,6 +7,7 @@ use crate::export::conclusion::{self, Conclusion};
 use crate::export::groups::program;
 use crate::export::selection::{Shown, select};
 use crate::export::style::{Ink, clean, columns, counted, fit, left, wrap};
+use crate::export::verdict::{State, state};
 use crate::trace::{Connection, Exchange};
 use std::io::{self, Write};
 
@@ -19,11 +20,8 @@ const PROOF: usize = 6;
 impl<W: Write> Page<'_, W> {
     pub(super) fn verdict(&mut self, conclusion: &Conclusion<'_>) -> io::Result<()> {
         let verdict = conclusion.verdict;
-        let (sign, ink) = match (conclusion.is_calm(), conclusion.finding.map(|finding| finding.severity)) {
-            (true, _) => ("✓", Ink::Good),
-            (false, Some(Severity::Failure)) if !verdict.recovered => ("✗", Ink::Bad),
-            (false, _) => ("!", Ink::Warning),
-        };
+        let state = state(verdict);
+        let (sign, ink) = (state.sign(), ink(state));
         let title = self.style.paint(ink, &format!("{sign} {}", verdict.code));
         let room = self.style.width.saturating_sub(columns(verdict.code.as_str()) + 4);
         match columns(conclusion.known.title) <= room {
@@ -160,6 +158,14 @@ impl<W: Write> Page<'_, W> {
             self.value("", &format!("→ {}", clean(&finding.remedy)))?;
         }
         Ok(())
+    }
+}
+
+fn ink(state: State) -> Ink {
+    match state {
+        State::Well => Ink::Good,
+        State::Mended | State::Unknown => Ink::Warning,
+        State::Failed => Ink::Bad,
     }
 }
 

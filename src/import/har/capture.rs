@@ -7,7 +7,7 @@ use super::scan::Position;
 use super::{connections, entry, own, timing};
 use crate::facts::Extractor;
 use crate::import::{Imported, Unread};
-use crate::redact::{Fingerprint, Redacted, Redactor};
+use crate::redact::{Redacted, Redactor};
 use crate::trace::{self, Exchange, FormatVersion, Note, NoteKind, Record, Timestamp, TraceEnd, TraceHead};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ pub(super) struct Capture {
     exchanges: Vec<Read>,
     creator: Option<(Redacted, Option<Redacted>)>,
     own: Vec<Record>,
-    credentials: HashSet<Fingerprint>,
+    /// Fingerprints.
+    credentials: HashSet<String>,
     unread: Vec<Unread>,
     left_out: LeftOut,
     last_at: Option<Timestamp>,
@@ -141,7 +142,8 @@ impl Capture {
             self.masked += 1;
         }
         let issued = read.exchange.oauth.iter().flat_map(|oauth| &oauth.issued);
-        self.credentials.extend(read.exchange.credentials.iter().chain(issued).map(|seen| seen.credential.fp));
+        let seen = read.exchange.credentials.iter().chain(issued).map(|seen| seen.credential.fp.to_string());
+        self.credentials.extend(seen.chain(cookies_set(&read.exchange)));
         self.exchanges.push(read);
     }
 
@@ -245,6 +247,17 @@ impl Capture {
         };
         told.map(note).collect()
     }
+}
+
+/// Fingerprints of the cookies that the answer set.
+fn cookies_set(exchange: &Exchange) -> impl Iterator<Item = String> {
+    let fields = exchange.response.iter().flat_map(|response| &response.headers);
+    let set = fields.filter(|field| field.name.as_str().eq_ignore_ascii_case("set-cookie"));
+    set.filter_map(|field| {
+        let cookie = field.value.as_str().split("; ").next()?;
+        let (_, value) = cookie.rsplit_once("fp=")?;
+        value.get(..8).map(str::to_owned)
+    })
 }
 
 /// Whether a browser says that the answer never came over the network.

@@ -4,6 +4,7 @@ use super::read;
 use crate::import::{ImportError, Imported};
 use crate::redact::Redactor;
 use crate::trace::{Connection, EndKind, Exchange, Mode, Outcome, Record, Timestamp};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -336,4 +337,24 @@ fn what_was_issued_later_is_masked_where_it_is_echoed() {
     );
     let imported = import(&har(&[login, echo]));
     assert!(!serde_json::to_string(&imported.records).unwrap().contains("FAKE"));
+}
+
+proptest! {
+    /// Whatever is done to a HAR, reading it ends, and every exchange that is left is one that was there.
+    #[test]
+    fn damage_is_survived(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"{}[]:,\"\\ 0\n\xff".to_vec())), 0..12),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut text = har(&[entry(json!({})), entry(json!({"connection": "1"})), entry(json!({"_error": "x"}))]).into_bytes();
+        for (at, byte) in damage {
+            let at = at.index(text.len());
+            text[at] = byte;
+        }
+        text.truncate(cut.index(text.len()) + 1);
+        if let Ok(imported) = read(text.as_slice(), &Arc::new(Redactor::plain())) {
+            prop_assert!(exchanges(&imported).len() <= 3);
+            prop_assert!(matches!(imported.records[0], Record::Trace(_)));
+        }
+    }
 }

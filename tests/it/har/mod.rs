@@ -1,9 +1,11 @@
 //! HAR files: as other tools write them, and as authtrace writes them.
 
+mod canary;
 mod cases;
 mod program;
 mod round_trip;
 mod tools;
+mod validator;
 
 use authtrace::analyze::Survey;
 use authtrace::import::{Imported, har};

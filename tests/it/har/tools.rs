@@ -99,7 +99,7 @@ fn nothing_secret_is_left_and_nothing_is_unread() {
 }
 
 #[test]
-fn a_hundred_thousand_entries_are_read() {
+fn many_entries_are_read() {
     let text = String::from_utf8(file("mitmproxy")).unwrap();
     let entry: serde_json::Value = serde_json::from_str(&text).unwrap();
     let entry = entry["log"]["entries"][2].to_string();
