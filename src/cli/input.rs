@@ -188,11 +188,14 @@ fn kind(head: &[u8]) -> Kind {
     }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let first_line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let has = |name: &str| memchr::memmem::find(first_line, name.as_bytes()).is_some();
+    let any =
+        |text: &[u8], names: &[&str]| names.iter().any(|name| memchr::memmem::find(text, name.as_bytes()).is_some());
     match text {
         [b'{', rest @ ..] if rest.trim_ascii_start().starts_with(b"\"log\"") => Kind::Har,
-        [b'{', ..] if has("\"record\"") || has("\"format\"") => Kind::Trace,
-        [b'{' | b'[', ..] | [] => Kind::Har,
+        [b'{', ..] if any(first_line, &["\"record\"", "\"format\""]) => Kind::Trace,
+        // What is wrong with these is best told by whoever reads HAR.
+        [b'{', ..] if any(text, &["\"log\"", "\"entries\"", "\"request\""]) => Kind::Har,
+        [b'[', ..] | [] => Kind::Har,
         _ => Kind::Unknown,
     }
 }
@@ -234,7 +237,8 @@ mod tests {
             ("{ \"format\": \"authtrace/9.0\", \"record\": \"trace\" }\n{}", Kind::Trace),
             ("\u{feff} {\n \"log\" : {}", Kind::Har),
             ("[{}]", Kind::Har),
-            ("{\"a\":1}", Kind::Har),
+            ("{\"comment\":1,\n\"log\":{}}", Kind::Har),
+            ("{\"a\":1}", Kind::Unknown),
             ("GIF89a", Kind::Unknown),
         ] {
             assert_eq!(kind_of(text.as_bytes()), kind, "{text}");

@@ -87,6 +87,7 @@ fn what_cannot_be_read_is_told_by_name_and_place() {
     let home = Home::new();
     for (text, part) in [
         ("", "the file is empty"),
+        ("{\"a\": 1}", "neither a trace of authtrace nor a HAR"),
         ("GIF89a", "neither a trace of authtrace nor a HAR"),
         ("{\"entries\": []}", "line 1, column 1: \"entries\" stands on the outermost level"),
         ("[{}]", "line 1, column 1: a list, where a HAR is an object"),
