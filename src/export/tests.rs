@@ -1,6 +1,6 @@
 use super::{Style, json, live, markdown, summary, text};
 use crate::analyze::fixture::{self, records, survey};
-use crate::analyze::{Labels, Survey, diagnose};
+use crate::analyze::{Survey, diagnose};
 use std::path::Path;
 
 const WIDE: Style = Style { color: false, width: 120, full: false };
@@ -39,9 +39,11 @@ fn closing_of(survey: &Survey, explain: &[String], style: Style) -> String {
     summary::closing(survey, &diagnose(survey), trace, explain, None, style)
 }
 
+/// As the recorder hands records over that come slowly: one by one.
 fn live_of(lines: &str, style: Style) -> String {
-    let mut labels = Labels::default();
-    let shown = records(lines).iter().filter_map(|record| live::line(record, &mut labels, style)).collect::<Vec<_>>();
+    let mut watch = live::Watch::new(style);
+    let records = records(lines);
+    let shown: Vec<String> = records.iter().flat_map(|record| watch.take(std::slice::from_ref(record))).collect();
     shown.join("\n")
 }
 
@@ -140,14 +142,83 @@ fn a_long_timeline_keeps_its_ends_and_its_failures() {
 #[test]
 fn live_lines_and_reports_use_the_same_labels() {
     for (_, lines) in stories() {
-        let whole: Vec<_> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let mut labels = Labels::default();
-        let shown = whole.iter().filter_map(|record| live::line(record, &mut labels, WIDE)).count();
-        assert!(shown > 0 || lines.lines().count() == 1);
-        for row in survey(&lines).credentials() {
-            assert_eq!(labels.get(row.credential.fp), Some(row.label));
+        let whole: String = lines.lines().filter(|line| line.ends_with('}')).map(|line| format!("{line}\n")).collect();
+        let shown = live_of(&whole, WIDE);
+        assert!(!shown.is_empty() || lines.lines().count() == 1);
+        for row in survey(&lines).credentials().iter().filter(|row| row.uses > 0) {
+            assert!(shown.contains(&row.label.to_string()), "{} in {shown}", row.label);
         }
     }
+}
+
+#[test]
+fn no_live_line_shifts_its_columns_or_is_wider_than_the_screen() {
+    let many = fixture::join((1..=3).map(|id| {
+        let sent = [fixture::access("3f9c21ab"), fixture::access("b81e07d4"), fixture::access("77aa10fe")];
+        let mut exchange = fixture::refuse(fixture::message(id, "02.301", &sent[0], 401, 9), "Invalid bearer token");
+        exchange["credentials"] = sent.iter().take(usize::try_from(id).unwrap()).cloned().collect();
+        exchange
+    }));
+    for style in [WIDE, NARROW] {
+        let shown = live_of(&many, style);
+        let exchanges: Vec<&str> = shown.lines().filter(|line| line.contains(" 401 ")).collect();
+        assert_eq!(exchanges.len(), 3, "{shown}");
+        let columns: Vec<_> = exchanges.iter().map(|line| line.find(" 401 ")).collect();
+        assert!(columns.iter().all(|column| *column == columns[0]), "{shown}");
+        assert!(shown.lines().all(|line| line.chars().count() <= style.width), "{shown}");
+    }
+}
+
+/// The same refused token, over and over, with what a healthy client does in between.
+fn refused_forever(times: u64) -> String {
+    let token = fixture::access("3f9c21ab");
+    let clock = |id: u64| format!("{:02}.{:03}", id / 1000, id % 1000);
+    fixture::join(
+        (1..=times).map(|id| fixture::refuse(fixture::message(id, &clock(id), &token, 401, 9), "Invalid bearer token")),
+    )
+}
+
+#[test]
+fn repetitions_are_told_at_four_and_then_at_twice_as_many() {
+    let shown = live_of(&refused_forever(40), WIDE);
+    let told: Vec<&str> = shown.lines().filter(|line| line.contains("same refused credential")).collect();
+    let times = [4, 8, 16, 32].map(|n| format!("              ! same refused credential oat-A sent {n} times"));
+    assert_eq!(told, times, "{shown}");
+    assert_eq!(shown.matches("✗").count(), 1, "one finding, told once: {shown}");
+}
+
+#[test]
+fn a_finding_that_is_over_is_told_again_when_it_comes_back() {
+    let token = fixture::access("3f9c21ab");
+    let mut lines = vec![fixture::message(1, "00.001", &token, 200, 9)];
+    for id in 2..=9_u64 {
+        let clock = format!("{id:02}.000");
+        lines.push(match id {
+            5 => fixture::message(id, &clock, &token, 200, 9),
+            _ => fixture::refuse(fixture::message(id, &clock, &token, 401, 9), "Invalid bearer token"),
+        });
+    }
+    insta::assert_snapshot!(live_of(&fixture::join(lines), NARROW));
+}
+
+#[test]
+fn what_is_remembered_while_it_runs_is_bounded() {
+    let mut survey = Survey::default();
+    for record in records(&fixture::long(3_000, 3)) {
+        survey.take(&record);
+        if survey.exchanges().len() > 150 {
+            survey.keep_last(100);
+        }
+        assert!(survey.exchanges().len() <= 150);
+    }
+    assert_eq!(survey.exchanges().last().map(|exchange| exchange.id), Some(3_000));
+    let mut issuing = Survey::default();
+    for record in records(&fixture::two_lanes_records()) {
+        issuing.take(&record);
+    }
+    issuing.keep_last(1);
+    let kept: Vec<u64> = issuing.exchanges().iter().map(|exchange| exchange.id).collect();
+    assert_eq!(kept, [5], "a quarter of one is none");
 }
 
 #[test]
