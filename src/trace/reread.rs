@@ -56,7 +56,7 @@ fn lane_name(text: &str) -> Redacted {
 }
 
 fn word(text: &str) -> Redacted {
-    reread::redactor().word(text)
+    reread::word(text)
 }
 
 fn request_id(text: &str) -> Redacted {
