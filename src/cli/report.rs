@@ -4,7 +4,7 @@ use super::args::{ReportArgs, ReportFormat};
 use super::input::{InputError, Source};
 use super::{console, input};
 use anyhow::{Context, Result};
-use authtrace::analyze::{self, Survey};
+use authtrace::analyze::{Survey, diagnose};
 use authtrace::export::{har, html, json, markdown, svg, text};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -42,12 +42,12 @@ fn render(survey: &Survey, format: ReportFormat, full: bool, to_stdout: bool, ou
     let mut style = console::stdout_style(full);
     style.color &= to_stdout;
     match format {
-        ReportFormat::Text => text::report(survey, out, style)?,
-        ReportFormat::Json => json::report(survey, out)?,
+        ReportFormat::Text => text::report(survey, &diagnose(survey), out, style)?,
+        ReportFormat::Json => json::report(survey, &diagnose(survey), out)?,
+        ReportFormat::Md => markdown::report(survey, &diagnose(survey), out)?,
         ReportFormat::Har => har::write(survey, out)?,
-        ReportFormat::Md => markdown::report(survey, out)?,
-        ReportFormat::Html => html::report(survey, &analyze::diagnose(survey), out)?,
-        ReportFormat::Svg => svg::report(survey, &analyze::diagnose(survey), out)?,
+        ReportFormat::Html => html::report(survey, &diagnose(survey), out)?,
+        ReportFormat::Svg => svg::report(survey, &diagnose(survey), out)?,
     }
     Ok(())
 }

@@ -6,14 +6,17 @@
 
 mod cells;
 mod client_view;
+mod conclusion;
 pub mod explain;
 mod groups;
 pub mod har;
+mod histories;
 pub mod html;
 pub mod json;
 pub mod live;
 pub mod markdown;
 mod phrases;
+mod receipt;
 mod selection;
 mod style;
 pub mod summary;
@@ -23,6 +26,8 @@ mod timeline;
 mod verdict;
 mod wording;
 
+#[cfg(test)]
+mod report_schema;
 #[cfg(test)]
 mod tests;
 
