@@ -23,7 +23,6 @@ pub mod summary;
 pub mod svg;
 pub mod text;
 mod timeline;
-mod verdict;
 mod wording;
 
 #[cfg(test)]
