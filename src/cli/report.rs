@@ -29,10 +29,9 @@ pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
         }
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
-            if let Err(error) = render(&survey, args.format, args.full, true, &mut out).and_then(|()| Ok(out.flush()?))
-            {
-                return if super::is_broken_pipe(&error) { Ok(ExitCode::SUCCESS) } else { Err(error) };
-            }
+            render(&survey, args.format, args.full, true, &mut out)
+                .and_then(|()| Ok(out.flush()?))
+                .context("cannot write the report to standard output")?;
         }
     }
     Ok(ExitCode::SUCCESS)

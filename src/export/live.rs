@@ -3,7 +3,7 @@
 mod findings;
 
 use super::cells;
-use super::style::{Ink, Style, clean, columns, counted, duration, fit, left, right};
+use super::style::{Ink, Style, clean, columns, counted, duration, fit, left, right, wrap};
 use super::timeline::ink;
 use super::wording;
 use crate::analyze::{Failure, Labels, Survey};
@@ -76,7 +76,8 @@ impl Watch {
         let taken = 12 + 2 + columns(&lane) + columns(&method) + 1 + 2 + 4 + 1 + 8 + 2;
         let room = self.style.width.saturating_sub(taken);
         // The columns stand where they stand, whatever comes at the end.
-        let target_room = room.saturating_sub(TAIL).clamp(12, 60);
+        let tail = if room > 2 * WIDE_TAIL { WIDE_TAIL } else { TAIL };
+        let target_room = room.saturating_sub(tail).clamp(12, 60);
         let host = exchange.request.host.as_str();
         let target = left(&cells::target(host, exchange.request.path.as_str(), target_room), target_room);
         let tail = self.tail(exchange, room.saturating_sub(target_room).max(12));
@@ -97,15 +98,22 @@ impl Watch {
         format!("{}  {}", left(&label, columns(&label).max(LABEL)), self.style.paint(ink(exchange), &error))
     }
 
+    /// What follows the name of the outcome is wrapped below it.
     fn connection(&self, connection: &Connection) -> String {
         let outcome = connection.end.outcome;
-        let text = format!(
-            "{}  {}: {}",
-            self.style.paint(Ink::Bad, outcome.as_str()),
-            cells::host_and_port(connection.target.as_ref()),
-            wording::what(outcome)
-        );
-        format!("{}  {}{text}", self.time(&connection.opened.clock()), self.lane(connection.lane.as_str()))
+        let target = cells::host_and_port(connection.target.as_ref());
+        let text = format!("{}  {target}: {}", outcome.as_str(), wording::what(outcome));
+        let lane = self.lane(connection.lane.as_str());
+        let indent = 12 + 2 + columns(&lane);
+        let mut lines = wrap(&text, self.style.width.saturating_sub(indent + 2).max(30)).into_iter();
+        let first = lines.next().unwrap_or_default();
+        let rest = first.strip_prefix(outcome.as_str()).unwrap_or_default();
+        let name = self.style.paint(Ink::Bad, outcome.as_str());
+        let mut shown = format!("{}  {lane}{name}{rest}", self.time(&connection.opened.clock()));
+        for line in lines {
+            shown.push_str(&format!("\n{}{line}", " ".repeat(indent + 2)));
+        }
+        shown
     }
 
     fn labels(&self) -> &Labels {
@@ -121,8 +129,9 @@ impl Watch {
     }
 }
 
-/// Columns for credentials and error.
+/// Columns for credentials and error, also on a wide screen.
 const TAIL: usize = 27;
+const WIDE_TAIL: usize = 40;
 /// Columns of the label of one credential.
 const LABEL: usize = 5;
 

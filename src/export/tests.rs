@@ -161,7 +161,7 @@ fn no_live_line_shifts_its_columns_or_is_wider_than_the_screen() {
     }));
     for style in [WIDE, NARROW] {
         let shown = live_of(&many, style);
-        let exchanges: Vec<&str> = shown.lines().filter(|line| line.contains(" 401 ")).collect();
+        let exchanges: Vec<&str> = shown.lines().filter(|line| line.starts_with("11:")).collect();
         assert_eq!(exchanges.len(), 3, "{shown}");
         let columns: Vec<_> = exchanges.iter().map(|line| line.find(" 401 ")).collect();
         assert!(columns.iter().all(|column| *column == columns[0]), "{shown}");
@@ -188,7 +188,35 @@ fn repetitions_are_told_at_four_and_then_at_twice_as_many() {
 }
 
 #[test]
-fn a_finding_that_is_over_is_told_again_when_it_comes_back() {
+fn no_finding_or_failed_connection_is_wider_than_the_screen() {
+    for lines in [fixture::untrusted(), fixture::refused_after_refresh(), fixture::two_lanes_records()] {
+        let shown = live_of(&lines, NARROW);
+        assert!(shown.lines().all(|line| line.chars().count() <= NARROW.width), "{shown}");
+    }
+}
+
+#[test]
+fn the_end_of_a_finding_is_told() {
+    let (old, new) = (fixture::access("3f9c21ab"), fixture::access("b81e07d4"));
+    let mut login = fixture::message(3, "20.000", &old, 200, 9);
+    login["request"]["host"] = "platform.claude.com".into();
+    login["request"]["path"] = "/v1/oauth/token".into();
+    login["credentials"] = serde_json::json!([]);
+    login["oauth"] = serde_json::json!({"grant_type": "authorization_code", "issued": [new.clone()]});
+    let revoked = |id, clock| {
+        let message = "OAuth token has been revoked. Please obtain a new token.";
+        fixture::refuse(fixture::message(id, clock, &old, 403, 9), message)
+    };
+    let story =
+        fixture::join([revoked(1, "01.000"), revoked(2, "02.000"), login, fixture::message(4, "21.000", &new, 200, 9)]);
+    let shown = live_of(&story, WIDE);
+    let (begun, over) =
+        (shown.find("✗ token-revoked: ").unwrap(), shown.find("✓ token-revoked: it works again").unwrap());
+    assert!(begun < over && shown.matches("token-revoked").count() == 2, "{shown}");
+}
+
+#[test]
+fn a_token_that_is_refused_again_and_again_while_it_runs() {
     let token = fixture::access("3f9c21ab");
     let mut lines = vec![fixture::message(1, "00.001", &token, 200, 9)];
     for id in 2..=9_u64 {
