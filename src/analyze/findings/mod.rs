@@ -21,6 +21,8 @@ mod refresh;
 mod server;
 mod shape;
 mod silence;
+#[cfg(test)]
+mod tests;
 
 use super::lineage::{self};
 use super::survey::Survey;

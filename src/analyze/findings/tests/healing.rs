@@ -1,0 +1,69 @@
+//! What mends itself, and what only a user's hand does (FAILURE_MODES §1.13).
+
+use super::*;
+
+fn healed_after(ms: i64) -> Tale {
+    Tale::new().refused(0, 'a', EXPIRED).refresh(500, 'a', 'b', 28_800).ok(ms, 'b')
+}
+
+#[test]
+fn a_refresh_and_a_success_within_a_minute_are_health() {
+    assert_eq!(healed_after(1_000).verdict(), (Code::Healthy, Confidence::High));
+    assert_eq!(healed_after(MINUTE).code(), Code::Healthy);
+}
+
+#[test]
+fn later_than_a_minute_it_was_a_failure_that_recovered() {
+    let verdict = healed_after(MINUTE + 1).diagnosis().verdict;
+    assert_ne!(verdict.code, Code::Healthy);
+    assert!(verdict.recovered);
+}
+
+#[test]
+fn one_refresh_serves_all_processes_that_share_a_login() {
+    let tale = Tale::new()
+        .lane("one")
+        .refused(0, 'a', EXPIRED)
+        .lane("two")
+        .refused(100, 'a', EXPIRED)
+        .lane("one")
+        .refresh(500, 'a', 'b', 28_800)
+        .ok(900, 'b');
+    assert_eq!(tale.clone().lane("two").ok(1_000, 'b').code(), Code::Healthy);
+    assert_ne!(tale.clone().lane("two").ok(1_000, 'x').code(), Code::Healthy, "another token is not what it issued");
+    assert_ne!(tale.lane("two").refused(1_000, 'a', EXPIRED).code(), Code::Healthy);
+}
+
+#[test]
+fn a_refresh_that_works_at_the_second_attempt_is_no_outage() {
+    let within = Tale::new().failing_refresh(0, 'a', 500).refresh(2_000, 'a', 'b', 28_800).ok(3_000, 'b');
+    assert_eq!(within.code(), Code::Healthy);
+    assert!(within.diagnosis().findings.iter().any(|finding| finding.code == Code::TokenEndpointOutage));
+    let cut = Tale::new().silent_refresh(0, 'a', "upstream_reset", 40).refresh(2_000, 'a', 'b', 28_800).ok(3_000, 'b');
+    assert_eq!(cut.code(), Code::Healthy);
+    let late = Tale::new().failing_refresh(0, 'a', 500).refresh(MINUTE + 1, 'a', 'b', 28_800).ok(2 * MINUTE, 'b');
+    assert_eq!(late.code(), Code::TokenEndpointOutage);
+    assert!(late.diagnosis().verdict.recovered);
+}
+
+#[test]
+fn a_login_by_hand_does_not_undo_the_failure_before_it() {
+    let tale = Tale::new().invalid_grant(0, 'a').login(30_000, 'b', 28_800).ok(35_000, 'b');
+    let verdict = tale.diagnosis().verdict;
+    assert_eq!((verdict.code, verdict.recovered), (Code::RefreshTokenInvalid, true));
+}
+
+#[test]
+fn a_token_that_is_refused_as_soon_as_the_refresh_gave_it_is_not_healed() {
+    let tale = Tale::new().refused(0, 'a', GENERIC).refresh(500, 'a', 'b', 28_800).refused(900, 'b', GENERIC);
+    assert_eq!(tale.verdict(), (Code::FreshTokenRejected, Confidence::High));
+}
+
+#[test]
+fn a_request_that_was_wrong_in_itself_had_a_good_credential() {
+    let mut tale = Tale::new();
+    let mut exchange = tale.exchange(0, API, "/v1/messages", &[fixture::access("a0000061")], 404);
+    exchange["error"] = json!({"shape": "api", "type": "not_found_error", "message": "model: x", "tone": "other"});
+    tale = tale.with(exchange);
+    assert_eq!(tale.verdict(), (Code::Healthy, Confidence::Medium));
+}
