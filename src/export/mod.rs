@@ -6,23 +6,27 @@
 
 mod cells;
 mod client_view;
+mod conclusion;
 pub mod explain;
 mod groups;
 pub mod har;
+mod histories;
 pub mod html;
 pub mod json;
 pub mod live;
 pub mod markdown;
 mod phrases;
+mod receipt;
 mod selection;
 mod style;
 pub mod summary;
 pub mod svg;
 pub mod text;
 mod timeline;
-mod verdict;
 mod wording;
 
+#[cfg(test)]
+mod report_schema;
 #[cfg(test)]
 mod tests;
 

@@ -45,6 +45,8 @@ mod receipt;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod support;

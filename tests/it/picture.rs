@@ -1,6 +1,6 @@
 //! The picture and the page of every known failure, and of traces that are long, foreign or hostile.
 
-use crate::har::cases;
+use crate::cases::{Case, cases};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::export::{html, svg};
 use authtrace::import::har;
@@ -73,8 +73,9 @@ fn long(exchanges: i64, tokens: i64) -> Survey {
 
 #[test]
 fn every_case_has_a_picture() {
-    for (name, path) in cases::all() {
-        let survey: Survey = cases::import(&path).records.into_iter().collect();
+    for Case { name, har, .. } in cases() {
+        let survey: Survey =
+            har::read(har.as_slice(), &Arc::new(Redactor::plain())).unwrap().records.into_iter().collect();
         let text = picture(&survey);
         keep(&format!("{name}.svg"), &text);
         assert!(!text.contains("FAKE"), "{name}");
@@ -95,4 +96,33 @@ fn a_long_trace_has_one_of_bounded_size() {
     }
     keep("empty.svg", &picture(&survey(vec![])));
     keep("empty.html", &page(&survey(vec![])));
+}
+
+/// In a real browser, if `AUTHTRACE_CHROMIUM` names one: the policy lets the page's own style and script run, and neither
+/// page nor picture has anything to complain of.
+#[test]
+fn a_browser_shows_the_page_without_a_complaint() {
+    let Some(chromium) = std::env::var_os("AUTHTRACE_CHROMIUM") else {
+        println!("skipped: AUTHTRACE_CHROMIUM is not set");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let survey = long(120, 3);
+    for (name, text) in [("page.html", page(&survey)), ("picture.svg", picture(&survey))] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let shown = std::process::Command::new(&chromium)
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+            .args(["--disable-component-update", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND"])
+            .args(["--enable-logging=stderr", "--virtual-time-budget=2000", "--dump-dom"])
+            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+            .arg(format!("file://{}", path.display()))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&shown.stderr);
+        assert!(!said.contains("CONSOLE"), "{name}: {said}");
+        let document = String::from_utf8_lossy(&shown.stdout);
+        assert!(document.contains("</svg>"), "{name}: {document}");
+        assert!(name != "page.html" || document.contains("120 shown</output>"), "the script has not run");
+    }
 }

@@ -1,5 +1,6 @@
 //! Which finding comes first, what counts as mended, and the verdict.
 
+use super::advice;
 use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer};
 use super::finding::{Confidence, Finding, Severity, Verdict};
@@ -203,6 +204,7 @@ fn of_another_key(seen: &Seen<'_>, group: &Group<'_>) -> bool {
 
 /// Remedy, versions, and our own part in it.
 fn complete(context: &Context<'_>, finding: &mut Finding) {
+    advice::add(context, finding);
     let mut known = Vec::new();
     let code = finding.code;
     finding.otherwise.retain(|other| {
