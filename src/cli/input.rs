@@ -32,8 +32,8 @@ pub(crate) enum InputError {
     Har { name: String, source: ImportError },
     #[error("{name}: {source}")]
     ClientLog { name: String, source: ImportError },
-    #[error("a HAR has no place for what a log says; --client-log goes with --format text, md or json")]
-    LogInHar,
+    #[error("a HAR and a picture have no place for what a log says; --client-log goes with text, md, html and json")]
+    NoPlaceForLog,
     #[error("{name} is a trace; --client-log takes the debug log of Claude Code (claude --debug-file FILE)")]
     TraceForLog { name: String },
     #[error("cannot read {name}: {source}")]

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
-    if args.client_log.is_some() && args.format == ReportFormat::Har {
-        return Err(InputError::LogInHar.into());
+    if args.client_log.is_some() && matches!(args.format, ReportFormat::Har | ReportFormat::Svg) {
+        return Err(InputError::NoPlaceForLog.into());
     }
     let mut survey = input::survey(Source::of(args.file))?;
     if let Some(log) = &args.client_log {

@@ -44,6 +44,7 @@ pub fn report(survey: &Survey, diagnosis: &Diagnosis, out: &mut impl Write) -> i
     picture(survey, diagnosis, out)?;
     sections::findings(diagnosis, out)?;
     timeline::write(survey, diagnosis, out)?;
+    super::client_view::html(survey, out)?;
     sections::credentials(diagnosis, out)?;
     receipt::write(survey, out)?;
     sections::surroundings(survey, out)?;

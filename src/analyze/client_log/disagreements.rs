@@ -242,10 +242,11 @@ fn answers_that_differ(survey: &Survey, view: &ClientView) -> Vec<Disagreement> 
         .filter_map(|(exchange, failure)| {
             let (said, passed) = (failure?.status, exchange.status());
             let whole = exchange.end.outcome == EndKind::Complete && passed.is_some();
+            // An error inside a stream comes with status 200.
+            let error_in_stream = exchange.error.is_some() && passed.is_some_and(|status| status < 300);
             let class = failure?.class;
             let differs = match (class, said) {
-                // An error inside a stream comes with status 200.
-                (FailureClass::Answered, Some(_)) => said != passed && exchange.error.is_none(),
+                (FailureClass::Answered, Some(_)) => said != passed && !error_in_stream,
                 (FailureClass::Connection | FailureClass::Untrusted, _) => whole,
                 _ => false,
             };

@@ -4,7 +4,9 @@ use super::{ClientRow, NEAR_MS, Said, Window, apart, end_ms};
 use crate::analyze::endpoint::{self, Endpoint, Provider};
 use crate::analyze::failures::Failure;
 use crate::analyze::survey::Survey;
+use crate::redact::Redacted;
 use crate::trace::{ClientEventKind as Kind, ClientLog, Connection, EndKind, Exchange, Timestamp};
+use std::collections::HashSet;
 
 /// A request for a new token that brought none.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,13 @@ impl Renewal<'_> {
                 let took = i64::try_from(connection.duration_us / 1_000).unwrap_or(i64::MAX);
                 connection.opened.unix_ms().saturating_add(took)
             }
+        }
+    }
+
+    fn lane(&self) -> &Redacted {
+        match self {
+            Self::Refused(exchange) => &exchange.lane,
+            Self::Unconnected(connection) => &connection.lane,
         }
     }
 
@@ -71,7 +80,9 @@ fn is_login_host(host: &str) -> bool {
 
 /// A row for each renewal that failed: what the log says of it, and what it was.
 pub(super) fn attach(survey: &Survey, rows: &mut Vec<ClientRow>, log: &ClientLog, offset: i64, window: Option<Window>) {
-    let mut left: Vec<Renewal<'_>> = failed(survey);
+    let lanes = lanes(survey, rows);
+    let of_this_client = |renewal: &Renewal<'_>| lanes.is_empty() || lanes.contains(renewal.lane());
+    let mut left: Vec<Renewal<'_>> = failed(survey).into_iter().filter(of_this_client).collect();
     for event in log.events.iter().filter(|event| matches!(event.kind, Kind::RenewalFailed { .. })) {
         let mut row = ClientRow::of(event.at, event.line, Said::Line { kind: event.kind.clone() });
         let at = event.at.unix_ms().saturating_sub(offset);
@@ -95,6 +106,12 @@ pub(super) fn attach(survey: &Survey, rows: &mut Vec<ClientRow>, log: &ClientLog
             rows.push(row);
         }
     }
+}
+
+/// The clients of a shared trace that the requests of the log are of.
+fn lanes<'a>(survey: &'a Survey, rows: &[ClientRow]) -> HashSet<&'a Redacted> {
+    let told: HashSet<u64> = rows.iter().flat_map(|row| row.exchanges.iter().copied()).collect();
+    survey.exchanges().iter().filter(|exchange| told.contains(&exchange.id)).map(|exchange| &exchange.lane).collect()
 }
 
 fn refer(row: &mut ClientRow, renewal: Renewal<'_>) {

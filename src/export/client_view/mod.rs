@@ -1,9 +1,10 @@
-//! What the client believed, beside what happened: for a screen, and as lines for an issue.
+//! What the client believed, beside what happened: for a screen, on a page, and as lines for an issue.
 
 mod sentences;
 
 use super::selection::{Shown, select};
 use super::style::{Ink, Style, columns, counted, wrap};
+use super::svg::markup::escape;
 use crate::analyze::{ClientView, Survey};
 use sentences::{Row, Sentences};
 use std::io::{self, Write};
@@ -11,6 +12,9 @@ use std::io::{self, Write};
 /// Rows that are always shown at the beginning and at the end of a long log.
 const FIRST: usize = 15;
 const LAST: usize = 25;
+
+/// Rows of a page.
+const MOST_ON_A_PAGE: usize = 2_000;
 
 /// The heading of the section, in every form.
 pub(super) const HEADING: &str = "What the client believed";
@@ -58,6 +62,38 @@ pub(super) fn lines_of_an_issue(survey: &Survey) -> Vec<String> {
         Shown::LeftOut(count) => format!("… {}", counted(count, "more line")),
     }));
     lines
+}
+
+/// Writes the section of a page; nothing without a debug log.
+///
+/// # Errors
+/// When the writer fails.
+pub(super) fn html(survey: &Survey, out: &mut impl Write) -> io::Result<()> {
+    let Some(view) = survey.client_view() else { return Ok(()) };
+    let sentences = Sentences::new(survey, &view, |id| format!("#{id}"));
+    writeln!(out, "<section id=\"client\">\n<h2>{HEADING}</h2>")?;
+    for line in sentences.disagreements() {
+        writeln!(out, "<p><strong>{}</strong></p>", escape(&line))?;
+    }
+    for line in sentences.facts() {
+        writeln!(out, "<p class=\"quiet\">{}</p>", escape(&line))?;
+    }
+    writeln!(
+        out,
+        "<div class=\"wide\"><table>\n<thead><tr><th>UTC</th><th>Claude Code</th><th>in the trace</th></tr></thead>"
+    )?;
+    writeln!(out, "<tbody>")?;
+    for shown in shown(&view, &sentences, true).into_iter().take(MOST_ON_A_PAGE) {
+        if let Shown::Item(row) = shown {
+            let cells = [row.clock, row.said, row.happened].map(|cell| format!("<td>{}</td>", escape(&cell)));
+            writeln!(out, "<tr>{}</tr>", cells.concat())?;
+        }
+    }
+    writeln!(out, "</tbody>\n</table></div>")?;
+    if let Some(more) = view.rows.len().checked_sub(MOST_ON_A_PAGE).filter(|more| *more > 0) {
+        writeln!(out, "<p class=\"quiet\">… {}</p>", counted(more, "more line"))?;
+    }
+    writeln!(out, "</section>")
 }
 
 fn shown(view: &ClientView, sentences: &Sentences<'_>, full: bool) -> Vec<Shown<Row>> {

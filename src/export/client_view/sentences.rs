@@ -43,16 +43,16 @@ impl<'a> Sentences<'a> {
     /// What was read and found, and which certificates the client trusts.
     pub(super) fn facts(&self) -> Vec<String> {
         let log = &self.view.log;
-        let mut read = format!("debug log of {}", counted_u64(log.lines, "line"));
+        let mut read = "debug log".to_owned();
         if let (Some(from), Some(to)) = (log.from, log.to) {
             read.push_str(&format!(", {} UTC", span(from, to)));
         }
-        read.push_str(&format!(", {} understood", number(log.understood)));
+        read.push_str(&format!(": {} of {} understood", number(log.understood), counted_u64(log.lines, "line")));
         if log.errors_not_understood > 0 {
-            read.push_str(&format!(" (not: {} of level ERROR)", counted_u64(log.errors_not_understood, "line")));
+            read.push_str(&format!(", {} not", counted_u64(log.errors_not_understood, "error line")));
         }
         if log.left_out > 0 {
-            read.push_str(&format!("; {} left out", number(log.left_out)));
+            read.push_str(&format!(", {} left out", number(log.left_out)));
         }
         let join = self.view.join;
         let mut found = format!(

@@ -154,9 +154,8 @@ fn lines_are_counted_whatever_they_hold() {
 #[test]
 fn the_session_may_be_the_name_of_the_file() {
     let line = "2026-11-20T11:14:02.100Z [DEBUG] x";
-    let named = |name| read(line.as_bytes(), Some(name), &Redactor::plain()).unwrap().session;
-    let file = format!("{ID}.txt");
-    assert_eq!(named(&file).unwrap().as_str(), ID);
+    let named = |name: &str| read(line.as_bytes(), Some(name), &Redactor::plain()).unwrap().session;
+    assert_eq!(named(&format!("{ID}.txt")).unwrap().as_str(), ID);
     assert_eq!(named("debug.log"), None);
 }
 
@@ -220,7 +219,8 @@ proptest! {
     #[test]
     fn an_error_object_is_read_wherever_it_ends(message in "[a-z ]{0,40}", tail in "[ -~]{0,30}") {
         let json = serde_json::json!({"type": "error", "error": {"type": "api_error", "message": message}});
-        let kind = failure(&format!("500 {json}{tail}")).kind.unwrap();
+        let failure = failure(&format!("500 {json}{tail}"));
+        let kind = failure.kind.unwrap();
         prop_assert_eq!(kind.as_str(), "api_error");
     }
 }

@@ -67,7 +67,7 @@ fn no_credential_of_a_log_is_shown() {
     let read = log_of(&text);
     assert_eq!((read.lines, read.continued), (335, 10));
     assert!(read.understood > 200, "{}", read.understood);
-    for format in ["text", "md", "json"] {
+    for format in ["text", "md", "html", "json"] {
         let shown = report(&data("2.1.328-ok.jsonl"), &log, format);
         assert_without(&shown, &secrets, format);
         assert!(!shown.contains("FAKE") && !shown.contains("RkFLR") && !shown.contains("canary"), "{shown}");

@@ -82,6 +82,11 @@ fn an_issue_and_a_program_get_the_same() {
     let issue = report(&trace, &log, "md");
     assert!(issue.contains("Claude Code shows a 401, but it began before that"), "{issue}");
     assert!(issue.contains("No. 1, No. 3, No. 6, No. 7, No. 9") && !section(&issue).contains('#'), "{issue}");
+    let page = report(&trace, &log, "html");
+    assert!(
+        page.contains("<td>asks /v1/messages (sdk), attempt 2 of 3</td><td>#8 401 authentication_error</td>"),
+        "{page}"
+    );
     let json: serde_json::Value = serde_json::from_str(&report(&trace, &log, "json")).unwrap();
     let part = &json["client_log"];
     assert_eq!((&part["join"]["requests"], &part["join"]["by_id"]), (&2.into(), &2.into()));
@@ -251,12 +256,7 @@ fn a_request_that_went_past_is_missed() {
 fn an_answer_that_the_client_took_for_something_else() {
     let text = log_text("2.1.328-refreshed").replace("(attempt 1/3): 401 401", "(attempt 1/3): 500 500");
     let view = view_of(survey("2.1.328-refreshed"), log(&text));
-    // The exchange states an error of its own; a status that is not its own is named only where it does not.
-    assert!(
-        view.rows
-            .iter()
-            .any(|row| matches!(&row.said, Said::Sent { failure: Some(failure), .. } if failure.status == Some(500)))
-    );
+    assert_eq!(view.disagreements, [Disagreement::AnswerDiffers { exchange: 3, said: Some(500), passed: Some(401) }]);
     let text = log_text("2.1.328-ok")
         + "2026-11-21T15:25:50.400Z [ERROR] API error (attempt 1/3): undefined Connection error.\n";
     let view = view_of(survey("2.1.328-ok"), log(&text));
@@ -275,8 +275,10 @@ fn other_files_are_refused_with_a_sentence() {
         assert_eq!(ended.code, Some(2), "{}", ended.stderr);
         assert!(ended.stderr.contains(says), "{}", ended.stderr);
     }
-    let mut command = home.authtrace();
-    command.arg("report").arg(&trace).arg("--client-log").arg(data("2.1.328-ok.log")).args(["--format", "har"]);
-    let ended = run(&mut command, PATIENCE);
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{}", ended.stderr);
+    for format in ["har", "svg"] {
+        let mut command = home.authtrace();
+        command.arg("report").arg(&trace).arg("--client-log").arg(data("2.1.328-ok.log")).args(["--format", format]);
+        let ended = run(&mut command, PATIENCE);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{}", ended.stderr);
+    }
 }
