@@ -1,5 +1,6 @@
 //! Everything that a report needs, read from the records of a trace.
 
+use super::client_log::{self, ClientView};
 use super::credentials::{self, CredentialRow};
 use super::failures::{self, Failure};
 use super::labels::{Label, Labels, credentials_of};
@@ -7,8 +8,8 @@ use super::receipt::{self, Receipt};
 use super::timing::{self, ClockDifference, TimingSummary};
 use crate::redact::{Fingerprint, Redacted};
 use crate::trace::{
-    Connection, Exchange, Gap, Line, Mode, Note, Peer, ReadError, Reader, Record, RequestStart, Target, Timestamp,
-    TraceEnd, TraceHead,
+    ClientLog, Connection, Exchange, Gap, Line, Mode, Note, Peer, ReadError, Reader, Record, RequestStart, Target,
+    Timestamp, TraceEnd, TraceHead,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -27,6 +28,7 @@ pub struct Survey {
     end: Option<TraceEnd>,
     unread: Vec<Unread>,
     labels: Labels,
+    client_log: Option<ClientLog>,
 }
 
 /// A line of a trace file that could not be read.
@@ -160,6 +162,19 @@ impl Survey {
     pub fn with_unread(mut self, unread: impl IntoIterator<Item = Unread>) -> Self {
         self.unread.extend(unread);
         self
+    }
+
+    /// Adds the debug log of the client.
+    #[must_use]
+    pub fn with_client_log(mut self, log: ClientLog) -> Self {
+        self.client_log = Some(log);
+        self
+    }
+
+    /// What the client believed, beside what happened; absent without its debug log.
+    #[must_use]
+    pub fn client_view(&self) -> Option<ClientView> {
+        self.client_log.as_ref().map(|log| client_log::join(self, log))
     }
 
     /// The first line: what made the trace, and under which conditions.

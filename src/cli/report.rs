@@ -1,7 +1,7 @@
 //! `report`: a trace or a HAR, shown.
 
 use super::args::{ReportArgs, ReportFormat};
-use super::input::Source;
+use super::input::{InputError, Source};
 use super::{console, input};
 use anyhow::{Context, Result};
 use authtrace::analyze::{Survey, diagnose};
@@ -13,7 +13,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
-    let survey = input::survey(Source::of(args.file))?;
+    if args.client_log.is_some() && args.format == ReportFormat::Har {
+        return Err(InputError::LogInHar.into());
+    }
+    let mut survey = input::survey(Source::of(args.file))?;
+    if let Some(log) = &args.client_log {
+        survey = survey.with_client_log(input::client_log(log)?);
+    }
     match args.out {
         Some(out) => {
             let mut text = Vec::new();

@@ -8,9 +8,12 @@ mod receipt;
 mod sections;
 mod timeline;
 
+#[cfg(test)]
+mod tests;
+
 use super::svg;
 use super::svg::markup::escape;
-use super::verdict;
+use super::svg::verdict;
 use crate::analyze::{Diagnosis, Survey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -3,8 +3,8 @@
 //! with any version.
 
 use crate::analyze::{
-    ClockDifference, Confidence, CredentialRow, Diagnosis, Failure, Finding, HostRow, Label, Lineage, Receipt,
-    Severity, Survey, TimingSummary, TunnelRow, Unread, Verdict, VersionAdvice,
+    ClientView, ClockDifference, Confidence, CredentialRow, Diagnosis, Failure, Finding, HostRow, Label, Lineage,
+    Receipt, Severity, Survey, TimingSummary, TunnelRow, Unread, Verdict, VersionAdvice,
 };
 use crate::catalogue::{Code, entry};
 use crate::redact::Redacted;
@@ -56,6 +56,8 @@ pub(super) struct Report<'a> {
     /// What became of each credential, and which processes used it.
     lineage: &'a Lineage,
     connections: &'a [Connection],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_log: Option<ClientView>,
     timing: Timing,
     /// What authtrace did to what passed through it.
     receipt: Receipt,
@@ -210,6 +212,7 @@ impl<'a> Report<'a> {
             credentials: survey.credentials(),
             lineage: &diagnosis.lineage,
             connections: survey.connections(),
+            client_log: survey.client_view(),
             timing: Timing { spreads: survey.timing(), clock_difference: survey.clock_difference() },
             receipt: survey.receipt(),
             left_out: LeftOut {

@@ -4,6 +4,7 @@ mod form;
 mod markup;
 
 use super::cells;
+use super::client_view;
 use super::conclusion::{self, Conclusion};
 use super::groups::{FailureGroups, program};
 use super::histories::Histories;
@@ -33,6 +34,7 @@ mod room {
     pub(super) const TIMELINE: usize = 11_000;
     pub(super) const CREDENTIALS: usize = 7_000;
     pub(super) const RECEIPT: usize = 1_500;
+    pub(super) const CLIENT: usize = 3_000;
     pub(super) const VARIABLES: usize = 2_000;
     pub(super) const MISSING: usize = 2_000;
 }
@@ -53,6 +55,7 @@ pub fn report(survey: &Survey, diagnosis: &Diagnosis, out: &mut impl Write) -> i
     failures(&mut page, survey, &groups);
     connections(&mut page, &groups);
     timeline(&mut page, survey, &conclusion);
+    client(&mut page, survey);
     credentials(&mut page, survey, diagnosis);
     times(&mut page, survey);
     receipt(&mut page, survey);
@@ -242,6 +245,14 @@ fn timeline(page: &mut Document, survey: &Survey, conclusion: &Conclusion<'_>) {
     page.table(room::TIMELINE, &columns, rows);
     if survey.exchanges().iter().any(|exchange| exchange.origin != Origin::Upstream) {
         page.paragraph("\\* not answered by the server, but by authtrace or by the proxy that it goes through");
+    }
+}
+
+fn client(page: &mut Document, survey: &Survey) {
+    let lines = client_view::lines_of_an_issue(survey);
+    if !lines.is_empty() {
+        page.heading(client_view::HEADING);
+        page.list(room::CLIENT, lines.iter().map(|line| prose(line)));
     }
 }
 

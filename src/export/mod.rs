@@ -5,6 +5,7 @@
 //! harmless. Never here: files, clocks, the environment (colours and width are the caller's decision), a verdict.
 
 mod cells;
+mod client_view;
 mod conclusion;
 pub mod explain;
 mod groups;
@@ -22,7 +23,6 @@ pub mod summary;
 pub mod svg;
 pub mod text;
 mod timeline;
-mod verdict;
 mod wording;
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::conclusion::{Conclusion, word};
 use super::groups::{FailureGroups, program};
 use super::phrases::{missing, result, shortened};
 use super::style::{Ink, Style, clean, counted, thousands, wrap};
-use super::verdict::{State, state};
+use super::svg::verdict::{State, state};
 use super::wording;
 use crate::analyze::{Diagnosis, Survey};
 use crate::catalogue::Code;

@@ -9,10 +9,13 @@ pub(super) mod mark;
 pub(super) mod markup;
 mod row;
 mod scale;
+pub(super) mod verdict;
+
+#[cfg(test)]
+mod tests;
 
 use super::phrases::capitalised;
 use super::style::{clean, counted, thousands, wrap};
-use super::verdict;
 use crate::analyze::{Diagnosis, Finding, Survey};
 use flow::{Flow, margin, pixels, shape, tag};
 use lane::{Lanes, MOST_PROCESSES};
@@ -146,15 +149,26 @@ fn legend(canvas: &mut Canvas, flow: &Flow, evidence: bool, mut y: f64) -> f64 {
         });
     }
     if evidence {
-        entry(canvas, 34.0, "ringed, or underlined: what the verdict rests on", &|canvas, x, y| {
-            canvas.rect(Rect { x: x + 2.0, y: y - 12.0, width: 30.0, height: 24.0 }, "ring", 7.0);
+        entry(
+            canvas,
+            34.0,
+            if flow.has_bars() {
+                "ringed or underlined: what the verdict rests on"
+            } else {
+                "ringed: what the verdict rests on"
+            },
+            &|canvas, x, y| {
+                canvas.rect(Rect { x: x + 2.0, y: y - 12.0, width: 30.0, height: 24.0 }, "ring", 7.0);
+            },
+        );
+    }
+    if flow.has_life() {
+        entry(canvas, 34.0, "band: from issue or first use to its end", &|canvas, x, y| {
+            canvas.rect(Rect { x, y: y - 11.0, width: 34.0, height: 22.0 }, "life access", 5.0);
         });
     }
-    entry(canvas, 34.0, "band: from issue or first use to its end", &|canvas, x, y| {
-        canvas.rect(Rect { x, y: y - 11.0, width: 34.0, height: 22.0 }, "life access", 5.0);
-    });
     if flow.has_afterlife() {
-        entry(canvas, 34.0, "hatched: sent after its end", &|canvas, x, y| {
+        entry(canvas, 34.0, "dashed: sent after its end", &|canvas, x, y| {
             canvas.rect(Rect { x, y: y - 11.0, width: 34.0, height: 22.0 }, "afterlife", 5.0);
         });
     }

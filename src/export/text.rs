@@ -33,6 +33,7 @@ pub fn report(survey: &Survey, diagnosis: &Diagnosis, out: &mut impl Write, styl
     page.other_findings(&conclusion)?;
     page.head(&groups)?;
     page.timeline(&conclusion)?;
+    super::client_view::text(survey, page.out, style)?;
     page.failures(&groups)?;
     page.failed_connections(&groups)?;
     page.credentials(diagnosis)?;

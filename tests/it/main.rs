@@ -11,6 +11,8 @@ mod canary;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod client_log;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod compile_fail;

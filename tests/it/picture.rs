@@ -97,3 +97,32 @@ fn a_long_trace_has_one_of_bounded_size() {
     keep("empty.svg", &picture(&survey(vec![])));
     keep("empty.html", &page(&survey(vec![])));
 }
+
+/// In a real browser, if `AUTHTRACE_CHROMIUM` names one: the policy lets the page's own style and script run, and neither
+/// page nor picture has anything to complain of.
+#[test]
+fn a_browser_shows_the_page_without_a_complaint() {
+    let Some(chromium) = std::env::var_os("AUTHTRACE_CHROMIUM") else {
+        println!("skipped: AUTHTRACE_CHROMIUM is not set");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let survey = long(120, 3);
+    for (name, text) in [("page.html", page(&survey)), ("picture.svg", picture(&survey))] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let shown = std::process::Command::new(&chromium)
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+            .args(["--disable-component-update", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND"])
+            .args(["--enable-logging=stderr", "--virtual-time-budget=2000", "--dump-dom"])
+            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+            .arg(format!("file://{}", path.display()))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&shown.stderr);
+        assert!(!said.contains("CONSOLE"), "{name}: {said}");
+        let document = String::from_utf8_lossy(&shown.stdout);
+        assert!(document.contains("</svg>"), "{name}: {document}");
+        assert!(name != "page.html" || document.contains("120 shown</output>"), "the script has not run");
+    }
+}

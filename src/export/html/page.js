@@ -8,6 +8,7 @@
   const count = document.getElementById("count");
   const choices = [...form.querySelectorAll("select")];
   const words = new Map();
+  const number = (count) => count.toLocaleString("en");
 
   const content = (row) => {
     let known = words.get(row);
@@ -35,7 +36,7 @@
     }
     const all = shown === rows.length;
     for (const gap of document.querySelectorAll("#rows > .gap")) gap.hidden = !all;
-    count.textContent = all ? `${rows.length} shown` : `${shown} of ${rows.length} shown`;
+    count.textContent = all ? `${number(rows.length)} shown` : `${number(shown)} of ${number(rows.length)} shown`;
   };
 
   const clear = () => {

@@ -12,19 +12,24 @@ const MOST_NAMED: usize = 20;
 
 pub(super) fn write(survey: &Survey, out: &mut impl Write) -> io::Result<()> {
     let receipt = survey.receipt();
-    writeln!(out, "<section id=\"receipt\">\n<h2>Was it authtrace?</h2>\n<p>{}</p>\n<ul>", verdict(&receipt))?;
+    writeln!(
+        out,
+        "<section id=\"receipt\">\n<h2>Was it authtrace?</h2>\n<p>{}</p>\n<ul>",
+        verdict(&receipt, survey.is_imported())
+    )?;
     for line in facts(&receipt) {
         writeln!(out, "<li>{line}</li>")?;
     }
     writeln!(out, "</ul>\n</section>")
 }
 
-fn verdict(receipt: &Receipt) -> &'static str {
+fn verdict(receipt: &Receipt, imported: bool) -> &'static str {
     if receipt.exchanges == 0 {
         return "Nothing passed through it.";
     }
     match receipt.knowledge {
-        Knowledge::None => "Not known: another tool captured this.",
+        Knowledge::None if imported => "Not known: another tool captured this.",
+        Knowledge::None => "Not known: the trace does not say how the messages passed.",
         _ if !receipt.altered.is_empty() => {
             "<strong>Something went out otherwise than it came in. That is a defect of authtrace.</strong>"
         }

@@ -5,7 +5,7 @@ use crate::export::cells;
 use crate::export::phrases::{capitalised, clock, kebab, listed, missing, shortened};
 use crate::export::style::{clean, counted, thousands};
 use crate::export::svg::markup::escape;
-use crate::export::verdict;
+use crate::export::svg::verdict;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 

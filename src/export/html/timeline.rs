@@ -1,11 +1,12 @@
 //! Every exchange as a line that opens.
 
 use crate::analyze::{Diagnosis, Survey};
+use crate::export::cells;
 use crate::export::phrases::{kebab, origin};
 use crate::export::style::{clean, counted, duration};
 use crate::export::svg::mark::{Answer, purpose};
 use crate::export::svg::markup::escape;
-use crate::export::{cells, verdict};
+use crate::export::svg::verdict;
 use crate::trace::{Exchange, HeaderField, Origin};
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
@@ -98,8 +99,8 @@ impl<'a> List<'a> {
     fn filters(&self, out: &mut impl Write) -> io::Result<()> {
         writeln!(
             out,
-            "<form id=\"filters\" hidden role=\"search\">\n<label>Filter <input id=\"text\" type=\"search\" \
-             placeholder=\"/ to type here\" autocomplete=\"off\" spellcheck=\"false\"></label>"
+            "<form id=\"filters\" hidden=\"\" role=\"search\">\n<label>Filter <input id=\"text\" type=\"search\" \
+             placeholder=\"/ to type here\" autocomplete=\"off\" spellcheck=\"false\"/></label>"
         )?;
         let exchanges = || self.rows.iter().map(|(_, exchange)| *exchange);
         let answers: BTreeSet<Answer> = exchanges().map(Answer::of).collect();

@@ -64,6 +64,11 @@ impl Flow {
         self.lanes.iter().flat_map(|(.., rows)| rows).any(|row| matches!(row, Placed::Bars(_)))
     }
 
+    /// Whether it has a credential with a lane of its own.
+    pub(super) fn has_life(&self) -> bool {
+        self.lanes.iter().any(|(.., lane, _)| lane.life.is_some())
+    }
+
     /// Whether a credential was sent on after its end.
     pub(super) fn has_afterlife(&self) -> bool {
         self.lanes.iter().filter_map(|(.., lane, _)| lane.life).any(|life| afterlife(&life).is_some())
@@ -147,7 +152,7 @@ impl Flow {
     fn life(&self, canvas: &mut Canvas, life: &Life, lane: &Lane, rows: &[Placed], y: f64) {
         let class = lane.tint.class();
         let (top, tall) = (y + MIDDLE - BAND, ROW * (rows.len().max(1) - 1) as f64 + 2.0 * BAND);
-        let left = self.birth(life, lane, rows);
+        let left = self.birth(life, rows);
         let end = life.ended.map_or(RIGHT, |(at, _)| behind(self.scale.x(at), rows)).max(left + 6.0);
         canvas.rect(Rect { x: left, y: top, width: end - left, height: tall }, &format!("life {class}"), 6.0);
         if let Some((from, to)) = afterlife(life) {
@@ -173,15 +178,14 @@ impl Flow {
         }
     }
 
-    /// Where the band of a credential begins: at its issue, or in front of its first mark.
-    fn birth(&self, life: &Life, lane: &Lane, rows: &[Placed]) -> f64 {
+    /// Where the band of a credential begins: at its issue or its first use, in front of the first mark.
+    fn birth(&self, life: &Life, rows: &[Placed]) -> f64 {
         let born = self.scale.x(life.born) - 6.0;
         let first = rows.iter().filter_map(|row| match row {
             Placed::Pills(pills) => pills.first().map(|pill| pill.x - pill.width / 2.0 - 5.0),
             Placed::Bars(bars) => bars.first().map(|bar| bar.x - 3.0),
         });
-        let left = if lane.issued_by.is_none() { first.fold(born, f64::min) } else { born };
-        left.max(LEFT - 4.0)
+        first.fold(born, f64::min).max(LEFT - 4.0)
     }
 
     /// From the request that issued a credential to where its lane begins.
@@ -197,7 +201,7 @@ impl Flow {
         // Side by side, so that each can be followed.
         let aside = if lane.tint == Tint::Refresh { 12.0 } else { 7.0 };
         let start = (source + half - aside, if from_y < *y { from_y + HALF } else { from_y - HALF });
-        let to = (self.birth(&life, lane, rows), y + MIDDLE);
+        let to = (self.birth(&life, rows), y + MIDDLE);
         let class = lane.tint.class();
         if to.0 - start.0 > 10.0 {
             canvas.path(&format!("arrow {class}"), &line(&[start, (start.0, to.1), (to.0 - 2.0, to.1)]));
@@ -270,7 +274,7 @@ fn draw_pill(canvas: &mut Canvas, pill: &Pill, middle: f64) {
         }
         if let Some(caption) = &pill.caption {
             let class = if pill.evidence { "caption strong" } else { "caption" };
-            canvas.text(pill.x, middle - HALF - 6.0, class, Anchor::Middle, caption);
+            canvas.text(pill.x, middle - HALF - 7.5, class, Anchor::Middle, caption);
         }
     });
 }

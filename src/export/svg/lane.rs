@@ -181,7 +181,7 @@ impl<'a> Facts<'a> {
             .filter(|history| lasts(history.credential.kind))
             .enumerate()
             .collect();
-        all.sort_by_key(|(place, history)| (self.rank(history), std::cmp::Reverse(*place)));
+        all.sort_by_cached_key(|(place, history)| (self.rank(history), std::cmp::Reverse(*place)));
         // A lane for one that is left over would take as much room as the one itself.
         let room = if all.len() == MOST_LANES + 1 { all.len() } else { MOST_LANES };
         let mut folded = all.split_off(room.min(all.len()));
@@ -192,16 +192,18 @@ impl<'a> Facts<'a> {
         (histories(all), histories(folded))
     }
 
-    /// 0: the top finding is about it or rests on its use; 1: it was refused; 2: any other.
+    /// 0: the top finding rests on its use; 1: it is about it; 2: it was refused; 3: any other.
     fn rank(&self, history: &CredentialHistory) -> u8 {
         let used_in_evidence = || history.uses.iter().any(|one| self.evidence.contains(&one.exchange));
         let issued_in_evidence = || history.origin.exchange().is_some_and(|id| self.evidence.contains(&id));
-        if self.is_of_top(history) || used_in_evidence() || issued_in_evidence() {
+        if used_in_evidence() || issued_in_evidence() {
             0
-        } else if history.first_refused.is_some() {
+        } else if self.is_of_top(history) {
             1
-        } else {
+        } else if history.first_refused.is_some() {
             2
+        } else {
+            3
         }
     }
 

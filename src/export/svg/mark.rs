@@ -1,7 +1,7 @@
 //! What stands for a request: a shape and a short text by its answer, never a colour alone.
 
 use super::markup::width;
-use crate::analyze::Survey;
+use crate::analyze::{Failure, Survey};
 use crate::export::style::{clean, duration};
 use crate::export::{cells, wording};
 use crate::trace::{Connection, EndKind, Exchange, Outcome};
@@ -24,11 +24,11 @@ pub(in crate::export) enum Answer {
 impl Answer {
     pub(in crate::export) fn of(exchange: &Exchange) -> Self {
         match exchange.status() {
-            _ if exchange.is_auth_failure() => Self::Refused,
+            _ if Failure::of_exchange(exchange).is_some() => Self::Refused,
             None => Self::Silent,
             Some(429 | 500..) => Self::Trouble,
-            Some(_) if exchange.error.is_some() => Self::Trouble,
-            Some(200..300) => Self::Good,
+            Some(200..300) if exchange.error.is_none() => Self::Good,
+            Some(..400) if exchange.error.is_some() => Self::Trouble,
             Some(_) => Self::Plain,
         }
     }

@@ -12,6 +12,8 @@ const GAP: f64 = 3.0;
 const MOST_SHIFT: f64 = 20.0;
 /// Pills that are made of more parts, or are longer, become bars.
 const MOST_PARTS: usize = 4;
+/// More pills than this never have room.
+const MOST_PILLS: usize = 100;
 const LONGEST_MIXTURE: f64 = 300.0;
 /// Width of a bar.
 pub(super) const BAR: f64 = 9.0;
@@ -146,6 +148,9 @@ pub(super) fn place(row: &Row, scale: &Scale, left: f64, right: f64) -> Placed {
             Some(last) if last.is_like(&pill) && pill.left() < last.right() + GAP => last.join(pill),
             _ => pills.push(pill),
         }
+    }
+    if pills.len() > MOST_PILLS {
+        return Placed::Bars(bars(row, scale));
     }
     let pills = settle(pills, left, right);
     if pills.iter().any(|pill| pill.parts.len() > MOST_PARTS || (pill.parts.len() > 1 && pill.width > LONGEST_MIXTURE))

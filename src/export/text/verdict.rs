@@ -7,7 +7,7 @@ use crate::export::conclusion::{self, Conclusion};
 use crate::export::groups::program;
 use crate::export::selection::{Shown, select};
 use crate::export::style::{Ink, clean, columns, counted, fit, left, wrap};
-use crate::export::verdict::{State, state};
+use crate::export::svg::verdict::{State, state};
 use crate::trace::{Connection, Exchange};
 use std::io::{self, Write};
 

@@ -1,14 +1,14 @@
 //! What a verdict is called, alike in the picture and on the page.
 
-use super::phrases::span;
-use super::style::{clean, counted, duration};
 use crate::analyze::{Confidence, Process, Survey, Verdict};
 use crate::catalogue::{Class, Code};
+use crate::export::phrases::span;
+use crate::export::style::{clean, counted, duration};
 use crate::trace::Timestamp;
 
 /// Whether a verdict is good or bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(in crate::export) enum State {
     /// Nothing is wrong.
     Well,
     /// Something failed and works again, or it is no failure of the login.
@@ -21,7 +21,7 @@ pub(super) enum State {
 
 impl State {
     /// The name of its class in the style sheets.
-    pub(super) fn class(self) -> &'static str {
+    pub(in crate::export) fn class(self) -> &'static str {
         match self {
             Self::Well => "well",
             Self::Mended => "mended",
@@ -30,7 +30,7 @@ impl State {
         }
     }
 
-    pub(super) fn sign(self) -> &'static str {
+    pub(in crate::export) fn sign(self) -> &'static str {
         match self {
             Self::Well => "✓",
             Self::Mended => "!",
@@ -40,7 +40,7 @@ impl State {
     }
 }
 
-pub(super) fn state(verdict: &Verdict) -> State {
+pub(in crate::export) fn state(verdict: &Verdict) -> State {
     match verdict.code {
         Code::Healthy => State::Well,
         Code::NothingSeen => State::Unknown,
@@ -50,7 +50,7 @@ pub(super) fn state(verdict: &Verdict) -> State {
 }
 
 /// How sure it is, and whether it is over.
-pub(super) fn qualified(verdict: &Verdict) -> String {
+pub(in crate::export) fn qualified(verdict: &Verdict) -> String {
     let mut parts = Vec::new();
     if !matches!(verdict.code, Code::Healthy | Code::NothingSeen) {
         parts.push(confidence(verdict.confidence).to_owned());
@@ -61,7 +61,7 @@ pub(super) fn qualified(verdict: &Verdict) -> String {
     parts.join(" · ")
 }
 
-pub(super) fn confidence(confidence: Confidence) -> &'static str {
+pub(in crate::export) fn confidence(confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Low => "narrowed down, not proven",
         Confidence::Medium => "likely",
@@ -70,7 +70,7 @@ pub(super) fn confidence(confidence: Confidence) -> &'static str {
 }
 
 /// What was read, and when.
-pub(super) fn made_from(survey: &Survey) -> String {
+pub(in crate::export) fn made_from(survey: &Survey) -> String {
     let refused = survey.failures().len();
     let mut parts = vec![counted(survey.exchanges().len(), "exchange")];
     parts.push(if refused == 0 { "no auth failure".to_owned() } else { counted(refused, "failure") });
@@ -82,6 +82,7 @@ pub(super) fn made_from(survey: &Survey) -> String {
             let begun = format!("{} UTC", date_time(first.at));
             parts.push(if ms > 0 { format!("{begun}, {took}") } else { begun });
         }
+        _ if survey.is_imported() => {}
         _ => parts.push(span(survey)),
     }
     parts.extend(source(survey));
@@ -90,7 +91,7 @@ pub(super) fn made_from(survey: &Survey) -> String {
 }
 
 /// What captured the trace.
-pub(super) fn source(survey: &Survey) -> Option<String> {
+pub(in crate::export) fn source(survey: &Survey) -> Option<String> {
     let head = survey.head()?;
     Some(match &head.imported {
         None => format!("captured by {}", clean(head.tool.as_str())),
@@ -103,7 +104,7 @@ pub(super) fn source(survey: &Survey) -> Option<String> {
 }
 
 /// A process in a few words.
-pub(super) fn process(process: &Process) -> String {
+pub(in crate::export) fn process(process: &Process) -> String {
     let lane = clean(process.lane.as_str());
     match &process.peer {
         Some(peer) => {
@@ -116,7 +117,7 @@ pub(super) fn process(process: &Process) -> String {
 }
 
 /// `2026-11-20 11:14:02`.
-pub(super) fn date_time(at: Timestamp) -> String {
+pub(in crate::export) fn date_time(at: Timestamp) -> String {
     let text = at.to_string();
     text.get(..19).unwrap_or(&text).replace('T', " ")
 }
