@@ -8,6 +8,7 @@ use super::style::{Ink, Style, clean, counted, thousands, wrap};
 use super::svg::verdict::{State, state};
 use super::wording;
 use crate::analyze::{Diagnosis, Survey};
+use crate::catalogue::Code;
 use crate::trace::{Connection, Exchange, Outcome};
 use std::path::Path;
 
@@ -31,7 +32,7 @@ pub fn closing(
     let mut lines = Vec::new();
     verdict(&conclusion, style, &mut lines);
     if explain.is_empty() && !conclusion.is_calm() {
-        remedy(survey, &conclusion, style, &mut lines);
+        remedy(survey, &conclusion, &groups, style, &mut lines);
     }
     for line in explain {
         warn(line, style, &mut lines);
@@ -74,12 +75,19 @@ fn verdict(conclusion: &Conclusion<'_>, style: Style, lines: &mut Vec<String>) {
     }
 }
 
-fn remedy(survey: &Survey, conclusion: &Conclusion<'_>, style: Style, lines: &mut Vec<String>) {
-    let connections = conclusion.connections(survey);
-    let advised =
-        connections.first().and_then(|one| wording::next(one.end.outcome, program(one).as_deref(), one.end.status));
-    let remedy = advised.or_else(|| conclusion.remedy().map(str::to_owned));
-    if let Some(remedy) = remedy {
+/// Of a connection that came to nothing, what its end advises: it knows more of this machine than the catalogue.
+fn remedy(
+    survey: &Survey,
+    conclusion: &Conclusion<'_>,
+    groups: &FailureGroups<'_>,
+    style: Style,
+    lines: &mut Vec<String>,
+) {
+    let proof = conclusion.connections(survey).first().copied();
+    let unjudged = || groups.connections.iter().flatten().next().copied();
+    let connection = if conclusion.verdict.code == Code::NothingSeen { proof.or_else(unjudged) } else { proof };
+    let advised = connection.and_then(|one| wording::next(one.end.outcome, program(one).as_deref(), one.end.status));
+    if let Some(remedy) = advised.or_else(|| conclusion.remedy().map(str::to_owned)) {
         wrapped(&style.paint(Ink::Heading, "→"), &remedy, style, lines);
     }
 }
