@@ -11,6 +11,9 @@ use std::collections::HashMap;
 /// A 401 that is followed by a refresh and a success within this time is how things should be (FAILURE_MODES §1.13).
 pub(super) const HEALING_MS: i64 = 60_000;
 
+/// Where clients are that nobody gave a name to.
+const SHARED_LANE: &str = "main";
+
 /// So many exchanges are looked at around one.
 const NEAR: usize = 2_000;
 
@@ -264,6 +267,12 @@ impl<'a> Context<'a> {
 
     fn is_unknown(&self, process: usize) -> bool {
         self.lineage.process(process).is_none_or(|process| process.peer.is_none())
+    }
+
+    /// Whether the process of an exchange is told apart from others: by the operating system, or by a lane of its own.
+    pub(super) fn is_told_apart(&self, seen: &Seen<'a>) -> bool {
+        let process = self.lineage.process(seen.process);
+        process.is_some_and(|process| process.peer.is_some() || process.lane.as_str() != SHARED_LANE)
     }
 
     /// Whether the processes of this trace can be told apart at all.

@@ -39,7 +39,7 @@ pub(super) fn shadowed(context: &Context<'_>, group: &Group<'_>) -> Option<Readi
         login.id(),
     );
     let confidence =
-        if same && (context.knows_processes() || is_foreign) { Confidence::High } else { Confidence::Medium };
+        if same && (context.is_told_apart(first) || is_foreign) { Confidence::High } else { Confidence::Medium };
     let state = match group.says {
         Says::OrganizationDisabled => Code::OrganizationDisabled,
         Says::CreditTooLow => Code::CreditBalanceTooLow,

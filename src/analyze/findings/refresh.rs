@@ -62,7 +62,7 @@ fn judge(context: &Context<'_>, first: &Seen<'_>, token: Fingerprint) -> Finding
     if let Some(won) = attempts.iter().find(|seen| seen.issued()) {
         let apart = (first.ms() - won.ms()).abs();
         let other = context.different_clients(first, won);
-        let same = !other && context.knows_processes();
+        let same = !other && context.is_told_apart(first) && context.is_told_apart(won);
         if apart <= RACE_MS && !same {
             let who = if other { "Two processes" } else { "Two requests, probably of different processes," };
             let confidence = if other { Confidence::High } else { Confidence::Medium };

@@ -1,7 +1,7 @@
 //! HAR files: as other tools write them, and as authtrace writes them.
 
 mod canary;
-mod cases;
+pub(super) mod cases;
 mod program;
 mod round_trip;
 mod tools;

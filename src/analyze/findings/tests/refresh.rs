@@ -26,6 +26,14 @@ fn one_client_that_sends_an_answered_token_again_has_lost_the_new_one() {
 }
 
 #[test]
+fn where_processes_are_not_told_apart_two_refreshes_at_once_are_probably_of_two() {
+    let unnamed = Tale::new().refresh(0, 'r', 's', 28_800).invalid_grant(2_000, 'r');
+    assert_eq!(unnamed.verdict(), (Code::RefreshRace, Confidence::Medium));
+    let named = Tale::new().lane("one").refresh(0, 'r', 's', 28_800).invalid_grant(2_000, 'r');
+    assert_eq!(named.verdict(), (Code::RefreshResultLost, Confidence::High));
+}
+
+#[test]
 fn a_refused_token_without_a_past_is_invalid_and_less_surely_so_if_it_was_issued_here() {
     assert_eq!(Tale::new().invalid_grant(0, 'r').verdict(), (Code::RefreshTokenInvalid, Confidence::High));
     let issued = Tale::new().refresh(0, 'r', 's', 28_800).ok(5, 's').invalid_grant(8 * HOUR, 's');
