@@ -325,7 +325,9 @@ impl Options {
     }
 }
 
-fn config_file(parent: &ParentEnvironment) -> Option<PathBuf> {
+/// The user's configuration file, if there is one: the file that `AUTHTRACE_CONFIG` names, or the one in the usual place.
+#[must_use]
+pub fn config_file(parent: &ParentEnvironment) -> Option<PathBuf> {
     let named = |name: &str| parent.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(path) = named("AUTHTRACE_CONFIG") {
         return Some(path);

@@ -22,6 +22,7 @@
 //! | [`record`] | the writer of the trace |
 //! | [`catalogue`] | what is known about each failure |
 //! | [`analyze`] | a trace, surveyed and judged |
+//! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
 //! | [`fake`] | an Anthropic on loopback, for the demo and the tests |
 //!
@@ -39,6 +40,7 @@ pub mod analyze;
 pub mod ca;
 pub mod catalogue;
 pub mod config;
+pub mod doctor;
 pub mod export;
 pub mod facts;
 pub mod fake;

@@ -300,7 +300,9 @@ impl Survey {
     /// Where the time went.
     #[must_use]
     pub fn timing(&self) -> TimingSummary {
-        timing::summarise(&self.exchanges)
+        let all = timing::summarise(&self.exchanges);
+        // What another tool's capture went through, authtrace did not see.
+        if self.is_imported() { TimingSummary { added: None, ..all } } else { all }
     }
 
     /// What authtrace did to what passed through it.

@@ -5,7 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// What kind of thing a [`Code`] names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Class {
     /// A way in which authentication fails.
     Failure,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 const EXIT_CODES: &str = "\
 Exit codes:
   0        good
+  1        `doctor` found a problem
   2        wrong usage or unreadable input (under `run`: 125)
   125      authtrace itself failed
   126      CMD could not be started
@@ -35,8 +36,14 @@ pub(crate) enum Command {
     Proxy(ProxyArgs),
     /// Play the 401 that survives a refresh: no network, no account, real proxy
     Demo(DemoArgs),
-    /// Show a trace: what was asked, what was refused, which ids to quote
+    /// Show a trace, or a HAR of another tool: what was asked, what was refused, which ids to quote
     Report(ReportArgs),
+    /// Say what a finding means and what helps, or what an error text may stand for
+    Explain(ExplainArgs),
+    /// Make a HAR of another tool safe to share: credentials become fingerprints, bodies are left out
+    Scrub(ScrubArgs),
+    /// Look whether everything is in place, and which credential wins; changes nothing
+    Doctor(DoctorArgs),
     /// The certificate authority of the proxy
     #[command(subcommand)]
     Ca(CaCommand),
@@ -89,7 +96,7 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// The trace [default: the newest one]
+    /// A trace or a HAR (also with gzip), `-` for standard input [default: the newest trace]
     pub(crate) file: Option<PathBuf>,
 
     /// Form of the report
@@ -105,6 +112,16 @@ pub(crate) struct ReportArgs {
     pub(crate) full: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ScrubArgs {
+    /// The HAR (also with gzip), or `-` for standard input; it is only read
+    pub(crate) file: PathBuf,
+
+    /// Write the clean HAR to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
     /// For a terminal
@@ -113,10 +130,68 @@ pub(crate) enum ReportFormat {
     Json,
     /// Markdown, to paste into an issue
     Md,
+    /// HAR 1.2, for the network panel of a browser
+    Har,
     /// A page with picture, findings and every exchange, in one file
     Html,
     /// The picture of the auth flow alone
     Svg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A code, or an error text in quotes; `-` reads the text from standard input [default: the list of codes]
+    #[arg(value_name = "CODE|TEXT")]
+    pub(crate) what: Vec<String>,
+
+    /// Form of the answer
+    #[arg(long, short, value_enum, default_value_t = ExplainFormat::Text)]
+    pub(crate) format: ExplainFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// For a terminal
+    Text,
+    /// For programs
+    Json,
+    /// Markdown
+    Md,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Form of the list
+    #[arg(long, short, value_enum, default_value_t = DoctorFormat::Text)]
+    pub(crate) format: DoctorFormat,
+
+    /// Leave the network alone: do not look whether Anthropic's hosts answer
+    #[arg(long)]
+    pub(crate) offline: bool,
+
+    /// Connect to HOST2:PORT2 instead of HOST:PORT, as `run` would
+    #[arg(long, value_name = "HOST:PORT:HOST2:PORT2", value_delimiter = ',', help_heading = "Upstream")]
+    pub(crate) connect_to: Vec<String>,
+
+    /// Accept upstream certificates of the authorities in this PEM file, besides the system's
+    #[arg(long, value_name = "PEM", value_delimiter = ',', help_heading = "Upstream")]
+    pub(crate) upstream_ca: Vec<PathBuf>,
+
+    /// Go through this proxy, or `none` [default: HTTPS_PROXY as authtrace was started with]
+    #[arg(long, value_name = "URL", help_heading = "Upstream")]
+    pub(crate) upstream_proxy: Option<String>,
+
+    /// The program to try, with a made-up key, against a server inside authtrace [default: claude]
+    #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DoctorFormat {
+    /// For a terminal
+    Text,
+    /// For programs
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

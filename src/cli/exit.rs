@@ -6,6 +6,12 @@ use std::process::ExitCode;
 
 /// Everything went well.
 pub(crate) const GOOD: u8 = 0;
+/// Ended by Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;
+/// Ended by SIGTERM.
+pub(crate) const TERMINATED: u8 = 143;
+/// `doctor` found something that will fail.
+pub(crate) const PROBLEM: u8 = 1;
 /// Wrong usage, or unreadable input.
 pub(crate) const USAGE: u8 = 2;
 /// authtrace itself failed (under `run` also for wrong usage, so that CMD's own 1 and 2 stay its own).
@@ -14,7 +20,8 @@ pub(crate) const FAILED: u8 = 125;
 /// The code for an error of a command that starts no other.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     let usage = error.is::<authtrace::config::ConfigError>()
-        || error.is::<super::report::InputError>()
+        || error.is::<super::explain::UnknownName>()
+        || error.is::<super::input::InputError>()
         || matches!(error.downcast_ref(), Some(ProxyError::NotLoopback(_) | ProxyError::UpstreamCa { .. }));
     ExitCode::from(if usage { USAGE } else { FAILED })
 }

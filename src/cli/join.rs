@@ -8,7 +8,7 @@ use super::session::{Login, Session, lane_name};
 use anyhow::{Context, Result, bail};
 use authtrace::ca::Scope;
 use authtrace::launch::{self, Outcome, ParentEnvironment, Plan, TempDir, Trust, TrustFiles, environment};
-use authtrace::proxy::{Access, Lane};
+use authtrace::proxy::{Access, Lane, Peers};
 use authtrace::redact::Redactor;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
@@ -67,6 +67,7 @@ struct Guests {
 
 struct Reception {
     access: Access,
+    peers: Peers,
     redactor: Arc<Redactor>,
     asks_password: bool,
     proxy: SocketAddr,
@@ -100,6 +101,7 @@ impl Host {
         let guests = Arc::new(Guests::default());
         let reception = Arc::new(Reception {
             access: session.access.clone(),
+            peers: session.proxy.peers().clone(),
             redactor: Arc::clone(&session.redactor),
             asks_password: session.login.is_some(),
             proxy: session.address(),
@@ -180,8 +182,12 @@ impl Drop for Host {
 async fn accept(listener: UnixListener, reception: Arc<Reception>, guests: Arc<Guests>) {
     while let Ok((stream, _)) = listener.accept().await {
         let own = rustix::process::geteuid().as_raw();
-        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == own) {
+        let Ok(peer) = stream.peer_cred() else { continue };
+        if peer.uid() != own {
             continue;
+        }
+        if let Some(pid) = peer.pid().and_then(|pid| u32::try_from(pid).ok()) {
+            reception.peers.expect(pid);
         }
         let (reception, guests) = (Arc::clone(&reception), Arc::clone(&guests));
         tokio::spawn(async move {
@@ -328,12 +334,32 @@ async fn read_line<T: serde::de::DeserializeOwned>(stream: &mut BufReader<UnixSt
     serde_json::from_slice(&line).ok().context("not understood (another version of authtrace?)")
 }
 
-/// `$XDG_RUNTIME_DIR/authtrace`, else a folder of this user's in `/tmp`: 0700 and its own, or not used.
-fn private_folder(parent: &ParentEnvironment) -> Result<PathBuf> {
+/// Lanes of the runs that could be joined now. Looks only.
+pub(crate) fn running(parent: &ParentEnvironment) -> Vec<String> {
+    let sockets = fs::read_dir(socket_folder(parent)).into_iter().flatten().flatten().map(|entry| entry.path());
+    let sockets = sockets.filter(|path| path.extension().is_some_and(|extension| extension == "sock"));
+    let alive = |number: &str| {
+        let owner = number.parse().ok().and_then(Pid::from_raw);
+        owner.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+    };
+    let lanes =
+        sockets.filter_map(|path| name_of(&path).filter(|(_, number)| alive(number)).map(|(lane, _)| lane.to_owned()));
+    let mut lanes: Vec<String> = lanes.collect();
+    lanes.sort();
+    lanes
+}
+
+/// `$XDG_RUNTIME_DIR/authtrace`, else a folder of this user's in `/tmp`.
+fn socket_folder(parent: &ParentEnvironment) -> PathBuf {
     let own = rustix::process::geteuid().as_raw();
     let runtime = parent.get(OsStr::new("XDG_RUNTIME_DIR")).map(PathBuf::from).filter(|path| path.is_dir());
-    let folder = runtime
-        .map_or_else(|| std::env::temp_dir().join(format!("authtrace-{own}")), |runtime| runtime.join("authtrace"));
+    runtime.map_or_else(|| std::env::temp_dir().join(format!("authtrace-{own}")), |runtime| runtime.join("authtrace"))
+}
+
+/// The folder of the sockets, made if it is not there: 0700 and this user's own, or not used.
+fn private_folder(parent: &ParentEnvironment) -> Result<PathBuf> {
+    let own = rustix::process::geteuid().as_raw();
+    let folder = socket_folder(parent);
     match fs::DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             return Err(error).with_context(|| format!("cannot make {}", folder.display()));

@@ -4,13 +4,17 @@ mod args;
 mod ca;
 mod console;
 mod demo;
+mod doctor;
 mod exit;
+mod explain;
+mod input;
 mod join;
 mod logging;
 mod manual;
 mod proxy;
 mod report;
 mod run;
+mod scrub;
 mod session;
 
 use args::{CaCommand, Cli, Command};
@@ -35,6 +39,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Proxy(args) => proxy::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Report(args) => report::run(args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Scrub(args) => scrub::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Ca(CaCommand::Show { ca_dir }) => ca::show(&ca_dir),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),

@@ -78,6 +78,9 @@ async fn supervise(
     session: &Session,
 ) -> Result<Outcome> {
     let running = launch::spawn(program, arguments, environment)?;
+    if let Some(pid) = running.id() {
+        session.proxy.peers().expect(pid);
+    }
     // Only now, since the limit would be the child's as well.
     launch::forbid_core_dumps().context("cannot switch core dumps off")?;
     tracing::debug!(address = %session.address(), "command started");

@@ -108,7 +108,7 @@ impl Session {
     pub(crate) fn survey(&self) -> Survey {
         // What the user allows stays allowed; the options are good, a redactor has been made of them.
         let _ = redact::reread::configure(self.redaction.clone());
-        super::report::read(self.trace_path()).unwrap_or_else(|error| {
+        super::input::own_trace(self.trace_path()).unwrap_or_else(|error| {
             console::say(&format!("the trace cannot be read: {error}"));
             Survey::default()
         })

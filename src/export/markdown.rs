@@ -4,7 +4,7 @@ mod markup;
 
 use super::cells;
 use super::groups::{FailureGroups, program};
-use super::phrases::{clock, kebab, listed, missing, origin, result, span};
+use super::phrases::{clock, foreign_tool, kebab, listed, missing, origin, result, span};
 use super::selection::{Shown, select};
 use super::style::{counted, duration, thousands};
 use super::wording;
@@ -51,8 +51,13 @@ fn summary(page: &mut Document, survey: &Survey, groups: &FailureGroups<'_>) {
     page.heading("Auth trace of Claude Code");
     let mut lines = vec![format!("**{}**", prose(&result(survey, groups)))];
     if let Some(head) = survey.head() {
-        let (tool, os) = (code(head.tool.as_str()), code(head.os.as_str()));
-        lines.push(format!("captured by {tool} on {os}, {}", span(survey)));
+        lines.push(match foreign_tool(head) {
+            Some(tool) => format!("captured by {} (HAR), {}", code(&tool), span(survey)),
+            None => {
+                let (tool, os) = (code(head.tool.as_str()), code(head.os.as_str()));
+                format!("captured by {tool} on {os}, {}", span(survey))
+            }
+        });
     }
     let clients: Vec<String> = survey.clients().iter().take(6).map(|client| code(client.as_str())).collect();
     if !clients.is_empty() {

@@ -5,7 +5,9 @@
 //! harmless. Never here: files, clocks, the environment (colours and width are the caller's decision), a verdict.
 
 mod cells;
+pub mod explain;
 mod groups;
+pub mod har;
 pub mod html;
 pub mod json;
 pub mod live;
@@ -22,4 +24,4 @@ mod wording;
 #[cfg(test)]
 mod tests;
 
-pub use style::Style;
+pub use style::{Ink, Style, clean, wrap};

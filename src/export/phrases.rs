@@ -5,7 +5,7 @@ use super::groups::FailureGroups;
 use super::style::{clean, counted, duration, thousands};
 use crate::analyze::{ClockDifference, Survey};
 use crate::redact::Redacted;
-use crate::trace::{Exchange, Origin};
+use crate::trace::{Exchange, Origin, TraceHead};
 
 /// Exchanges and failures in numbers.
 pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
@@ -22,6 +22,16 @@ pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
         parts.push(format!("exit code {code}"));
     }
     parts.join(" · ")
+}
+
+/// The tool whose capture was read, such as `Firefox 128.0`; `None` for a trace of our own.
+pub(super) fn foreign_tool(head: &TraceHead) -> Option<String> {
+    let imported = head.imported.as_ref()?;
+    let tool = imported.tool.as_ref().map_or("another tool", Redacted::as_str);
+    Some(match &imported.version {
+        Some(version) => format!("{tool} {version}"),
+        None => tool.to_owned(),
+    })
 }
 
 /// When the trace was made and how long it went on.

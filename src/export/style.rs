@@ -23,17 +23,25 @@ impl Default for Style {
 
 /// What a piece of text is, for its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ink {
+pub enum Ink {
+    /// A heading.
     Heading,
+    /// Something that fails.
     Bad,
+    /// Something that may fail.
     Warning,
+    /// Something that works.
     Good,
+    /// Something beside the point.
     Dim,
+    /// Anything else.
     Plain,
 }
 
 impl Style {
-    pub(super) fn paint(self, ink: Ink, text: &str) -> String {
+    /// The text with the colour of its meaning, if colours are wanted.
+    #[must_use]
+    pub fn paint(self, ink: Ink, text: &str) -> String {
         let style = match ink {
             Ink::Heading => anstyle::Style::new().bold(),
             Ink::Bad => AnsiColor::Red.on_default().bold(),
@@ -47,7 +55,8 @@ impl Style {
 }
 
 /// The text without characters that steer a terminal or hide others: controls, direction marks, zero widths.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+#[must_use]
+pub fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_unseen) {
         Cow::Owned(text.chars().map(|c| if is_unseen(c) { '�' } else { c }).collect())
     } else {
@@ -89,7 +98,8 @@ pub(super) fn right(text: &str, width: usize) -> String {
 }
 
 /// The words of `text` in lines of at most `width` columns; a longer word has a line of its own.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

@@ -2,7 +2,9 @@
 
 use super::cells;
 use super::groups::{FailureGroups, program};
-use super::phrases::{capitalised, clock, kebab, listed, mention, missing, origin, result, shortened, span};
+use super::phrases::{
+    capitalised, clock, foreign_tool, kebab, listed, mention, missing, origin, result, shortened, span,
+};
 use super::selection::{Shown, select};
 use super::style::{Ink, Style, bytes, clean, columns, counted, duration, left, right, thousands, wrap};
 use super::timeline::Layout;
@@ -47,7 +49,10 @@ impl<W: Write> Page<'_, W> {
     fn head(&mut self, groups: &FailureGroups<'_>) -> io::Result<()> {
         let survey = self.survey;
         let title = match survey.head() {
-            Some(head) => format!("{} on {}, {}", clean(head.tool.as_str()), clean(head.os.as_str()), span(survey)),
+            Some(head) => match foreign_tool(head) {
+                Some(tool) => format!("HAR of {}, {}", clean(&tool), span(survey)),
+                None => format!("{} on {}, {}", clean(head.tool.as_str()), clean(head.os.as_str()), span(survey)),
+            },
             None => "a trace without its first line".to_owned(),
         };
         writeln!(self.out, "{}", self.style.paint(Ink::Heading, &title))?;

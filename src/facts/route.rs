@@ -37,11 +37,13 @@ impl Route {
                 .any(|start| segment.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)))
         });
         let alone = before.is_empty();
+        let version =
+            matches!(before, [b'v' | b'V', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit));
         if is(last, "create_api_key") {
             Self::CreateApiKey
         } else if is(last, "messages") && is(before, "v1") {
             Self::Messages
-        } else if is(last, "token") && (oauth || alone) {
+        } else if is(last, "token") && (oauth || alone || version) {
             Self::Token
         } else if ["revoke", "revocation", "introspect"].iter().any(|name| is(last, name))
             && (oauth || alone || is(before, "token"))
@@ -80,6 +82,7 @@ mod tests {
             ("/oauth2/token", Route::Token),
             ("/oauth2/v2.0/token", Route::Token),
             ("/token", Route::Token),
+            ("/v1/token", Route::Token),
             ("/realms/a/protocol/openid-connect/token", Route::Token),
             ("/oauth/register", Route::Token),
             ("/login/device/code", Route::Token),

@@ -2,7 +2,8 @@
 //!
 //! Comes in: a file as another tool wrote it ([`har`]), and the redactor of this run. Goes out: the same records that the
 //! proxy makes, made by the same rules ([`crate::facts`]), in the order of time. Raw text lives as long as the one entry
-//! that is being read, and is wiped with it. What a capture does not say stays absent; what could not be read is named by
+//! that is being read, and is wiped with it; header lines that repeat are remembered a little longer, as on a connection of
+//! the proxy. What a capture does not say stays absent; what could not be read is named by
 //! its place. Never here: files, sockets, a verdict, any byte of the input in an error.
 
 pub mod har;
@@ -25,7 +26,7 @@ pub struct Imported {
 pub struct Unread {
     /// Line, from 1.
     pub line: u64,
-    /// Column in characters, from 1.
+    /// Column in characters, from 1; 0 if it is not known.
     pub column: u64,
     /// What is wrong, without any byte of the input.
     pub why: String,

@@ -1,5 +1,6 @@
 //! Who may use the proxy: a lane's user and password, or a process of our own user.
 
+use super::socket;
 use crate::redact::Redacted;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -116,55 +117,10 @@ fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
         && std::hint::black_box(a.iter().zip(b).fold(0, |differences, (a, b)| differences | (a ^ b))) == 0
 }
 
-/// Whether the socket at the other end belongs to this user, as the kernel's table of connections says.
-#[cfg(target_os = "linux")]
+/// Whether the socket at the other end belongs to this user. Where the system does not tell, a client has to show the
+/// password.
 fn is_own_socket(peer: SocketAddr, local: SocketAddr) -> bool {
-    let own = rustix::process::geteuid().as_raw();
-    ["/proc/self/net/tcp", "/proc/self/net/tcp6"]
-        .iter()
-        .any(|table| std::fs::read_to_string(table).is_ok_and(|text| owner_in_table(&text, peer, local) == Some(own)))
-}
-
-/// Elsewhere the system does not tell without `unsafe`: a client has to show the password.
-#[cfg(not(target_os = "linux"))]
-fn is_own_socket(_peer: SocketAddr, _local: SocketAddr) -> bool {
-    false
-}
-
-/// Finds the row whose local end is the peer and whose remote end is ours (proc(5), `/proc/net/tcp`).
-#[cfg(any(target_os = "linux", test))]
-fn owner_in_table(table: &str, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
-    table.lines().skip(1).find_map(|row| {
-        let mut columns = row.split_ascii_whitespace().skip(1);
-        let (row_local, row_remote) = (columns.next()?, columns.next()?);
-        if parse_end(row_local)? != peer || parse_end(row_remote)? != local {
-            return None;
-        }
-        columns.nth(4)?.parse().ok()
-    })
-}
-
-#[cfg(any(target_os = "linux", test))]
-fn parse_end(text: &str) -> Option<SocketAddr> {
-    use std::net::{Ipv4Addr, Ipv6Addr};
-    let (address, port) = text.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    match address.len() {
-        8 => {
-            let word = u32::from_str_radix(address, 16).ok()?;
-            Some(SocketAddr::from((Ipv4Addr::from(word.to_ne_bytes()), port)))
-        }
-        32 => {
-            let mut octets = [0_u8; 16];
-            for (index, word) in octets.chunks_exact_mut(4).enumerate() {
-                let digits = address.get(index * 8..index * 8 + 8)?;
-                word.copy_from_slice(&u32::from_str_radix(digits, 16).ok()?.to_ne_bytes());
-            }
-            let address = Ipv6Addr::from(octets);
-            Some(SocketAddr::from((address.to_ipv4_mapped().map_or(address.into(), std::net::IpAddr::V4), port)))
-        }
-        _ => None,
-    }
+    socket::owner(peer, local).is_some_and(|owner| owner.uid == rustix::process::geteuid().as_raw())
 }
 
 #[cfg(test)]
@@ -197,17 +153,6 @@ mod tests {
         let Admission::Granted(lane) = access.decide_by_password(&basic("second:FAKE-other")) else { panic!("denied") };
         assert_eq!(lane.as_str(), "second");
         assert!(matches!(access.decide_by_password(&basic("second:FAKE-password")), Admission::Denied(_)));
-    }
-
-    #[test]
-    fn the_owner_of_a_socket_is_read_from_the_kernels_table() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
-            0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 1\n   \
-            1: 0100007F:D431 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1001        0 2\n";
-        let peer: SocketAddr = "127.0.0.1:54321".parse().unwrap();
-        let local: SocketAddr = "127.0.0.1:8080".parse().unwrap();
-        assert_eq!(owner_in_table(table, peer, local), Some(1001));
-        assert_eq!(owner_in_table(table, local, peer), None);
     }
 
     #[cfg(target_os = "linux")]

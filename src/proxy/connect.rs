@@ -23,10 +23,20 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Serves one accepted connection to its end.
 pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr, local: SocketAddr) {
-    let mut log = ConnectionLog::begin(&shared);
+    let mut log = ConnectionLog::begin(&shared, peer, local);
     let _ = stream.set_nodelay(true);
-    let mut stream = stream;
-    let opening = match read_opening(&shared, &mut stream).await {
+    admit(&shared, &mut log, stream, peer, local).await;
+    log.close().await;
+}
+
+async fn admit(
+    shared: &Arc<Shared>,
+    log: &mut ConnectionLog,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    local: SocketAddr,
+) {
+    let opening = match read_opening(shared, &mut stream).await {
         Ok(opening) => opening,
         Err(NoOpening::Closed) => {
             return log.end(Outcome::UnusedTunnel, Some(Redacted::literal("the client connected and sent nothing")));
@@ -38,7 +48,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAd
         }
         Err(NoOpening::Refused(refusal)) => {
             let outcome = refused_opening(refusal);
-            return answer(&mut log, stream, refusal.status(), refusal.code(), &refusal.to_string(), outcome).await;
+            return answer(log, stream, refusal.status(), refusal.code(), &refusal.to_string(), outcome).await;
         }
     };
     let authorization = opening.field(b"proxy-authorization");
@@ -51,7 +61,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, peer: SocketAd
             return log.end(Outcome::ProxyAuthRequired, Some(Redacted::literal(why)));
         }
     }
-    dispatch(&shared, &mut log, stream, opening).await;
+    dispatch(shared, log, stream, opening).await;
 }
 
 /// The first request, with what was read behind it.

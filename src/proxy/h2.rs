@@ -6,6 +6,7 @@
 use super::Shared;
 use super::journal::ConnectionLog;
 use super::leg::Rewind;
+use super::passage::{Meter, Way};
 use super::tap::{Channel, Tap};
 use super::tls;
 use super::watched::Watched;
@@ -13,7 +14,8 @@ use crate::facts::{Extractor, Version};
 use crate::redact::Redacted;
 use crate::trace::{End, EndKind, Outcome};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, Request, Response, request, response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
@@ -194,6 +196,10 @@ impl Carrier {
         }
     }
 
+    fn meter(&self) -> Meter {
+        Meter::of_fields(self.channel.shared.seed)
+    }
+
     fn extractor(&self) -> MutexGuard<'_, Extractor> {
         self.extractor.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -226,6 +232,8 @@ async fn pass(
     let first = carrier.carried.fetch_add(1, Ordering::Relaxed) == 0;
     let mut tap = Tap::begin(&carrier.channel, begun, first);
     let (head, body) = request.into_parts();
+    let mut meter = carrier.meter();
+    meter.parts_read(request_parts(&head));
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
     tap.request_head(
         &mut carrier.extractor(),
@@ -234,8 +242,10 @@ async fn pass(
         Version::Http2,
         &fields(&head.headers),
     );
+    meter.parts_written(request_parts(&head));
+    tap.follow(Way::Up, meter);
     let tap = Arc::new(Mutex::new(tap));
-    let body = Passing::new(body, Direction::Up, &tap, &carrier, None);
+    let body = Passing::new(body, Way::Up, &tap, &carrier, None);
     let sent = sender.send_request(Request::from_parts(head, body));
     lock(&tap).add_held(begun, Instant::now());
     let answer = match sent.await {
@@ -247,13 +257,37 @@ async fn pass(
     };
     let arrived = Instant::now();
     let (head, body) = answer.into_parts();
+    let mut meter = carrier.meter();
+    meter.parts_read(response_parts(&head));
     {
         let mut tap = lock(&tap);
         tap.answer_begun(arrived);
         tap.response_head(&mut carrier.extractor(), head.status.as_u16(), Version::Http2, &fields(&head.headers));
         tap.add_held(arrived, Instant::now());
+        meter.parts_written(response_parts(&head));
+        tap.follow(Way::Down, meter);
     }
-    Ok(Response::from_parts(head, Passing::new(body, Direction::Down, &tap, &carrier, Some(open))))
+    Ok(Response::from_parts(head, Passing::new(body, Way::Down, &tap, &carrier, Some(open))))
+}
+
+/// Everything that the head of a request says, in the order in which it is kept.
+fn request_parts(head: &request::Parts) -> impl Iterator<Item = &[u8]> {
+    let uri = &head.uri;
+    let target = [
+        Some(head.method.as_str()),
+        uri.scheme_str(),
+        uri.authority().map(Authority::as_str),
+        uri.path_and_query().map(PathAndQuery::as_str),
+    ];
+    target.into_iter().map(|part| part.unwrap_or_default().as_bytes()).chain(field_parts(&head.headers))
+}
+
+fn response_parts(head: &response::Parts) -> impl Iterator<Item = &[u8]> {
+    std::iter::once(head.status.as_str().as_bytes()).chain(field_parts(&head.headers))
+}
+
+fn field_parts(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.iter().flat_map(|(name, value)| [name.as_str().as_bytes(), value.as_bytes()])
 }
 
 fn fields(headers: &HeaderMap) -> Vec<(&[u8], &[u8])> {
@@ -264,16 +298,10 @@ fn lock(tap: &Mutex<Tap>) -> MutexGuard<'_, Tap> {
     tap.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Up,
-    Down,
-}
-
 /// A body that passes frame by frame, and tells its exchange.
 struct Passing {
     inner: Incoming,
-    direction: Direction,
+    way: Way,
     tap: Arc<Mutex<Tap>>,
     carrier: Arc<Carrier>,
     open: Option<OpenStream>,
@@ -281,15 +309,8 @@ struct Passing {
 }
 
 impl Passing {
-    fn new(
-        inner: Incoming,
-        direction: Direction,
-        tap: &Arc<Mutex<Tap>>,
-        carrier: &Arc<Carrier>,
-        open: Option<OpenStream>,
-    ) -> Self {
-        let mut body =
-            Self { inner, direction, tap: Arc::clone(tap), carrier: Arc::clone(carrier), open, ended: false };
+    fn new(inner: Incoming, way: Way, tap: &Arc<Mutex<Tap>>, carrier: &Arc<Carrier>, open: Option<OpenStream>) -> Self {
+        let mut body = Self { inner, way, tap: Arc::clone(tap), carrier: Arc::clone(carrier), open, ended: false };
         if body.inner.is_end_stream() {
             body.end();
         }
@@ -299,15 +320,18 @@ impl Passing {
     fn note(&self, frame: &Frame<Bytes>) {
         let mut tap = lock(&self.tap);
         if let Some(data) = frame.data_ref() {
-            match self.direction {
-                Direction::Up => {
+            if let Some(meter) = tap.meter(self.way) {
+                meter.body_read(data);
+            }
+            match self.way {
+                Way::Up => {
                     self.carrier.up.fetch_add(data.len() as u64, Ordering::Relaxed);
                     tap.count_request(data.len());
                     if tap.reads_request() {
                         tap.request_data(data);
                     }
                 }
-                Direction::Down => {
+                Way::Down => {
                     self.carrier.down.fetch_add(data.len() as u64, Ordering::Relaxed);
                     tap.count_response(data.len());
                     if tap.reads_response() {
@@ -318,10 +342,19 @@ impl Passing {
         }
         if let Some(trailers) = frame.trailers_ref() {
             let trailers = self.carrier.extractor().trailers(&fields(trailers));
-            match self.direction {
-                Direction::Up => tap.request_trailers(trailers),
-                Direction::Down => tap.response_trailers(trailers),
+            match self.way {
+                Way::Up => tap.request_trailers(trailers),
+                Way::Down => tap.response_trailers(trailers),
             }
+        }
+    }
+
+    /// The frame goes on now.
+    fn note_handed_on(&self, frame: &Frame<Bytes>) {
+        if let Some(data) = frame.data_ref()
+            && let Some(meter) = lock(&self.tap).meter(self.way)
+        {
+            meter.body_written(data);
         }
     }
 
@@ -331,9 +364,15 @@ impl Passing {
         }
         self.open = None;
         let mut tap = lock(&self.tap);
-        match self.direction {
-            Direction::Up => tap.request_sent(Instant::now()),
-            Direction::Down => tap.end(End::complete()),
+        match self.way {
+            Way::Up => {
+                tap.request_sent(Instant::now());
+                tap.passed_whole(self.way);
+            }
+            Way::Down => {
+                tap.passed_whole(self.way);
+                tap.end(End::complete());
+            }
         }
     }
 }
@@ -347,11 +386,12 @@ impl Body for Passing {
         match &frame {
             Some(Ok(frame)) => {
                 self.note(frame);
+                self.note_handed_on(frame);
                 if self.inner.is_end_stream() {
                     self.end();
                 }
             }
-            Some(Err(_)) if self.direction == Direction::Down => {
+            Some(Err(_)) if self.way == Way::Down => {
                 self.carrier.upstream_reset(&self.tap);
             }
             Some(Err(_)) => lock(&self.tap).abandon(),
@@ -372,7 +412,7 @@ impl Body for Passing {
 
 impl Drop for Passing {
     fn drop(&mut self) {
-        if self.direction == Direction::Down && !self.ended {
+        if self.way == Way::Down && !self.ended {
             lock(&self.tap).abandon();
         }
     }

@@ -1,12 +1,17 @@
 //! The record of one connection, built while it lives and emitted exactly once, also when its task is dropped.
 
 use super::Shared;
+use super::peer::Answer;
 use crate::redact::Redacted;
 use crate::trace::{Connection, ConnectionEnd, HandshakeLeg, Mode, Outcome, Record, Target, Timestamp};
 use crate::wire::{Authority, Host};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+/// How long the record of a connection that has ended waits for the name of its process.
+const PEER_PATIENCE: Duration = Duration::from_millis(5);
 
 /// Numbers for connections and exchanges, from 1.
 #[derive(Default)]
@@ -29,12 +34,16 @@ impl Numbers {
 pub(super) struct ConnectionLog {
     shared: Arc<Shared>,
     record: Connection,
+    peer: Arc<Answer>,
     begun: Instant,
     ended: bool,
+    told: bool,
 }
 
 impl ConnectionLog {
-    pub(super) fn begin(shared: &Arc<Shared>) -> Self {
+    /// Of a connection from `peer` to us, at `local`.
+    pub(super) fn begin(shared: &Arc<Shared>, peer: SocketAddr, local: SocketAddr) -> Self {
+        let peer = shared.peers.ask(&shared.streams, peer, local);
         let end = ConnectionEnd { outcome: Outcome::Internal, detail: None, status: None };
         let record = Connection {
             id: shared.numbers.next_connection(),
@@ -55,7 +64,12 @@ impl ConnectionLog {
             requests: 0,
             end,
         };
-        Self { shared: Arc::clone(shared), record, begun: Instant::now(), ended: false }
+        Self { shared: Arc::clone(shared), record, peer, begun: Instant::now(), ended: false, told: false }
+    }
+
+    /// Who is at the other end.
+    pub(super) fn peer(&self) -> &Arc<Answer> {
+        &self.peer
     }
 
     pub(super) fn id(&self) -> u64 {
@@ -115,16 +129,29 @@ impl ConnectionLog {
         self.record.end.status = Some(status);
     }
 
-    /// Writes the record. Later calls do nothing.
+    /// How the connection ended. Later calls do nothing.
     pub(super) fn end(&mut self, outcome: Outcome, detail: Option<Redacted>) {
         if self.ended {
             return;
         }
         self.ended = true;
+        self.record.duration_us = micros(self.begun.elapsed());
+        self.record.end.outcome = outcome;
+        self.record.end.detail = detail;
+    }
+
+    /// Writes the record of a connection that has ended, once its process is known or not to be known soon.
+    pub(super) async fn close(mut self) {
+        self.peer.settle(PEER_PATIENCE).await;
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
         let mut record = Box::new(self.record.clone());
-        record.duration_us = micros(self.begun.elapsed());
-        record.end.outcome = outcome;
-        record.end.detail = detail;
+        record.peer = self.peer.known();
         self.shared.sink.emit(Record::Connection(record));
     }
 }
@@ -133,6 +160,7 @@ impl Drop for ConnectionLog {
     fn drop(&mut self) {
         let outcome = if self.shared.stopping.is_cancelled() { Outcome::Shutdown } else { Outcome::Internal };
         self.end(outcome, None);
+        self.tell();
     }
 }
 

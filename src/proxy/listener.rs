@@ -2,6 +2,8 @@
 
 use super::dial::Dialer;
 use super::journal::Numbers;
+use super::passage::random_seed;
+use super::peer::Peers;
 use super::tls::TlsConfigs;
 use super::{ProxyConfig, ProxyError, Shared, connect};
 use crate::redact::{Redacted, Redactor};
@@ -63,6 +65,7 @@ pub struct ProxyHandle {
     tracker: TaskTracker,
     streams: TaskTracker,
     accepting: JoinHandle<()>,
+    peers: Peers,
 }
 
 impl Proxy {
@@ -87,6 +90,7 @@ impl Proxy {
         let guard_local = !config.access.is_required();
         let dialer = Dialer::new(config.connect_to, config.upstream_proxy, config.patience, guard_local);
         dialer.set_own_address(address);
+        let peers = Peers::new(Arc::clone(&redactor));
         let shared = Shared {
             intercept: config.intercept,
             leaves: config.leaves,
@@ -97,6 +101,8 @@ impl Proxy {
             redactor,
             sink,
             numbers: Numbers::default(),
+            seed: random_seed(),
+            peers,
             stopping: CancellationToken::new(),
             streams: TaskTracker::new(),
         };
@@ -117,8 +123,9 @@ impl Proxy {
         let tracker = TaskTracker::new();
         let (address, drain) = (self.address, self.drain);
         let streams = self.shared.streams.clone();
+        let peers = self.shared.peers.clone();
         let accepting = tokio::spawn(self.accept(tracker.clone(), killed.clone()));
-        ProxyHandle { address, drain, stopping, killed, tracker, streams, accepting }
+        ProxyHandle { address, drain, stopping, killed, tracker, streams, accepting, peers }
     }
 
     async fn accept(self, tracker: TaskTracker, killed: CancellationToken) {
@@ -180,6 +187,12 @@ impl ProxyHandle {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.tracker.len()
+    }
+
+    /// Where to say which processes are going to connect.
+    #[must_use]
+    pub fn peers(&self) -> &Peers {
+        &self.peers
     }
 
     /// Ends what is still open at once, also during [`Self::stop`].

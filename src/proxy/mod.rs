@@ -15,10 +15,13 @@ mod intercept;
 mod journal;
 mod leg;
 mod listener;
+mod passage;
+mod peer;
 mod pump;
 mod relay;
 mod reply;
 mod scope;
+mod socket;
 mod tap;
 mod tls;
 mod tunnel;
@@ -28,6 +31,7 @@ pub use access::{Access, Lane};
 pub use bypass::Bypass;
 pub use dial::{ConnectTo, UpstreamProxy};
 pub use listener::{Listening, Proxy, ProxyHandle};
+pub use peer::Peers;
 pub use scope::Intercept;
 pub use tls::UpstreamTrust;
 
@@ -140,7 +144,10 @@ struct Shared {
     redactor: Arc<Redactor>,
     sink: Arc<dyn EventSink>,
     numbers: journal::Numbers,
+    peers: Peers,
+    /// Of the digests of what passes.
+    seed: u64,
     stopping: tokio_util::sync::CancellationToken,
-    /// Tasks that connections spawn: HTTP/2 has one for every stream.
+    /// Tasks that connections spawn: HTTP/2 has one for every stream, and the look for peers is one.
     streams: tokio_util::task::TaskTracker,
 }

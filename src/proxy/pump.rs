@@ -6,6 +6,8 @@
 //! ```
 
 use super::leg::{Eof, Leg, alert_of, eof_of};
+use super::passage::{Meter, Passed};
+use crate::trace::HeadChange;
 use rustls::AlertDescription;
 use std::io;
 use std::pin::Pin;
@@ -35,6 +37,10 @@ pub(super) struct Pump {
     pub(super) sink_reset: bool,
     /// Bytes that came in.
     pub(super) bytes: u64,
+    /// Follows the message that passes, where it is recorded.
+    meter: Option<Box<Meter>>,
+    /// Where the approved head ends that has not been sent whole.
+    head_end: Option<usize>,
 }
 
 impl Pump {
@@ -55,7 +61,20 @@ impl Pump {
             sink_gone: false,
             sink_reset: false,
             bytes: filled as u64,
+            meter: None,
+            head_end: None,
         }
+    }
+
+    /// Takes down what comes in and what goes out.
+    pub(super) fn metered(self, meter: Meter) -> Self {
+        Self { meter: Some(Box::new(meter)), ..self }
+    }
+
+    /// What has passed of the message that ends here; `ended`: it is complete, and not broken off.
+    pub(super) fn take_passed(&mut self, ended: bool) -> Option<Passed> {
+        let whole = ended && !self.sink_gone && self.is_drained();
+        self.meter.as_mut().map(|meter| meter.take(whole))
     }
 
     /// What has not been looked at.
@@ -70,15 +89,38 @@ impl Pump {
 
     /// Lets the next bytes pass; returns where they stand.
     pub(super) fn approve(&mut self, count: usize) -> std::ops::Range<usize> {
+        let range = self.advance(count);
+        if let Some(meter) = &mut self.meter {
+            meter.body_read(self.buffer.get(range.clone()).unwrap_or_default());
+        }
+        range
+    }
+
+    /// As [`Self::approve`], for a whole head.
+    pub(super) fn approve_head(&mut self, count: usize) -> std::ops::Range<usize> {
+        let range = self.advance(count);
+        if let Some(meter) = &mut self.meter {
+            meter.head_read(self.buffer.get(range.clone()).unwrap_or_default());
+            self.head_end = Some(range.end);
+        }
+        range
+    }
+
+    fn advance(&mut self, count: usize) -> std::ops::Range<usize> {
         let begin = self.approved;
         self.approved = (begin + count).min(self.filled);
         begin..self.approved
     }
 
-    /// Lets other bytes pass in the place of the next `count`.
-    pub(super) fn replace(&mut self, count: usize, with: &[u8]) {
+    /// Lets another head pass in the place of the next `count` bytes.
+    pub(super) fn replace_head(&mut self, count: usize, with: &[u8], changes: Vec<HeadChange>) {
         let end = (self.approved + count).min(self.filled);
         let removed = end - self.approved;
+        if let Some(meter) = &mut self.meter {
+            meter.head_read(self.buffer.get(self.approved..end).unwrap_or_default());
+            meter.head_replaced(with, changes);
+            self.head_end = Some(self.approved + with.len());
+        }
         self.buffer.truncate(self.filled);
         self.buffer.splice(self.approved..end, with.iter().copied());
         self.filled = self.filled - removed + with.len();
@@ -115,6 +157,7 @@ impl Pump {
         if self.sink_gone {
             self.written = self.approved;
             self.must_flush = false;
+            self.head_end = None;
         }
         while self.written < self.approved {
             let chunk = self.buffer.get(self.written..self.approved).unwrap_or_default();
@@ -122,6 +165,7 @@ impl Pump {
             if sent == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            self.note_sent(sent);
             self.written += sent;
             self.must_flush = true;
         }
@@ -130,6 +174,21 @@ impl Pump {
             self.must_flush = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn note_sent(&mut self, count: usize) {
+        let Some(meter) = &mut self.meter else { return };
+        let mut sent = self.buffer.get(self.written..self.written + count).unwrap_or_default();
+        if let Some(end) = self.head_end {
+            let (head, rest) = sent.split_at(end.saturating_sub(self.written).min(sent.len()));
+            let last = self.written + head.len() >= end;
+            meter.head_written(head, last);
+            sent = rest;
+            if last {
+                self.head_end = None;
+            }
+        }
+        meter.body_written(sent);
     }
 
     /// Gives sent bytes' room back.
@@ -142,6 +201,7 @@ impl Pump {
             self.buffer.copy_within(self.written..self.filled, 0);
             self.approved -= self.written;
             self.filled -= self.written;
+            self.head_end = self.head_end.map(|end| end.saturating_sub(self.written));
             self.written = 0;
         }
     }
@@ -188,5 +248,64 @@ impl Pump {
             self.buffer.resize(LARGE, 0);
         }
         Poll::Ready(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::leg::Rewind;
+    use super::*;
+    use crate::redact::Redactor;
+    use crate::trace::{HeadPassage, MessagePassage};
+    use std::future::poll_fn;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    const HEAD: usize = 6;
+    const SENT: &[u8] = b"HEAD\r\nand a body";
+
+    async fn pair() -> (TcpStream, Rewind) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (near, accepted) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (near.unwrap(), Rewind::new(accepted.unwrap().0, Vec::new()))
+    }
+
+    type Accident = fn(&mut Pump);
+
+    /// Passes a message, with an accident after it was read; what went out, and what is told of it.
+    async fn pass(accident: impl FnOnce(&mut Pump)) -> (Vec<u8>, MessagePassage) {
+        let ((mut client, mut source), (mut upstream, mut sink)) = (pair().await, pair().await);
+        let mut pump = Pump::new(Vec::new()).metered(Meter::of_bytes(1));
+        client.write_all(SENT).await.unwrap();
+        while pump.unread().len() < SENT.len() {
+            poll_fn(|cx| pump.poll_fill(cx, &mut source)).await;
+        }
+        pump.approve_head(HEAD);
+        pump.approve(SENT.len() - HEAD);
+        accident(&mut pump);
+        poll_fn(|cx| pump.poll_drain(cx, &mut sink)).await.unwrap();
+        let passed = pump.take_passed(true).unwrap();
+        drop(sink);
+        let mut received = Vec::new();
+        upstream.read_to_end(&mut received).await.unwrap();
+        (received, passed.tell(&Redactor::plain(), 1, super::super::passage::Way::Up))
+    }
+
+    #[tokio::test]
+    async fn what_happens_to_bytes_inside_is_told() {
+        let (received, passage) = pass(|_| {}).await;
+        assert_eq!(received, SENT);
+        assert!(!passage.is_altered() && passage.whole && passage.head == HeadPassage::Verbatim, "{passage:?}");
+        let accidents: [(Accident, &[u8]); 4] = [
+            (|pump| pump.buffer[8] ^= 0x20, b"HEAD\r\nanD a body"),
+            (|pump| pump.buffer[2] = b'O', b"HEOD\r\nand a body"),
+            (|pump| pump.approved -= 1, b"HEAD\r\nand a bod"),
+            (|pump| pump.written += HEAD + 1, b"nd a body"),
+        ];
+        for (accident, expected) in accidents {
+            let (received, passage) = pass(accident).await;
+            assert_eq!(received, expected);
+            assert!(passage.is_altered(), "{passage:?}");
+        }
     }
 }

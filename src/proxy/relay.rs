@@ -11,6 +11,7 @@ mod ending;
 use super::Shared;
 use super::journal::ConnectionLog;
 use super::leg::Leg;
+use super::passage::Meter;
 use super::pump::Pump;
 use super::tap::{Channel, Tap};
 use crate::facts::{Extractor, Version};
@@ -74,11 +75,15 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
     form: Form,
     early: Vec<u8>,
 ) -> RelayEnd {
+    let pump = |early| match channel.is_recorded() {
+        true => Pump::new(early).metered(Meter::of_bytes(shared.seed)),
+        false => Pump::new(early),
+    };
     let mut relay = Relay {
         client,
         upstream,
-        up: Pump::new(early),
-        down: Pump::new(Vec::new()),
+        up: pump(early),
+        down: pump(Vec::new()),
         asking: Asking::Head,
         answering: Answering::Head,
         exchanges: VecDeque::new(),
@@ -188,6 +193,8 @@ struct Deferred {
     data: Vec<Range<usize>>,
     trailers: Option<Range<usize>>,
     ended: bool,
+    /// With it the upstream stopped sending.
+    last: bool,
 }
 
 enum Head {
@@ -262,8 +269,23 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     }
 }
 
+impl<C: Leg, U: Leg> Relay<'_, C, U> {
+    /// Tells the exchanges that do not come to their end what has passed of them.
+    fn tell_what_passed(&mut self) {
+        for current in &mut self.exchanges {
+            if !current.asked || current.upgraded {
+                current.tap.request_passed(self.up.take_passed(current.upgraded));
+            }
+        }
+        if let Some(current) = current_of(&mut self.exchanges) {
+            current.tap.response_passed(self.down.take_passed(current.upgraded));
+        }
+    }
+}
+
 impl<C: Leg, U: Leg> Drop for Relay<'_, C, U> {
     fn drop(&mut self) {
+        self.tell_what_passed();
         self.log.add_bytes(self.up.bytes, self.down.bytes);
         self.log.add_requests(self.carried);
     }

@@ -4,13 +4,15 @@
 
 use super::Shared;
 use super::journal::{ConnectionLog, micros};
+use super::passage::{Meter, Passed, Way};
+use super::peer::Answer;
 use crate::facts::{
     self, BodyFacts, BodyReader, Extractor, RequestFacts, RequestSource, ResponseFacts, ResponseSource, Route, Scheme,
     Version,
 };
 use crate::redact::Redacted;
 use crate::trace::{
-    End, EndKind, Exchange, HeaderField, Origin, Record, RequestIds, RequestStart, Stage, Timestamp, Timing,
+    End, EndKind, Exchange, HeaderField, Origin, Passage, Record, RequestIds, RequestStart, Stage, Timestamp, Timing,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +33,7 @@ pub(super) struct Channel {
     /// Set when the upstream has broken off, so that what ends thereafter is not taken for the client's doing.
     pub(super) upstream_gone: AtomicBool,
     dialed: (Option<u64>, Option<u64>, Option<u64>),
+    peer: Arc<Answer>,
 }
 
 impl Channel {
@@ -46,12 +49,18 @@ impl Channel {
             client_certificate_asked: false,
             upstream_gone: AtomicBool::new(false),
             dialed: log.timing(),
+            peer: Arc::clone(log.peer()),
         }
     }
 
     /// The upstream asked for a client certificate.
     pub(super) fn asked_for_certificate(self, asked: bool) -> Self {
         Self { client_certificate_asked: asked, ..self }
+    }
+
+    /// Whether its exchanges are recorded.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.recorded
     }
 
     /// The host is out of scope: what passes is counted, and nothing of it is read.
@@ -84,7 +93,16 @@ pub(super) struct Tap {
     answered: Option<Instant>,
     added_us: u64,
     origin: Origin,
+    up: Passing,
+    down: Passing,
     ended: bool,
+}
+
+/// What has passed of one message.
+#[derive(Default)]
+struct Passing {
+    meter: Option<Box<Meter>>,
+    passed: Option<Passed>,
 }
 
 impl Tap {
@@ -109,6 +127,8 @@ impl Tap {
             answered: None,
             added_us: 0,
             origin: Origin::Upstream,
+            up: Passing::default(),
+            down: Passing::default(),
             ended: false,
         }
     }
@@ -223,6 +243,38 @@ impl Tap {
         self.response_trailers = trailers;
     }
 
+    /// What has passed of the request, or passed on after its end.
+    pub(super) fn request_passed(&mut self, passed: Option<Passed>) {
+        self.up.join(passed);
+    }
+
+    /// What has passed of the answer.
+    pub(super) fn response_passed(&mut self, passed: Option<Passed>) {
+        self.down.join(passed);
+    }
+
+    /// Has a message followed by a meter of its own.
+    pub(super) fn follow(&mut self, way: Way, meter: Meter) {
+        self.passing(way).meter = Some(Box::new(meter));
+    }
+
+    /// The meter of a message that is followed.
+    pub(super) fn meter(&mut self, way: Way) -> Option<&mut Meter> {
+        self.passing(way).meter.as_deref_mut()
+    }
+
+    /// A message that is followed has come to its end.
+    pub(super) fn passed_whole(&mut self, way: Way) {
+        self.passing(way).finish(true);
+    }
+
+    fn passing(&mut self, way: Way) -> &mut Passing {
+        match way {
+            Way::Up => &mut self.up,
+            Way::Down => &mut self.down,
+        }
+    }
+
     /// Time that a head spent inside the proxy.
     pub(super) fn add_held(&mut self, since: Instant, until: Instant) {
         self.added_us += micros(until.saturating_duration_since(since));
@@ -287,11 +339,12 @@ impl Tap {
             }
             None => (None, RequestIds::default()),
         };
+        let passage = (self.origin == Origin::Upstream).then(|| self.passage(response.is_some()));
         Exchange {
             id: self.id,
             connection: self.channel.connection,
             lane: self.channel.lane.clone(),
-            peer: None,
+            peer: self.channel.peer.known(),
             at: self.at,
             request,
             credentials,
@@ -307,8 +360,19 @@ impl Tap {
             sse: answered.sse,
             timing: self.timing(answered.first_event_us),
             origin: self.origin,
-            passage: None,
+            passage,
             end,
+        }
+    }
+
+    fn passage(&mut self, answered: bool) -> Passage {
+        self.up.finish(false);
+        self.down.finish(false);
+        let (redactor, id) = (&self.channel.shared.redactor, self.id);
+        let tell = |passed: Option<Passed>, way| passed.unwrap_or_else(Passed::nothing).tell(redactor, id, way);
+        Passage {
+            request: tell(self.up.passed.take(), Way::Up),
+            response: answered.then(|| tell(self.down.passed.take(), Way::Down)),
         }
     }
 
@@ -329,6 +393,21 @@ impl Tap {
             total_us: span(self.begun, now),
             added_us: self.added_us,
         }
+    }
+}
+
+impl Passing {
+    fn join(&mut self, more: Option<Passed>) {
+        let Some(more) = more else { return };
+        self.passed = Some(match self.passed.take() {
+            Some(passed) => passed.and_then(&more),
+            None => more,
+        });
+    }
+
+    fn finish(&mut self, whole: bool) {
+        let passed = self.meter.take().map(|mut meter| meter.take(whole));
+        self.join(passed);
     }
 }
 

@@ -343,7 +343,7 @@ impl Redactor {
         }
     }
 
-    fn verbatim_if(&self, value: &str, plain: bool) -> Redacted {
+    pub(super) fn verbatim_if(&self, value: &str, plain: bool) -> Redacted {
         if plain { Redacted::vouched(value) } else { Redacted::vouched(&self.opaque(value.as_bytes())) }
     }
 }

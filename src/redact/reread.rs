@@ -4,6 +4,8 @@
 //! functions share one redactor of the process, whose key is random unless [`configure`] came first: a fingerprint
 //! that has to be made here cannot be compared with those in the file, and shows that the file was not ours.
 
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Deserializer};
@@ -43,25 +45,99 @@ pub fn show_hosts<'a>(hosts: impl IntoIterator<Item = &'a str>) {
 /// One header field.
 #[must_use]
 pub fn header(name: &str, value: &str) -> (Redacted, Redacted) {
-    shared().field(name.as_bytes(), value.as_bytes(), None)
+    if let Some(known) = UNCHANGED.with_borrow(|unchanged| unchanged.field(name, value)) {
+        return known;
+    }
+    let (shown, kept) = shared().field(name.as_bytes(), value.as_bytes(), None);
+    if shown == *name && kept == *value {
+        UNCHANGED.with_borrow_mut(|unchanged| unchanged.keep_field(&shown, &kept));
+    }
+    (shown, kept)
 }
 
 /// Prose, for example an error message.
 #[must_use]
 pub fn text(text: &str) -> Redacted {
-    shared().message(text)
+    once("text", text, |text| shared().message(text))
 }
 
 /// A path with its query, or a URL.
 #[must_use]
 pub fn path(path: &str) -> Redacted {
-    shared().path(path.as_bytes())
+    once("path", path, |path| shared().path(path.as_bytes()))
 }
 
 /// A host, with or without a port.
 #[must_use]
 pub fn host(host: &str) -> Redacted {
-    shared().host(host)
+    once("host", host, |host| shared().host(host))
+}
+
+/// A word of a trace: methods, places, names of variables.
+#[must_use]
+pub fn word(word: &str) -> Redacted {
+    once("word", word, |word| shared().word(word))
+}
+
+/// Applies a rule, or remembers that it lets this text through as it is.
+fn once(rule: &'static str, text: &str, apply: impl FnOnce(&str) -> Redacted) -> Redacted {
+    if let Some(known) = UNCHANGED.with_borrow(|unchanged| unchanged.text(rule, text)) {
+        return known;
+    }
+    let redacted = apply(text);
+    if redacted == *text {
+        UNCHANGED.with_borrow_mut(|unchanged| unchanged.keep_text(rule, &redacted));
+    }
+    redacted
+}
+
+thread_local! {
+    static UNCHANGED: RefCell<Unchanged> = RefCell::default();
+}
+
+/// Texts that came out of a rule as they went in. A trace repeats most of what it says: what is remembered need not be
+/// judged again, and is held once however many records hold it.
+#[derive(Default)]
+struct Unchanged {
+    texts: HashMap<&'static str, HashSet<Redacted>>,
+    fields: HashMap<Redacted, HashSet<Redacted>>,
+    count: usize,
+}
+
+impl Unchanged {
+    /// Beyond this many it is begun anew.
+    const MOST: usize = 16 * 1024;
+    /// Longer texts are not remembered, in bytes.
+    const LONGEST: usize = 1024;
+
+    fn text(&self, rule: &'static str, text: &str) -> Option<Redacted> {
+        self.texts.get(rule)?.get(text).cloned()
+    }
+
+    fn field(&self, name: &str, value: &str) -> Option<(Redacted, Redacted)> {
+        let (name, values) = self.fields.get_key_value(name)?;
+        Some((name.clone(), values.get(value)?.clone()))
+    }
+
+    fn keep_text(&mut self, rule: &'static str, text: &Redacted) {
+        if self.has_room(text) {
+            self.texts.entry(rule).or_default().insert(text.clone());
+        }
+    }
+
+    fn keep_field(&mut self, name: &Redacted, value: &Redacted) {
+        if self.has_room(value) {
+            self.fields.entry(name.clone()).or_default().insert(value.clone());
+        }
+    }
+
+    fn has_room(&mut self, text: &Redacted) -> bool {
+        if self.count >= Self::MOST {
+            *self = Self::default();
+        }
+        self.count += 1;
+        text.as_str().len() <= Self::LONGEST
+    }
 }
 
 /// A name from a closed list.

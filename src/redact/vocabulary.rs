@@ -1,5 +1,7 @@
 //! The words of a trace that are neither prose nor values: methods, places, names of variables.
 
+use super::grammar::SCHEMES;
+use super::headers::lookup;
 use super::identifier::{CLIENT_IDS, ERROR_TYPES, EVENTS, GRANT_TYPES, JSON_KEYS, OAUTH_ERRORS, SCOPES, STOP_REASONS};
 use super::redacted::Redacted;
 use super::redactor::Redactor;
@@ -101,6 +103,12 @@ const CAPTURE_TOOLS: &[&str] = &[
 ];
 
 impl Redactor {
+    /// The scheme in front of a credential (RFC 9110 §11.1), spelled as it was sent.
+    #[must_use]
+    pub fn auth_scheme(&self, name: &str) -> Redacted {
+        self.verbatim_if(name, SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(name)))
+    }
+
     /// The name of a program that captures traffic.
     #[must_use]
     pub fn capture_tool(&self, name: &str) -> Redacted {
@@ -132,10 +140,13 @@ impl Redactor {
         }
     }
 
-    /// Where a credential stood: a header's name in lower case, or `body.` and the field's name.
+    /// Where a credential stood: a known header's name, or `body.` and the field's name.
     #[must_use]
     pub fn place(&self, place: &str) -> Redacted {
-        self.identifier(place, PLACES)
+        match PLACES.iter().find(|known| **known == place) {
+            Some(known) => Redacted::literal(known),
+            None => self.verbatim_if(place, lookup(place.as_bytes()).is_some()),
+        }
     }
 
     /// The type of a token, or a hint at it (RFC 6749 §7.1, RFC 7009 §2.1).

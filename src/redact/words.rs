@@ -46,6 +46,7 @@ const NAMES: &[&str] = &[
     "HTTP/1.1",
     "HTTP/2",
     "HTTP/3",
+    "NTLM",
     "TLS",
     "TLSv1.2",
     "TLSv1.3",

@@ -155,11 +155,11 @@ pub struct HeaderField {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Credential {
     /// The header or body field that held it, such as `authorization` or `body.refresh_token`.
-    #[serde(deserialize_with = "reread::identifier")]
+    #[serde(deserialize_with = "reread::place")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub place: Redacted,
     /// The authentication scheme, for headers that have one.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_text")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "reread::maybe_scheme")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub scheme: Option<Redacted>,
     /// Kind, length, fingerprint and flags.

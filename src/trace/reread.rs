@@ -25,6 +25,7 @@ read! {
     text => reread::text;
     lane => lane_name;
     identifier => word;
+    place => place_name;
     host => reread::host;
     path => reread::path;
     platform => platform_name;
@@ -38,6 +39,7 @@ read_if_there! {
     maybe_edge_id => edge_id;
     maybe_scope => scope;
     maybe_program => program;
+    maybe_scheme => scheme;
     maybe_capture_tool => capture_tool;
     maybe_version => version;
 }
@@ -54,7 +56,7 @@ fn lane_name(text: &str) -> Redacted {
 }
 
 fn word(text: &str) -> Redacted {
-    reread::redactor().word(text)
+    reread::word(text)
 }
 
 fn request_id(text: &str) -> Redacted {
@@ -71,6 +73,14 @@ fn scope(text: &str) -> Redacted {
 
 fn program(text: &str) -> Redacted {
     reread::redactor().program(text)
+}
+
+fn place_name(text: &str) -> Redacted {
+    reread::redactor().place(text)
+}
+
+fn scheme(text: &str) -> Redacted {
+    reread::redactor().auth_scheme(text)
 }
 
 fn capture_tool(text: &str) -> Redacted {

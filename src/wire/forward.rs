@@ -70,7 +70,9 @@ fn push_fields(bytes: &mut Vec<u8>, buf: &[u8], head: &RequestHead, mut at: usiz
     bytes.extend_from_slice(slice(buf, at, head.len));
 }
 
-fn is_for_this_proxy(name: &[u8]) -> bool {
+/// Whether a field of that name is meant for the proxy that receives it, and is left out.
+#[must_use]
+pub fn is_for_this_proxy(name: &[u8]) -> bool {
     [b"proxy-authorization".as_slice(), b"proxy-connection"].iter().any(|each| name.eq_ignore_ascii_case(each))
 }
 

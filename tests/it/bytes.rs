@@ -2,7 +2,7 @@
 //! for several hundred generated exchanges, in every way of going through the proxy.
 
 use crate::support::{Ending, HOST, Origin, Pki, Seed, Setup, TestProxy, Wire};
-use authtrace::trace::{EndKind, Exchange, Outcome};
+use authtrace::trace::{EndKind, Exchange, HeadChange, HeadPassage, Outcome, Passage};
 use base64::Engine as _;
 
 /// One thing that happens on a connection, seen from in front of and from behind the proxy.
@@ -133,6 +133,7 @@ async fn hold(
     client.close().await;
     let records = proxy.records.await_exchanges(before + expected.len()).await;
     let told: Vec<Expected> = records[before..].iter().map(as_told).collect();
+    records[before..].iter().for_each(|exchange| passed(exchange, way));
     assert_eq!(told, expected, "{context}");
 }
 
@@ -165,6 +166,22 @@ fn as_told(exchange: &Exchange) -> Expected {
         request_trailers: exchange.request.trailers.len(),
         response_trailers: response.trailers.len(),
     }
+}
+
+/// The record itself says that nothing was altered, and what was on purpose.
+fn passed(exchange: &Exchange, way: Way) {
+    let Some(Passage { request, response: Some(response) }) = &exchange.passage else { panic!("{exchange:#?}") };
+    for message in [request, response] {
+        assert!(message.whole && !message.is_altered(), "{exchange:#?}");
+        assert_eq!(message.read, message.written);
+        assert_eq!(message.read.digest.is_some(), message.read.bytes > 0);
+    }
+    assert_eq!(response.head, HeadPassage::Verbatim);
+    let changes: &[HeadChange] = &[HeadChange::AbsoluteForm, HeadChange::ProxyFields];
+    let expected =
+        if way == Way::Absolute { (HeadPassage::Rewritten, changes) } else { (HeadPassage::Verbatim, &[][..]) };
+    assert_eq!((request.head, request.head_changes.as_slice()), expected);
+    assert!(request.read.bytes >= exchange.request.body_bytes, "framing is on top of the payload");
 }
 
 impl Conversation {

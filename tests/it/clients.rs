@@ -49,7 +49,7 @@ with httpx.Client() as client:
         print(client.get(os.environ['ADDRESS'], headers={'Authorization': 'Bearer ' + token}).status_code)
 ";
 
-fn installed(path: &str) -> Option<PathBuf> {
+pub(crate) fn installed(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients").join(path);
     if path.exists() {
         return Some(path);

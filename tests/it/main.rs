@@ -9,9 +9,15 @@ mod ca;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod compile_fail;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
+mod explain;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
@@ -23,6 +29,8 @@ mod http2;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod picture;
 #[cfg(test)]
 mod programs;
@@ -30,6 +38,8 @@ mod programs;
 mod properties;
 #[cfg(test)]
 mod real_client;
+#[cfg(test)]
+mod receipt;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
@@ -39,4 +49,10 @@ mod support;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod variants;
+#[cfg(test)]
+mod verdicts;

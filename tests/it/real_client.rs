@@ -71,27 +71,27 @@ impl Drop for Slot {
 }
 
 /// A client, a home, and a fake with a login and an API key.
-struct Stage {
+pub(super) struct Stage {
     executable: PathBuf,
-    home: Home,
-    fake: Fake,
-    login: Login,
-    api_key: String,
+    pub(super) home: Home,
+    pub(super) fake: Fake,
+    pub(super) login: Login,
+    pub(super) api_key: String,
     /// Made-up values that the fake has not issued.
-    strangers: Vec<String>,
+    pub(super) strangers: Vec<String>,
     runtime: Runtime,
     _slot: Slot,
 }
 
 /// What a run has left.
-struct Seance {
-    ended: Ended,
-    trace: Trace,
+pub(super) struct Seance {
+    pub(super) ended: Ended,
+    pub(super) trace: Trace,
     requests: Vec<Seen>,
 }
 
 impl Stage {
-    fn set(version: Version, script: Script) -> Option<Self> {
+    pub(super) fn set(version: Version, script: Script) -> Option<Self> {
         let executable = version.executable()?;
         let slot = Slot::take();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -104,17 +104,17 @@ impl Stage {
         Some(Self { executable, home, fake, login, api_key, strangers: Vec::new(), runtime, _slot: slot })
     }
 
-    fn with_credentials_file(self) -> Self {
+    pub(super) fn with_credentials_file(self) -> Self {
         self.home.write(".claude/.credentials.json", &self.login.credentials_file());
         self
     }
 
-    fn settings(&self, text: &str) {
+    pub(super) fn settings(&self, text: &str) {
         self.home.write(".claude/settings.json", text);
     }
 
     /// `authtrace run … -- claude -p …`; every host is the fake. `options` go before `--`, `variables` are the user's.
-    fn play(self, options: &[&str], variables: &[(&str, &str)]) -> Seance {
+    pub(super) fn play(self, options: &[&str], variables: &[(&str, &str)]) -> Seance {
         let port = self.fake.addr().port();
         let plaintext = self.fake.plaintext_addr().port();
         let mut command = self.home.authtrace();

@@ -229,7 +229,7 @@ fn exit_codes() {
         (&["proxy", "--no-such-option"], 2, "--no-such-option"),
         (&["proxy", "--listen", "0.0.0.0:0"], 2, "loopback"),
         (&["report", "no-such-file"], 2, "no-such-file"),
-        (&["report", &full], 2, "not the head of a trace"),
+        (&["report", &full], 2, "neither a trace"),
         (&["no-such-command"], 2, "no-such-command"),
         (&["--help"], 0, ""),
         (&["run", "--help"], 0, ""),

@@ -202,21 +202,41 @@ impl<'a> Context<'a> {
     /// Whether a refresh (which needs no hand of the user) and a success followed within a minute. Where the trace ends
     /// with the refresh, it was on its way to being mended.
     fn is_healed(&self, refused: &Seen<'a>) -> bool {
-        let (from, until) = (refused.ms(), refused.ms().saturating_add(HEALING_MS));
+        self.refreshes_near(refused).any(|refresh| self.heals(refresh, refused))
+    }
+
+    /// Refreshes that gave tokens within the minute after `failed`.
+    fn refreshes_near(&self, failed: &Seen<'a>) -> impl Iterator<Item = &Seen<'a>> {
+        let (from, until) = (failed.ms(), failed.ms().saturating_add(HEALING_MS));
         let first = self.tokens.partition_point(|at| self.seen.get(*at).is_some_and(|seen| seen.ms() < from));
         let near = self.tokens.get(first..).unwrap_or_default().iter().filter_map(|at| self.seen.get(*at));
-        let mut near = near.take_while(|seen| seen.ms() <= until).take(NEAR);
-        let Some(refresh) = near.find(|seen| seen.is_refresh() && seen.issued() && self.same_client(seen, refused))
-        else {
-            return false;
-        };
+        near.take_while(move |seen| seen.ms() <= until).take(NEAR).filter(|seen| seen.is_refresh() && seen.issued())
+    }
+
+    /// The refresh may be a sibling's, if its token is what this client goes on with: processes that share one login
+    /// lock it, and one of them refreshes for all.
+    fn heals(&self, refresh: &Seen<'a>, refused: &Seen<'a>) -> bool {
+        let own = self.same_client(refresh, refused);
         let mut after = self.after(refresh.ms()).take(NEAR).filter(|seen| {
             seen.endpoint == refused.endpoint && seen.fp() != refused.fp() && self.same_client(seen, refused)
         });
         match after.find(|seen| seen.is_accepted() || seen.is_refused()) {
-            Some(next) => next.is_accepted() && next.ms() <= until,
-            None => self.after(refresh.ms()).take(NEAR).all(|seen| !seen.is_refused() || seen.fp() != refused.fp()),
+            Some(next) => {
+                let in_time = next.ms() <= refused.ms().saturating_add(HEALING_MS);
+                let with_its_token = || next.fp().is_some_and(|fp| issued_by(refresh.exchange).contains(&fp));
+                next.is_accepted() && in_time && (own || with_its_token())
+            }
+            None => {
+                let mut after = self.after(refresh.ms()).take(NEAR);
+                own && after.all(|seen| !seen.is_refused() || seen.fp() != refused.fp())
+            }
         }
+    }
+
+    /// Whether the client itself got over failed requests for tokens: a refresh worked within a minute of the first.
+    pub(super) fn got_over(&self, first: &Seen<'a>, last: &Seen<'a>) -> bool {
+        first.is_refresh()
+            && self.refreshes_near(first).any(|seen| seen.ms() > last.ms() && self.same_client(seen, last))
     }
 
     /// The exchange of this number.

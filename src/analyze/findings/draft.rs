@@ -1,6 +1,6 @@
 //! How rules write findings.
 
-use super::context::{Context, Group, Seen};
+use super::context::{Group, Seen};
 use super::finding::{Confidence, Finding, Severity};
 use crate::catalogue::Code;
 use crate::redact::Fingerprint;
@@ -146,9 +146,4 @@ fn two(whole: u64, unit: &str, rest: u64, small: &str) -> String {
 
 pub(super) fn clock(at: Timestamp) -> String {
     at.clock().get(..8).unwrap_or_default().to_owned()
-}
-
-/// `oat-A (#3)`
-pub(super) fn named(context: &Context<'_>, fp: Option<Fingerprint>) -> String {
-    context.name(fp)
 }

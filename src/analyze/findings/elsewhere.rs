@@ -69,7 +69,10 @@ pub(super) fn mcp(context: &Context<'_>) -> Vec<Finding> {
             && context.after(seen.ms()).any(|other| same_host(other) && other.is_accepted())
     };
     let refused: Vec<&Seen<'_>> = refused.into_iter().filter(|seen| !discovered(seen)).collect();
-    found(context, Code::McpOauth, &refused, Confidence::High, |first, count| {
+    // Nobody has logged in there yet: the client offers the login, and goes on without that server.
+    let unclaimed = refused.iter().all(|seen| seen.exchange.credentials.is_empty() && seen.endpoint != Endpoint::Token);
+    let severity = if unclaimed && context.messages_work() { Severity::Warning } else { Severity::Failure };
+    let mut found = found(context, Code::McpOauth, &refused, Confidence::High, |first, count| {
         format!(
             "The MCP server at {} refused {} with {}, {count} from {} UTC on. Its login is separate from the Anthropic \
              login.",
@@ -82,7 +85,9 @@ pub(super) fn mcp(context: &Context<'_>) -> Vec<Finding> {
             answer(first.exchange),
             clock(first.at()),
         )
-    })
+    });
+    found.iter_mut().for_each(|finding| finding.severity = severity);
+    found
 }
 
 /// The host of a custom base URL refuses what it was given.

@@ -40,7 +40,7 @@ pub(super) fn shadowed(context: &Context<'_>, group: &Group<'_>) -> Option<Readi
         login.id(),
     );
     let confidence =
-        if same && context.knows_processes() || same && is_foreign { Confidence::High } else { Confidence::Medium };
+        if same && (context.knows_processes() || is_foreign) { Confidence::High } else { Confidence::Medium };
     let state = match group.says {
         Says::OrganizationDisabled => Code::OrganizationDisabled,
         Says::CreditTooLow => Code::CreditBalanceTooLow,
@@ -120,7 +120,7 @@ pub(super) fn invalid(context: &Context<'_>, group: &Group<'_>) -> Option<Readin
         clock(first.at()),
         clock(last.at()),
     );
-    let others = context.messages().filter(|seen| seen.is_accepted() && seen.fp() != group.fp()).last();
+    let others = context.messages().rev().find(|seen| seen.is_accepted() && seen.fp() != group.fp());
     if let Some(other) = others {
         summary.push_str(&format!(
             " Another credential, {}, was accepted in this trace (#{}): two configurations are in use.",

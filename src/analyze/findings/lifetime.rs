@@ -154,7 +154,7 @@ pub(super) fn expired(context: &Context<'_>, group: &Group<'_>) -> Option<Readin
     let success = last_success(context, group, first);
     let idle = success.map(|seen| first.ms() - seen.ms());
     let old = idle.is_some_and(|idle| idle >= OLD_MS) && !issued_recently(context.history(group.fp()), first);
-    if !told && !old || !told && works_again(context, group) {
+    if !told && (!old || works_again(context, group)) {
         return None;
     }
     let quiet = context.end.unix_ms() - group.last_ms() >= QUIET_MS || group.refused.len() >= 2;
@@ -246,6 +246,10 @@ pub(super) fn fixed(context: &Context<'_>, group: &Group<'_>) -> Option<Reading>
         return None;
     }
     let first = group.first()?;
+    // A 403 in unknown words speaks of an account or a right, not of the token.
+    if group.says == Says::OtherAuth && first.status() == 403 {
+        return None;
+    }
     let asked_profile = context.uses(group.fp()?).any(|seen| seen.endpoint == Endpoint::Profile && seen.is_accepted());
     let confidence = match (group.says, asked_profile) {
         (_, true) | (Says::OtherAuth, _) => Confidence::Low,

@@ -18,7 +18,7 @@ pub(super) fn answered_later(context: &Context<'_>, failed: &Seen<'_>) -> bool {
 
 /// The token endpoint refuses the request itself.
 pub(super) fn rejected(context: &Context<'_>) -> Vec<Finding> {
-    let refused: Vec<&Seen<'_>> = context.token_requests().filter(|seen| is_rejected(context, seen)).collect();
+    let refused: Vec<&Seen<'_>> = context.token_requests().filter(|seen| is_rejected(seen)).collect();
     let (Some(first), Some(last)) = (refused.first(), refused.last()) else {
         return Vec::new();
     };
@@ -48,7 +48,7 @@ pub(super) fn rejected(context: &Context<'_>) -> Vec<Finding> {
     vec![finding.proved_by(refused.iter().map(|seen| seen.id())).recovered_if(answered_later(context, last))]
 }
 
-fn is_rejected(context: &Context<'_>, seen: &Seen<'_>) -> bool {
+fn is_rejected(seen: &Seen<'_>) -> bool {
     let refused = (400..500).contains(&seen.status()) && seen.status() != 429 || inside_success(seen);
     let elsewhere = match seen.says {
         Some(Says::Challenge | Says::EdgeForbidden | Says::RateLimited) => true,
@@ -59,7 +59,6 @@ fn is_rejected(context: &Context<'_>, seen: &Seen<'_>) -> bool {
     };
     let spent = crate::analyze::lineage::spent(seen.exchange);
     let unknown = seen.is_refresh() && elsewhere && spent.is_none() && seen.says == Some(Says::InvalidGrant);
-    let _ = context;
     refused && !elsewhere || unknown
 }
 

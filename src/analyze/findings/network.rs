@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::draft::{clock, times};
 use super::finding::{Confidence, Finding, Severity};
-use crate::analyze::endpoint::is_anthropic;
+use crate::analyze::endpoint::{Endpoint, is_anthropic};
 use crate::catalogue::Code;
 use crate::trace::{Connection, EndKind, Origin, Outcome};
 
@@ -130,8 +130,8 @@ fn by_host<'a>(connections: &[&'a Connection]) -> Vec<Vec<&'a Connection>> {
     groups
 }
 
-/// A failure if nothing from that host was read afterwards, or before by the same client; else something at the side,
-/// such as `git` or `npm` in a run whose own requests are fine.
+/// A failure if that host never answered a request with a credential; else something at the side, such as `git` or `npm`
+/// in a run whose own requests are fine.
 fn of_connections(
     context: &Context<'_>,
     code: Code,
@@ -142,11 +142,17 @@ fn of_connections(
     let Some((first, last)) = failed.first().zip(failed.last()) else {
         return Finding::new(code, Severity::Note, Confidence::Low, summary);
     };
-    let read = |seen: &super::context::Seen<'_>| seen.exchange.request.host.as_str() == host(first);
-    let works = context.seen.iter().any(|seen| read(seen) && seen.exchange.response.is_some());
-    let later = context.after(last.opened.unix_ms()).any(|seen| read(seen) && seen.exchange.response.is_some());
+    let answered = |seen: &super::context::Seen<'_>| {
+        let exchange = seen.exchange;
+        exchange.request.host.as_str() == host(first)
+            && exchange.origin == Origin::Upstream
+            && exchange.response.is_some()
+            && (seen.fp().is_some() || seen.endpoint == Endpoint::Token)
+    };
+    let works = context.seen.iter().any(answered);
+    let later = context.after(last.opened.unix_ms()).any(answered);
     let matters = is_anthropic(host(first)) || context.messages().next().is_none();
-    let severity = if matters && !(works && !later) && !later { Severity::Failure } else { Severity::Warning };
+    let severity = if matters && !works { Severity::Failure } else { Severity::Warning };
     let mut finding = Finding::new(code, severity, confidence, summary).recovered_if(later);
     finding.connections = failed.iter().take(12).map(|connection| connection.id).collect();
     finding

@@ -1,7 +1,7 @@
 //! Which finding comes first, what counts as mended, and the verdict.
 
 use super::context::{Context, Group, Seen};
-use super::draft::Reading;
+use super::draft::{Reading, answer};
 use super::finding::{Confidence, Finding, Severity, Verdict};
 use crate::analyze::endpoint::Endpoint;
 use crate::analyze::says::Says;
@@ -132,13 +132,24 @@ fn verdict(context: &Context<'_>, findings: &[Finding]) -> Verdict {
     let (code, confidence, summary) = if seen().any(|one| one.is_accepted() || one.issued()) {
         let (confidence, summary) = healthy(context, findings);
         (Code::Healthy, confidence, summary)
+    } else if let Some(answered) = context.messages().find(|one| passed(one)) {
+        let summary = format!(
+            "The credential was not what the API objected to: the message was answered {}.",
+            answer(answered.exchange)
+        );
+        (Code::Healthy, Confidence::Medium, summary)
     } else if let Some(noise) = findings.iter().find(|finding| finding.code == Code::TelemetryNoise) {
         (Code::TelemetryNoise, Confidence::Medium, noise.summary.clone())
     } else {
         let summary = "No request with a credential was seen, and no sign of a failed login.".to_owned();
-        (Code::NothingSeen, Confidence::High, summary)
+        (Code::NothingSeen, Confidence::Low, summary)
     };
     Verdict { code, confidence, recovered: false, summary }
+}
+
+/// Whether the API looked at the request itself, and so had no objection to its credential.
+fn passed(seen: &Seen<'_>) -> bool {
+    seen.fp().is_some() && seen.says == Some(Says::Other) && (400..500).contains(&seen.status())
 }
 
 fn healthy(context: &Context<'_>, findings: &[Finding]) -> (Confidence, String) {
@@ -156,23 +167,15 @@ fn healthy(context: &Context<'_>, findings: &[Finding]) -> (Confidence, String) 
     if minor > 0 {
         summary.push_str(" Something at the side was refused; see the findings.");
     }
-    (if sent == 0 { Confidence::Medium } else { Confidence::High }, summary)
+    (if sent == 0 || minor > 0 { Confidence::Medium } else { Confidence::High }, summary)
 }
 
 /// A refusal of something that the user hardly needs, while messages work, is a warning.
 pub(super) fn severity(context: &Context<'_>, group: &Group<'_>, reading: &Reading) -> Severity {
     let side = matches!(group.endpoint, Endpoint::Side | Endpoint::Profile | Endpoint::Roles | Endpoint::Hello);
     let in_login = reading.code == Code::PostLoginBootstrapFailed && group.endpoint != Endpoint::Profile;
-    let cosmetic = side && !in_login && works_beside(context, group);
+    let cosmetic = side && !in_login && context.messages_work();
     if cosmetic { Severity::Warning } else { Severity::Failure }
-}
-
-/// Whether messages were accepted and none refused.
-fn works_beside(context: &Context<'_>, group: &Group<'_>) -> bool {
-    let _ = group;
-    let mut judged =
-        context.messages().filter(|seen| seen.is_accepted() || matches!(seen.status(), 400..=403)).peekable();
-    judged.peek().is_some() && context.messages_work()
 }
 
 /// Whether what was refused worked later: the same thing, or messages as a whole.

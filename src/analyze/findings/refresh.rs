@@ -133,7 +133,7 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
             span(i64::try_from(first.exchange.timing.total_us / 1_000).unwrap_or(0)),
         );
         findings.push(
-            Finding::new(Code::TokenEndpointOutage, Severity::Failure, Confidence::High, summary)
+            Finding::new(Code::TokenEndpointOutage, severity(context, first, last), Confidence::High, summary)
                 .proved_by(slow.iter().map(|seen| seen.id()))
                 .recovered_if(answered_later(context, last))
                 .or(&[Code::RefreshNetworkFailure]),
@@ -149,7 +149,7 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
         );
         let confidence = if is_network(first.exchange) { Confidence::High } else { Confidence::Medium };
         findings.push(
-            Finding::new(Code::RefreshNetworkFailure, Severity::Failure, confidence, summary)
+            Finding::new(Code::RefreshNetworkFailure, severity(context, first, last), confidence, summary)
                 .proved_by(cut.iter().map(|seen| seen.id()))
                 .about(spent(first.exchange))
                 .recovered_if(answered_later(context, last))
@@ -157,6 +157,11 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// A client that gets its tokens at the next attempt shows nothing to its user.
+fn severity(context: &Context<'_>, first: &Seen<'_>, last: &Seen<'_>) -> Severity {
+    if context.got_over(first, last) { Severity::Warning } else { Severity::Failure }
 }
 
 fn was_given_up(exchange: &Exchange) -> bool {

@@ -147,7 +147,9 @@ pub(super) fn token_endpoint(context: &Context<'_>) -> Vec<Finding> {
 }
 
 fn of_tokens(context: &Context<'_>, code: Code, summary: String, seen: &[&Seen<'_>], last: &Seen<'_>) -> Finding {
-    Finding::new(code, Severity::Failure, Confidence::High, summary)
+    let got_over = seen.first().is_some_and(|first| context.got_over(first, last));
+    let severity = if got_over { Severity::Warning } else { Severity::Failure };
+    Finding::new(code, severity, Confidence::High, summary)
         .proved_by(seen.iter().map(|seen| seen.id()))
         .recovered_if(answered_later(context, last))
 }
@@ -201,7 +203,8 @@ pub(super) fn labels(context: &Context<'_>) -> Vec<Finding> {
     findings
 }
 
-fn label(seen: &Seen<'_>) -> Option<Code> {
+/// What a single answer is an instance of, if it is no failure of authentication.
+pub(super) fn label(seen: &Seen<'_>) -> Option<Code> {
     let elsewhere = matches!(seen.endpoint, Endpoint::Token | Endpoint::Authorize | Endpoint::Telemetry);
     if seen.provider != Provider::Anthropic || elsewhere || seen.endpoint == Endpoint::CreateApiKey {
         return None;

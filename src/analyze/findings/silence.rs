@@ -3,9 +3,11 @@
 use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer, clock, span, times};
 use super::finding::{Confidence, Finding, Severity};
-use crate::analyze::endpoint::Endpoint;
+use super::server::label;
+use crate::analyze::endpoint::{Endpoint, Provider};
 use crate::analyze::says::Says;
 use crate::catalogue::Code;
+use crate::trace::Origin;
 
 /// A login that is not answered for so long did not come back, in milliseconds (FAILURE_MODES §1.2).
 const WAITED_MS: i64 = 60_000;
@@ -32,7 +34,8 @@ pub(super) fn without_credential(context: &Context<'_>, group: &Group<'_>) -> Op
 /// Nothing with a credential was ever sent.
 pub(super) fn silent(context: &Context<'_>) -> Vec<Finding> {
     let failed = context.survey.end().and_then(|end| end.exit_code).is_some_and(|code| code != 0);
-    let anthropic = || context.seen.iter().filter(|seen| seen.is_anthropic());
+    let anthropic =
+        || context.seen.iter().filter(|seen| seen.is_anthropic() && seen.exchange.origin == Origin::Upstream);
     if let Some(pending) = unanswered_login(context) {
         return vec![pending];
     }
@@ -46,12 +49,14 @@ pub(super) fn silent(context: &Context<'_>) -> Vec<Finding> {
             "Nothing was seen: the client gave up before it sent any request, or its traffic went past the capture.";
         return vec![Finding::new(Code::NoAuthenticatedRequest, Severity::Failure, Confidence::Low, summary)];
     }
-    let sends = |seen: &Seen<'_>| {
-        seen.fp().is_some() && seen.endpoint != Endpoint::Telemetry || seen.endpoint == Endpoint::Token
-    };
-    let tried = anthropic().any(sends);
+    let tried = anthropic().any(|seen| seen.fp().is_some() || seen.endpoint == Endpoint::Token);
+    // Messages go to a gateway or a cloud, with credentials of theirs.
+    let elsewhere = context.seen.iter().any(|seen| {
+        matches!(seen.provider, Provider::Gateway | Provider::Cloud) && !seen.exchange.credentials.is_empty()
+    });
     let judged = anthropic().any(|seen| !matches!(seen.endpoint, Endpoint::Telemetry));
-    if tried || !judged {
+    let server_fails = anthropic().any(|seen| label(seen).is_some());
+    if tried || elsewhere || !judged || server_fails {
         return Vec::new();
     }
     let probes: Vec<u64> = anthropic().map(Seen::id).collect();

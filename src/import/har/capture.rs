@@ -4,10 +4,10 @@ use super::address::Address;
 use super::connections::{Connections, Lanes};
 use super::json::Json;
 use super::scan::Position;
-use super::{entry, own, timing};
+use super::{connections, entry, own, timing};
 use crate::facts::Extractor;
 use crate::import::{Imported, Unread};
-use crate::redact::{Fingerprint, Redacted, Redactor};
+use crate::redact::{Redacted, Redactor};
 use crate::trace::{self, Exchange, FormatVersion, Note, NoteKind, Record, Timestamp, TraceEnd, TraceHead};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ pub(super) struct Capture {
     exchanges: Vec<Read>,
     creator: Option<(Redacted, Option<Redacted>)>,
     own: Vec<Record>,
-    credentials: HashSet<Fingerprint>,
+    /// Fingerprints.
+    credentials: HashSet<String>,
     unread: Vec<Unread>,
     left_out: LeftOut,
     last_at: Option<Timestamp>,
@@ -86,11 +87,12 @@ impl Capture {
 
     /// `log._authtrace`.
     pub(super) fn own_records(&mut self, own: &Json) {
-        let (records, lost) = own::records(own);
+        let own::Rest { records, unread, lost } = own::rest(own, self.extractor.redactor());
         self.own = records;
+        self.unread.extend(unread);
         if lost > 0 {
-            let why = "records besides the exchanges could not be read";
-            self.unread.push(Unread { line: 1, column: 1, why: format!("{lost} {why}") });
+            let why = format!("{lost} records besides the exchanges could not be read");
+            self.unread.push(Unread { line: 1, column: 0, why });
         }
     }
 
@@ -115,7 +117,8 @@ impl Capture {
         let at = self.time_of(entry);
         let lane = self.lanes.of(entry, self.extractor.redactor());
         let (exchange, distrust) = entry::exchange(entry, &address, at, lane, &mut self.extractor);
-        let mut read = Read { exchange, connection: None, own: false };
+        let peer = connections::peer(entry, self.extractor.redactor());
+        let mut read = Read { exchange: Exchange { peer, ..exchange }, connection: None, own: false };
         if let Some(facts) = own::Facts::of(entry) {
             facts.complete(&mut read.exchange, self.extractor.redactor());
             read.own = true;
@@ -139,7 +142,8 @@ impl Capture {
             self.masked += 1;
         }
         let issued = read.exchange.oauth.iter().flat_map(|oauth| &oauth.issued);
-        self.credentials.extend(read.exchange.credentials.iter().chain(issued).map(|seen| seen.credential.fp));
+        let seen = read.exchange.credentials.iter().chain(issued).map(|seen| seen.credential.fp.to_string());
+        self.credentials.extend(seen.chain(cookies_set(&read.exchange)));
         self.exchanges.push(read);
     }
 
@@ -243,6 +247,17 @@ impl Capture {
         };
         told.map(note).collect()
     }
+}
+
+/// Fingerprints of the cookies that the answer set.
+fn cookies_set(exchange: &Exchange) -> impl Iterator<Item = String> {
+    let fields = exchange.response.iter().flat_map(|response| &response.headers);
+    let set = fields.filter(|field| field.name.as_str().eq_ignore_ascii_case("set-cookie"));
+    set.filter_map(|field| {
+        let cookie = field.value.as_str().split("; ").next()?;
+        let (_, value) = cookie.rsplit_once("fp=")?;
+        value.get(..8).map(str::to_owned)
+    })
 }
 
 /// Whether a browser says that the answer never came over the network.

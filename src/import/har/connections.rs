@@ -58,7 +58,7 @@ impl Connections {
             *self.known.entry(key).or_insert(next)
         };
         if at == next {
-            self.list.push(Seen::begin(entry, address, exchange));
+            self.list.push(Seen::begin(address, exchange));
         }
         let seen = self.list.get_mut(at)?;
         seen.extend(exchange);
@@ -77,12 +77,16 @@ impl Connections {
         exchange: &Exchange,
         redactor: &Redactor,
     ) -> usize {
-        let mut seen = Seen::begin(entry, address, exchange);
+        let mut seen = Seen::begin(address, exchange);
         seen.extend(exchange);
         let answered = entry::status(entry.get("response"));
         let (mode, end) = match answered {
+            Some(200..300) if is_broken(entry) => (
+                Mode::Intercepted,
+                ended(Outcome::ClientTls, Some(Redacted::literal("the TLS handshake inside the tunnel failed"))),
+            ),
             Some(200..300) => opened(entry.get("_tls")),
-            Some(status) => (Mode::Refused, refused(status)),
+            Some(status) => (Mode::Refused, refused(status, exchange, redactor)),
             None => (Mode::Refused, ended(unreached(exchange.end.outcome), exchange.end.detail.clone())),
         };
         seen.record.mode = mode;
@@ -112,11 +116,11 @@ impl Connections {
 }
 
 impl Seen {
-    fn begin(entry: &Json, address: &Address<'_>, exchange: &Exchange) -> Self {
+    fn begin(address: &Address<'_>, exchange: &Exchange) -> Self {
         let record = Connection {
             id: 0,
             lane: exchange.lane.clone(),
-            peer: peer(entry),
+            peer: exchange.peer.clone(),
             opened: exchange.at,
             duration_us: 0,
             target: Some(Target { host: exchange.request.host.clone(), port: address.port }),
@@ -155,6 +159,11 @@ impl Seen {
     }
 }
 
+/// Whether Charles notes that it came to nothing inside the tunnel.
+fn is_broken(entry: &Json) -> bool {
+    entry.get("response").get("_charlesStatus").word().is_some_and(|status| status != "COMPLETE")
+}
+
 /// The tunnel was opened: what is known of the handshake inside.
 fn opened(tls: &Json) -> (Mode, ConnectionEnd) {
     if tls.get("handshake_completed").truth() == Some(true) || tls.is_null() {
@@ -188,9 +197,26 @@ fn opened(tls: &Json) -> (Mode, ConnectionEnd) {
     (Mode::Intercepted, end)
 }
 
-fn refused(status: u16) -> ConnectionEnd {
-    let detail = Some(Redacted::literal("the upstream proxy refused the tunnel"));
-    ConnectionEnd { outcome: Outcome::UpstreamProxyRefused, detail, status: Some(status) }
+fn refused(status: u16, exchange: &Exchange, redactor: &Redactor) -> ConnectionEnd {
+    let mut text = "the upstream proxy refused the tunnel".to_owned();
+    let schemes = offered(exchange);
+    if !schemes.is_empty() {
+        text = format!("{text}; it offers {}", schemes.join(", "));
+    }
+    ConnectionEnd {
+        outcome: Outcome::UpstreamProxyRefused,
+        detail: Some(redactor.message(&text)),
+        status: Some(status),
+    }
+}
+
+/// The schemes of `Proxy-Authenticate` (RFC 9110 §11.7.1) that there are proxies for.
+fn offered(exchange: &Exchange) -> Vec<&'static str> {
+    const SCHEMES: [&str; 5] = ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"];
+    let fields = exchange.response.iter().flat_map(|response| &response.headers);
+    let challenges = fields.filter(|field| field.name.as_str().eq_ignore_ascii_case("proxy-authenticate"));
+    let words: Vec<&str> = challenges.flat_map(|field| field.value.as_str().split([' ', ','])).collect();
+    SCHEMES.into_iter().filter(|scheme| words.iter().any(|word| word.eq_ignore_ascii_case(scheme))).collect()
 }
 
 /// A CONNECT that was not answered.
@@ -214,9 +240,10 @@ pub(super) fn process(entry: &Json) -> Option<&str> {
     entry.get("_client").get("process").word()
 }
 
-fn peer(entry: &Json) -> Option<Peer> {
+/// The process of an entry as the operating system knows it.
+pub(super) fn peer(entry: &Json, redactor: &Redactor) -> Option<Peer> {
     let pid = entry.get("_client").get("pid").count().and_then(|pid| u32::try_from(pid).ok())?;
-    Some(Peer { pid, program: None })
+    Some(Peer { pid, program: process(entry).map(|name| redactor.program(name)) })
 }
 
 /// A name or number; empty and 0 name nothing.

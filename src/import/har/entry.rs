@@ -192,7 +192,9 @@ fn request_body(request: &Json) -> Body {
     match data.get("text").text() {
         Some(text) if !text.is_empty() => Body::Kept(bytes(text, data.get("encoding"))),
         _ if !data.get("params").items().is_empty() => {
-            Body::Kept(Zeroizing::new(form(data.get("params").items()).as_bytes().to_vec()))
+            let pairs = data.get("params").items();
+            let body = json_in_form(pairs).unwrap_or_else(|| form(pairs));
+            Body::Kept(Zeroizing::new(body.as_bytes().to_vec()))
         }
         _ if request.get("bodySize").count().is_some_and(|size| size > 0) => Body::LeftOut,
         _ => Body::None,
@@ -290,6 +292,13 @@ fn form(pairs: &[Json]) -> Zeroizing<String> {
         joined.push_str(&Zeroizing::new(encoded(&value)));
     }
     joined
+}
+
+/// JSON that was labelled as a form: its tool took all of it for the name of a field.
+fn json_in_form(pairs: &[Json]) -> Option<Zeroizing<String>> {
+    let [one] = pairs else { return None };
+    let name = scalar(one.get("name"));
+    (name.trim_start().starts_with('{') && scalar(one.get("value")).is_empty()).then_some(name)
 }
 
 fn pair(cookie: &Json, between: &str) -> Zeroizing<String> {

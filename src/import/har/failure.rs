@@ -121,7 +121,7 @@ pub(super) struct Ending {
 pub(super) fn ending(entry: &Json, status: Option<u16>) -> Ending {
     let response = entry.get("response");
     let noted = [entry.get("_error"), response.get("_error")].into_iter().find_map(Json::word);
-    let (kind, sentence) = noted.map_or((EndKind::Unanswered, None), |text| known(text));
+    let (kind, sentence) = noted.map_or((EndKind::Unanswered, None), known);
     if let Some(status) = status {
         let broke_off = matches!(
             kind,

@@ -8,16 +8,8 @@ use zeroize::Zeroizing;
 const DEPTH: usize = 16;
 
 /// Fields of other tools that mean something here. All others whose names begin with an underscore are left unread.
-const UNDERSTOOD: [&str; 8] = [
-    "_authtrace",
-    "_charlesStatus",
-    "_client",
-    "_error",
-    "_fromCache",
-    "_fetchedViaServiceWorker",
-    "_tls",
-    "_transferSize",
-];
+const UNDERSTOOD: [&str; 7] =
+    ["_authtrace", "_charlesStatus", "_client", "_error", "_fromCache", "_fetchedViaServiceWorker", "_tls"];
 
 /// A JSON value. Its texts are wiped when it is dropped; it has no `Debug`.
 pub(super) enum Json {

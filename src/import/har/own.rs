@@ -3,9 +3,11 @@
 //! They are redacted again like everything that is read.
 
 use super::json::Json;
+use crate::import::Unread;
 use crate::redact::Redactor;
 use crate::trace::{
-    Credential, End, ErrorFacts, Exchange, HeaderField, OAuthFacts, Origin, Record, RequestIds, SseFacts, Timing,
+    Credential, End, ErrorFacts, Exchange, HeaderField, OAuthFacts, Origin, Passage, Peer, Record, RequestIds,
+    SseFacts, Timing,
 };
 use serde::Deserialize;
 
@@ -15,6 +17,7 @@ pub(super) struct Facts {
     pub(super) exchange: u64,
     connection: u64,
     lane: String,
+    peer: Option<Peer>,
     #[serde(default)]
     credentials: Vec<Credential>,
     error: Option<ErrorFacts>,
@@ -24,6 +27,7 @@ pub(super) struct Facts {
     sse: Option<SseFacts>,
     timing: Timing,
     origin: Origin,
+    passage: Option<Passage>,
     end: End,
     #[serde(default)]
     interim: Vec<u16>,
@@ -47,6 +51,7 @@ impl Facts {
         exchange.id = self.exchange;
         exchange.connection = self.connection;
         exchange.lane = redactor.lane(&self.lane);
+        exchange.peer = self.peer;
         exchange.credentials = self.credentials;
         exchange.error = self.error;
         exchange.request_ids = self.request_ids;
@@ -54,6 +59,7 @@ impl Facts {
         exchange.sse = self.sse;
         exchange.timing = self.timing;
         exchange.origin = self.origin;
+        exchange.passage = self.passage;
         exchange.end = self.end;
         exchange.request.trailers = self.request_trailers;
         if let Some(response) = &mut exchange.response {
@@ -69,11 +75,23 @@ impl Facts {
     }
 }
 
-/// The records besides exchanges that authtrace put into a HAR, and how many of them could not be read.
-pub(super) fn records(log: &Json) -> (Vec<Record>, usize) {
-    let items = log.get("records").items();
+/// What a trace holds besides exchanges.
+pub(super) struct Rest {
+    pub(super) records: Vec<Record>,
+    /// Places of the original trace that could not be read.
+    pub(super) unread: Vec<Unread>,
+    /// How many of the records could not be read.
+    pub(super) lost: usize,
+}
+
+/// What authtrace put into a HAR besides its entries.
+pub(super) fn rest(own: &Json, redactor: &Redactor) -> Rest {
+    let items = own.get("records").items();
     let records: Vec<Record> =
         items.iter().filter_map(|record| serde_json::from_value(record.to_value()).ok()).collect();
-    let lost = items.len() - records.len();
-    (records, lost)
+    let unread = own.get("unread").items().iter().filter_map(|place| {
+        let why = redactor.message(place.get("why").text()?).to_string();
+        Some(Unread { line: place.get("line").count()?, column: 0, why })
+    });
+    Rest { unread: unread.collect(), lost: items.len() - records.len(), records }
 }

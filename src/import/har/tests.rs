@@ -4,6 +4,7 @@ use super::read;
 use crate::import::{ImportError, Imported};
 use crate::redact::Redactor;
 use crate::trace::{Connection, EndKind, Exchange, Mode, Outcome, Record, Timestamp};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -128,7 +129,7 @@ fn tunnels_are_connections() {
     let connect = |status: u16, changes: Value| {
         let mut tunnel = entry(json!({
             "request": {"method": "CONNECT", "url": "https://api.anthropic.com:443/", "headers": []},
-            "response": {"status": status, "headers": [{"name": "proxy-authenticate", "value": "Basic realm=\"corp\""}]}
+            "response": {"status": status, "headers": [{"name": "proxy-authenticate", "value": "Basic realm=\"corp\""}, {"name": "Proxy-Authenticate", "value": "Negotiate, NTLM"}]}
         }));
         merge(&mut tunnel, changes);
         tunnel
@@ -149,6 +150,8 @@ fn tunnels_are_connections() {
             (Mode::Refused, Outcome::UpstreamDns, None),
         ]
     );
+    let detail = connections(&imported)[1].end.detail.clone().unwrap();
+    assert_eq!(detail, "the upstream proxy refused the tunnel; it offers Basic, NTLM, Negotiate");
     let [refusal] = exchanges(&imported)[..] else { panic!() };
     assert_eq!((refusal.status(), refusal.connection), (Some(407), 2));
     assert!(refusal.response.as_ref().unwrap().headers[0].value.as_str().starts_with("Basic realm="));
@@ -334,4 +337,24 @@ fn what_was_issued_later_is_masked_where_it_is_echoed() {
     );
     let imported = import(&har(&[login, echo]));
     assert!(!serde_json::to_string(&imported.records).unwrap().contains("FAKE"));
+}
+
+proptest! {
+    /// Whatever is done to a HAR, reading it ends, and every exchange that is left is one that was there.
+    #[test]
+    fn damage_is_survived(
+        damage in proptest::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"{}[]:,\"\\ 0\n\xff".to_vec())), 0..12),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut text = har(&[entry(json!({})), entry(json!({"connection": "1"})), entry(json!({"_error": "x"}))]).into_bytes();
+        for (at, byte) in damage {
+            let at = at.index(text.len());
+            text[at] = byte;
+        }
+        text.truncate(cut.index(text.len()) + 1);
+        if let Ok(imported) = read(text.as_slice(), &Arc::new(Redactor::plain())) {
+            prop_assert!(exchanges(&imported).len() <= 3);
+            prop_assert!(matches!(imported.records[0], Record::Trace(_)));
+        }
+    }
 }

@@ -21,7 +21,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 }
                 Poll::Pending => false,
             };
-            progressed |= self.settle_down();
+            progressed |= self.settle_down(drained);
             self.down.compact();
             if self.exchanges.is_empty() {
                 self.down.rest();
@@ -90,7 +90,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         let Some(head) = self.heads_down.response(unread, current.context, &self.limits)? else {
             return Ok(Looked::NeedMore);
         };
-        let raw = self.down.approve(head.len);
+        let raw = self.down.approve_head(head.len);
         if head.kind == ResponseKind::Informational {
             current.withheld &= head.status != 100;
             self.pending_down.interim = Some(head.status);
@@ -168,9 +168,10 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         self.answering = Answering::Head;
     }
 
-    /// Facts of what the client was handed. Whether an exchange ended.
-    fn settle_down(&mut self) -> bool {
-        let Deferred { head, interim, data, trailers, ended } = std::mem::take(&mut self.pending_down);
+    /// Facts of what the client was handed; the answer has ended when it has taken all of it (`drained`). Whether an
+    /// exchange ended, or its head unblocked the client's direction.
+    fn settle_down(&mut self, drained: bool) -> bool {
+        let Deferred { head, interim, data, trailers, ended, last } = std::mem::take(&mut self.pending_down);
         let Some(current) = current_of(&mut self.exchanges) else { return false };
         if let Some(status) = interim {
             current.tap.interim(status);
@@ -190,8 +191,18 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             let fields = wire::field_lines(section, &self.limits).unwrap_or_default();
             current.tap.response_trailers(self.extractor.trailers(&raw_fields(section, &fields)));
         }
+        if ended && !drained {
+            self.pending_down.ended = true;
+            self.pending_down.last = last;
+            return unblocked;
+        }
         if ended {
             current.answered = true;
+            current.tap.response_passed(self.down.take_passed(true));
+            // Nothing can follow, so a request that is still being sent ends here as well.
+            if last && !std::mem::replace(&mut current.asked, true) {
+                current.tap.request_passed(self.up.take_passed(false));
+            }
             self.retire();
         }
         ended || unblocked
@@ -210,12 +221,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             && reader.at_eof().is_ok()
         {
             self.answering = Answering::Head;
-            if let Some(current) = current_of(&mut self.exchanges) {
-                current.answered = true;
-                // Nothing can follow, so a request that is still being sent ends here as well.
-                current.asked = true;
-            }
-            self.retire();
+            self.pending_down.ended = true;
+            self.pending_down.last = true;
         }
     }
 

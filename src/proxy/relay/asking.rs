@@ -6,6 +6,7 @@ use super::{
 };
 use crate::proxy::leg::{Eof, Leg};
 use crate::proxy::tap::Tap;
+use crate::trace::HeadChange;
 use crate::wire::{self, BodyReader, Framing, Part, Refusal};
 use std::ops::Range;
 use std::task::{Context, Poll};
@@ -19,7 +20,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 return;
             }
             let drained = self.drain_up(cx);
-            self.settle_up();
+            self.settle_up(drained);
             self.up.compact();
             if self.exchanges.is_empty() {
                 self.up.rest();
@@ -121,6 +122,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         self.asking = Asking::Head;
         if let Some(current) = self.exchanges.back_mut() {
             current.asked = true;
+            current.tap.request_passed(self.up.take_passed(true));
         }
         self.retire();
         Looked::Again
@@ -137,17 +139,17 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         let context = head.context(raw);
         let replaced = match self.rewrite(raw, &head)? {
             Rewritten::AsItCame => None,
-            Rewritten::To(bytes) => Some(bytes),
+            Rewritten::To(bytes, changes) => Some((bytes, changes)),
             Rewritten::ForAnother => {
                 self.other_authority = true;
                 return Ok(Looked::NeedMore);
             }
         };
         let raw = match replaced {
-            None => RawHead::Buffered(self.up.approve(head.len)),
-            Some(bytes) => {
+            None => RawHead::Buffered(self.up.approve_head(head.len)),
+            Some((bytes, changes)) => {
                 let raw = raw.to_vec();
-                self.up.replace(head.len, &bytes);
+                self.up.replace_head(head.len, &bytes, changes);
                 RawHead::Replaced(raw)
             }
         };
@@ -212,12 +214,21 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             // Anything else is for whoever reads the first request of a connection.
             _ => return Ok(Rewritten::ForAnother),
         };
-        Ok(Rewritten::To(match &self.form {
+        let mut changes = Vec::new();
+        let bytes = match &self.form {
             Form::ThroughProxy(_, authorization) => {
+                changes.extend(authorization.is_some().then_some(HeadChange::UpstreamProxyFields));
                 wire::proxied_head(raw, head, authorization.as_ref().map(|value| value.as_bytes()))
             }
-            _ => wire::forwarded_head(raw, head, &named)?,
-        }))
+            _ => {
+                changes.push(HeadChange::AbsoluteForm);
+                changes.extend(head.host.is_none().then_some(HeadChange::HostAdded));
+                wire::forwarded_head(raw, head, &named)?
+            }
+        };
+        let for_us = head.fields.iter().any(|field| wire::is_for_this_proxy(field.name.of(raw)));
+        changes.extend(for_us.then_some(HeadChange::ProxyFields));
+        Ok(Rewritten::To(bytes, changes))
     }
 
     /// What comes after the answers to earlier requests must not overtake them.
@@ -266,8 +277,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         }
     }
 
-    /// Facts of what the upstream was handed.
-    fn settle_up(&mut self) {
+    /// Facts of what the upstream was handed. The request has been sent when it has taken all of it (`drained`).
+    fn settle_up(&mut self, drained: bool) {
         let Deferred { head, data, trailers, ended, .. } = std::mem::take(&mut self.pending_up);
         let Some(current) = self.exchanges.back_mut() else { return };
         if let Some(Head::Request { raw, head }) = head {
@@ -294,8 +305,11 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             let fields = wire::field_lines(section, &self.limits).unwrap_or_default();
             current.tap.request_trailers(self.extractor.trailers(&raw_fields(section, &fields)));
         }
-        if ended {
+        if ended && !drained {
+            self.pending_up.ended = true;
+        } else if ended {
             current.tap.request_sent(Instant::now());
+            current.tap.request_passed(self.up.take_passed(true));
             current.asked = true;
             self.retire();
         }
@@ -322,6 +336,6 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
 /// What becomes of a head that names its origin.
 enum Rewritten {
     AsItCame,
-    To(Vec<u8>),
+    To(Vec<u8>, Vec<HeadChange>),
     ForAnother,
 }

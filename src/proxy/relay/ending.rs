@@ -100,6 +100,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Stop::Drained => (EndKind::Shutdown, Outcome::Shutdown, None),
         };
         let idle = self.exchanges.is_empty();
+        self.tell_what_passed();
         for mut current in self.exchanges.drain(..) {
             match current.upgraded && kind != EndKind::UpstreamProtocol {
                 true => current.tap.end(End { outcome: EndKind::Upgraded, stage: None, detail: None }),

@@ -43,11 +43,14 @@ fn flags_by_shape() {
     assert_eq!(flags("", Place::Bearer), [Flag::Empty]);
     assert_eq!(flags("sk-ant-oat01-FAKE", Place::Bearer), [Flag::TruncatedLooking]);
     assert_eq!(flags("FAKEFAKEFAKE...", Place::Bearer), [Flag::TruncatedLooking]);
-    for text in
-        ["your-api-key", "xxx", "dummy", "sk-ant-oat01-proxy-managed", "${ANTHROPIC_API_KEY}", "undefined", "null"]
-    {
+    for text in ["your-api-key", "xxx", "dummy", "${ANTHROPIC_API_KEY}", "undefined", "null"] {
         assert_eq!(flags(text, Place::Bearer), [Flag::Placeholder], "{text}");
     }
+    for text in ["sk-ant-oat01-proxy-managed", "placeholder-for-credential-isolation", "vm0_live_FAKE0123456789"] {
+        assert_eq!(flags(text, Place::Bearer), [Flag::Substitute], "{text}");
+    }
+    let pasted = token.replacen("FAKE", "FA#E", 1);
+    assert_eq!(flags(&pasted, Place::Bearer), [Flag::OddCharacter]);
 }
 
 #[test]

@@ -4,8 +4,8 @@
 
 mod cases;
 mod harness;
-mod scan;
-mod shapes;
+pub(crate) mod scan;
+pub(crate) mod shapes;
 
 use cases::Way;
 use harness::{Origin, Running};
