@@ -74,7 +74,9 @@ fn access(generation: u64) -> String {
 }
 
 fn refresh_token(generation: u64) -> String {
-    format!(r#"{{"place":"body.refresh_token","kind":"oauth-refresh","len":108,"fp":"b{generation:07x}","prefix":"ort01"}}"#)
+    format!(
+        r#"{{"place":"body.refresh_token","kind":"oauth-refresh","len":108,"fp":"b{generation:07x}","prefix":"ort01"}}"#
+    )
 }
 
 fn uuid(id: u64) -> String {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 /// One credential of a trace. Exchanges are given by their numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CredentialRow {
     /// Short name within this trace.
     pub label: Label,

@@ -213,7 +213,10 @@ fn call(
         "record": "exchange", "id": id, "connection": 1, "lane": "main", "at": at(clock),
         "request": {
             "method": method, "scheme": "https", "host": host, "port": 443, "path": path, "version": "HTTP/1.1", "body_bytes": 20_411,
-            "headers": [{"name": "user-agent", "value": "claude-cli/2.1.328 (external, sdk-cli)"}],
+            "headers": [
+                {"name": "user-agent", "value": "claude-cli/2.1.328 (external, sdk-cli)"},
+                {"name": "anthropic-beta", "value": "oauth-2025-04-20"},
+            ],
         },
         "credentials": sent,
         "response": {
@@ -226,8 +229,14 @@ fn call(
         },
         "timing": {"send_us": 900, "wait_us": total_us / 2, "receive_us": total_us / 2, "total_us": total_us, "added_us": 140 + id},
         "origin": "upstream",
+        "passage": {"request": passed(20_411), "response": passed(1_204)},
         "end": {"outcome": "complete"},
     })
+}
+
+fn passed(bytes: u64) -> Value {
+    let body = json!({"bytes": bytes, "digest": "5d1e0c27"});
+    json!({"head": "verbatim", "whole": true, "read": body, "written": body})
 }
 
 fn tunnel(id: u64, clock: &str, host: &str, up: u64, down: u64) -> Value {
@@ -239,10 +248,11 @@ fn tunnel(id: u64, clock: &str, host: &str, up: u64, down: u64) -> Value {
 }
 
 fn intercepted(id: u64, clock: &str, requests: u64) -> Value {
+    let leg = json!({"version": "TLSv1.3", "alpn": "http/1.1", "resumed": false, "handshake_us": 2_100});
     json!({
         "record": "connection", "id": id, "lane": "main", "peer": {"pid": 907, "program": "node"}, "opened": at(clock),
         "duration_us": 10_812_000, "target": {"host": API, "port": 443}, "mode": "intercepted", "bytes_up": 80_112,
-        "bytes_down": 220_954, "requests": requests, "outcome": "ok",
+        "bytes_down": 220_954, "requests": requests, "outcome": "ok", "client_tls": leg, "upstream_tls": leg,
     })
 }
 

@@ -58,6 +58,16 @@ impl Labels {
         self.given.get(&fp).copied()
     }
 
+    /// How many credentials have a label.
+    pub(super) fn count(&self) -> usize {
+        self.given.len()
+    }
+
+    /// Forgets the labels of other credentials. None of them is given again.
+    pub(super) fn keep(&mut self, kept: impl Fn(Fingerprint) -> bool) {
+        self.given.retain(|fp, _| kept(*fp));
+    }
+
     fn give(&mut self, seen: &Credential) {
         let Self { given, next } = self;
         given.entry(seen.credential.fp).or_insert_with(|| {

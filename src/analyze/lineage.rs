@@ -5,13 +5,14 @@ mod build;
 use super::labels::Label;
 use crate::redact::{self, Fingerprint, Redacted};
 use crate::trace::{Peer, Timestamp};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::HashMap;
 
 pub(super) use build::{build, reaction, spent};
 
 /// Every credential of a trace, and the processes that used them.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Lineage {
     /// The clients that were seen, in the order of their first exchange. Where the operating system did not tell the
     /// processes of a lane apart, they count as one.
@@ -27,6 +28,7 @@ pub struct Lineage {
 
 /// A client: a lane, and the process in it where that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Process {
     /// The lane.
     pub lane: Redacted,
@@ -37,6 +39,7 @@ pub struct Process {
 
 /// One credential from its first appearance to its last. Exchanges are given by their numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CredentialHistory {
     /// Short name within this trace.
     pub label: Label,
@@ -65,15 +68,31 @@ pub struct CredentialHistory {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_refused: Option<Refusal>,
     /// What took its place, and by which exchange: the token that a refresh with it or beside it issued.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "replacement")]
+    #[cfg_attr(test, schemars(with = "Replacement"))]
     pub replaced_by: Option<(Fingerprint, u64)>,
     /// The exchange that revoked it, or that said it was revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revoked_by: Option<u64>,
 }
 
+/// What took the place of a credential, as it is written.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Replacement {
+    /// Which.
+    fp: Fingerprint,
+    /// The exchange that issued it.
+    exchange: u64,
+}
+
+fn replacement<S: Serializer>(by: &Option<(Fingerprint, u64)>, serializer: S) -> Result<S::Ok, S::Error> {
+    by.map(|(fp, exchange)| Replacement { fp, exchange }).serialize(serializer)
+}
+
 /// Where a credential came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "from", rename_all = "snake_case")]
 pub enum Origin {
     /// The client had it before the trace began, or got it past the proxy.
@@ -104,6 +123,7 @@ pub enum Origin {
 
 /// A credential, sent once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Use {
     /// The exchange.
     pub exchange: u64,
@@ -117,6 +137,7 @@ pub struct Use {
 
 /// How a server answered a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reaction {
     /// 2xx, and no error inside.
@@ -131,6 +152,7 @@ pub enum Reaction {
 
 /// A refusal of a credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refusal {
     /// The exchange.
     pub exchange: u64,

@@ -5,6 +5,7 @@
 //! Never here: I/O besides the reader that is handed in, clocks, a verdict about the cause, text of its own beside
 //! labels.
 
+mod client_log;
 mod credentials;
 mod endpoint;
 mod failures;
@@ -21,6 +22,7 @@ pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
+pub use client_log::{ClientRow, ClientView, Disagreement, Found, Join, LogClock, LogFacts, Said, Trust, WhyNothing};
 pub use credentials::CredentialRow;
 pub use failures::Failure;
 pub use findings::{Confidence, Diagnosis, Finding, Severity, Verdict, VersionAdvice, diagnose};

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 /// Every exchange is in exactly one of `passed`, `altered`, `incomplete`, `answered_by_us`, `answered_by_upstream_proxy`
 /// and `unknown`; its numbers there are those of the exchanges, ascending.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Receipt {
     /// How much of what is asked here the trace tells.
     pub knowledge: Knowledge,
@@ -49,6 +50,7 @@ pub struct Receipt {
 
 /// How much a trace tells about the passage of its exchanges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Knowledge {
     /// All of it. Also of a trace without exchanges.
@@ -61,6 +63,7 @@ pub enum Knowledge {
 
 /// Heads by the way in which they went out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HeadCounts {
     /// HTTP/1.x: byte for byte.
     pub verbatim: u64,
@@ -76,6 +79,7 @@ pub struct HeadCounts {
 
 /// Bytes of bodies on the two legs. They differ by what was in the middle of authtrace when an exchange broke off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Bytes {
     /// Read from one leg.
     pub read: u64,
@@ -85,6 +89,7 @@ pub struct Bytes {
 
 /// Connections that agreed on these protocols.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AlpnPair {
     /// Between client and authtrace; absent: none.
     pub client: Option<Redacted>,

@@ -1,14 +1,15 @@
 //! Everything that a report needs, read from the records of a trace.
 
+use super::client_log::{self, ClientView};
 use super::credentials::{self, CredentialRow};
 use super::failures::{self, Failure};
-use super::labels::{Label, Labels};
+use super::labels::{Label, Labels, credentials_of};
 use super::receipt::{self, Receipt};
 use super::timing::{self, ClockDifference, TimingSummary};
 use crate::redact::{Fingerprint, Redacted};
 use crate::trace::{
-    Connection, Exchange, Gap, Line, Mode, Note, Peer, ReadError, Reader, Record, RequestStart, Target, Timestamp,
-    TraceEnd, TraceHead,
+    ClientLog, Connection, Exchange, Gap, Line, Mode, Note, Peer, ReadError, Reader, Record, RequestStart, Target,
+    Timestamp, TraceEnd, TraceHead,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -27,10 +28,12 @@ pub struct Survey {
     end: Option<TraceEnd>,
     unread: Vec<Unread>,
     labels: Labels,
+    client_log: Option<ClientLog>,
 }
 
 /// A line of a trace file that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Unread {
     /// Number of the line, from 1.
     pub line: u64,
@@ -40,6 +43,7 @@ pub struct Unread {
 
 /// A host whose traffic was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostRow {
     /// Host name.
     pub host: Redacted,
@@ -49,6 +53,7 @@ pub struct HostRow {
 
 /// A target whose traffic passed unread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TunnelRow {
     /// Host and port.
     pub target: Target,
@@ -122,11 +127,54 @@ impl Survey {
         self.connections.sort_by_key(connection_order);
     }
 
+    /// Forgets all but the last `count` exchanges and connections: for whoever reads along with a proxy that runs for days.
+    ///
+    /// Exchanges that issued or renewed tokens stay longer, a quarter as many, since they tell where credentials come from.
+    /// Once many more credentials have been seen than are still in use, the labels of the forgotten ones are forgotten,
+    /// too; if one comes back, it gets a new label.
+    pub fn keep_last(&mut self, count: usize) {
+        let old = self.exchanges.len().saturating_sub(count);
+        let issuing = self.exchanges.iter().take(old).filter(|exchange| exchange.oauth.is_some()).count();
+        let (mut place, mut dropped_issuing) = (0, issuing.saturating_sub(count / 4));
+        self.exchanges.retain(|exchange| {
+            let is_old = place < old;
+            place += 1;
+            let drops = is_old && (exchange.oauth.is_none() || dropped_issuing > 0);
+            if drops && exchange.oauth.is_some() {
+                dropped_issuing -= 1;
+            }
+            !drops
+        });
+        keep_tail(&mut self.connections, count);
+        keep_tail(&mut self.notes, count);
+        keep_tail(&mut self.gaps, count);
+        keep_tail(&mut self.unread, count);
+        self.ended = self.exchanges.iter().map(|exchange| exchange.id).collect();
+        if self.labels.count() > count.saturating_mul(8) {
+            let in_use: HashSet<Fingerprint> =
+                self.exchanges.iter().flat_map(credentials_of).map(|seen| seen.credential.fp).collect();
+            self.labels.keep(|fp| in_use.contains(&fp));
+        }
+    }
+
     /// Adds places that could not be read where the records came from.
     #[must_use]
     pub fn with_unread(mut self, unread: impl IntoIterator<Item = Unread>) -> Self {
         self.unread.extend(unread);
         self
+    }
+
+    /// Adds the debug log of the client.
+    #[must_use]
+    pub fn with_client_log(mut self, log: ClientLog) -> Self {
+        self.client_log = Some(log);
+        self
+    }
+
+    /// What the client believed, beside what happened; absent without its debug log.
+    #[must_use]
+    pub fn client_view(&self) -> Option<ClientView> {
+        self.client_log.as_ref().map(|log| client_log::join(self, log))
     }
 
     /// The first line: what made the trace, and under which conditions.
@@ -346,6 +394,10 @@ impl FromIterator<Record> for Survey {
         survey.sort();
         survey
     }
+}
+
+fn keep_tail<T>(items: &mut Vec<T>, count: usize) {
+    items.drain(..items.len().saturating_sub(count));
 }
 
 fn exchange_order(exchange: &Exchange) -> (Timestamp, u64) {

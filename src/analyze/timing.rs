@@ -8,6 +8,7 @@ use time::macros::format_description;
 
 /// The spread of a duration. Percentiles are values that occurred (nearest rank).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Spread {
     /// How many values.
     pub count: u64,
@@ -21,6 +22,7 @@ pub struct Spread {
 
 /// Where the time of the exchanges went. Only what an upstream answered counts; absent: nothing was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TimingSummary {
     /// From the last byte of the request to the first of the answer.
     pub wait: Option<Spread>,
@@ -32,6 +34,7 @@ pub struct TimingSummary {
 
 /// How far the servers' clocks are from this machine's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ClockDifference {
     /// Server minus this machine in milliseconds, the median; good to about half a second, since `Date` has seconds.
     pub median_ms: i64,

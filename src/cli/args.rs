@@ -107,6 +107,10 @@ pub(crate) struct ReportArgs {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
+    /// Put the debug log of Claude Code (claude --debug-file LOG) beside it: what the client believed
+    #[arg(long, value_name = "LOG")]
+    pub(crate) client_log: Option<PathBuf>,
+
     /// Show every exchange, however many there are
     #[arg(long)]
     pub(crate) full: bool,

@@ -16,10 +16,14 @@ pub(crate) fn stdout_style(full: bool) -> Style {
     Style { color: wants_color(std::io::stdout().is_terminal()), width: width(std::io::stdout()), full }
 }
 
-/// One line, begun with our name.
+/// A sentence, begun with our name. A terminal gets it broken between words, whatever else reads it as one line.
 pub(crate) fn say(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    let _ = writeln!(stderr, "authtrace: {text}");
+    let text = format!("authtrace: {text}");
+    if std::io::stderr().is_terminal() {
+        write(&stderr_style().paragraph(&text));
+    } else {
+        write(&(text + "\n"));
+    }
 }
 
 /// Text as it is.

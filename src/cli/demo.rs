@@ -4,6 +4,7 @@ use super::args::DemoArgs;
 use super::session::{Session, Surroundings};
 use super::{console, logging};
 use anyhow::{Context, Result};
+use authtrace::analyze::diagnose;
 use authtrace::config::{LogFormat, Options};
 use authtrace::export::{markdown, text};
 use authtrace::fake::{self, ClientConfig, Fake, FakeConfig, Model, Seed};
@@ -62,11 +63,13 @@ async fn play(args: DemoArgs) -> Result<ExitCode> {
 
 fn show(session: &Session) -> Result<ExitCode> {
     let survey = session.survey();
+    let diagnosis = diagnose(&survey);
     let mut out = std::io::stdout().lock();
-    text::report(&survey, &mut out, console::stdout_style(true)).context("cannot write to standard output")?;
+    text::report(&survey, &diagnosis, &mut out, console::stdout_style(true))
+        .context("cannot write to standard output")?;
     let report_path = session.trace_path().with_extension("md");
     let mut report = Vec::new();
-    markdown::report(&survey, &mut report).context("cannot make the report")?;
+    markdown::report(&survey, &diagnosis, &mut report).context("cannot make the report")?;
     super::report::write_new(&report_path, &report)?;
     writeln!(out, "\ntrace   {}", session.trace_path().display()).context("cannot write to standard output")?;
     writeln!(out, "report  {}  (Markdown, safe to paste into an issue)", report_path.display())

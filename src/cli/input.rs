@@ -3,10 +3,10 @@
 use anyhow::Result;
 use authtrace::analyze::{Survey, Unread};
 use authtrace::config::Options;
-use authtrace::import::{ImportError, Imported, har};
+use authtrace::import::{ImportError, Imported, client_log, har};
 use authtrace::record;
 use authtrace::redact::{self, Redactor, reread};
-use authtrace::trace::{ReadError, Reader};
+use authtrace::trace::{ClientLog, ReadError, Reader};
 use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -30,6 +30,12 @@ pub(crate) enum InputError {
     Trace { name: String, source: ReadError },
     #[error("{name}: {source}")]
     Har { name: String, source: ImportError },
+    #[error("{name}: {source}")]
+    ClientLog { name: String, source: ImportError },
+    #[error("a HAR has no place for what a log says; --client-log goes with --format text, md or json")]
+    LogInHar,
+    #[error("{name} is a trace; --client-log takes the debug log of Claude Code (claude --debug-file FILE)")]
+    TraceForLog { name: String },
     #[error("cannot read {name}: {source}")]
     Unreadable { name: String, source: io::Error },
     #[error("{name}: the file is empty")]
@@ -101,6 +107,20 @@ pub(crate) fn har(path: &Path) -> Result<Imported> {
         Kind::Trace => Err(InputError::Clean { name }.into()),
         Kind::Unknown => Err(InputError::Unknown { name }.into()),
     }
+}
+
+/// Reads a debug log of Claude Code, packed or not.
+///
+/// # Errors
+/// [`InputError`]: it cannot be opened or read, or is something else.
+pub(crate) fn client_log(path: &Path) -> Result<ClientLog, InputError> {
+    let name = path.display().to_string();
+    let Opened { kind, input } = look(Box::new(BufReader::with_capacity(256 * 1024, open(path)?)), &name)?;
+    if kind == Kind::Trace {
+        return Err(InputError::TraceForLog { name });
+    }
+    let file = path.file_name().and_then(|name| name.to_str());
+    client_log::read(input, file, reread::redactor()).map_err(|source| InputError::ClientLog { name, source })
 }
 
 fn import(input: impl BufRead, name: String, options: redact::Options) -> Result<Imported> {

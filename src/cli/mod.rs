@@ -47,6 +47,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Man => manual::page(),
     };
     result.unwrap_or_else(|error| {
+        // Whoever read along has seen enough.
+        if is_broken_pipe(&error) {
+            return ExitCode::from(exit::GOOD);
+        }
         console::error(&error);
         exit::code_of(&error)
     })

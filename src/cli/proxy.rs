@@ -1,11 +1,11 @@
-//! `proxy`: the proxy alone, in the foreground; one line per exchange on standard output, the exports for other shells first.
+//! `proxy`: the proxy alone, in the foreground. The exports for other shells go to standard output, what happens to
+//! standard error.
 
 use super::args::{ProxyArgs, ShellSyntax};
 use super::run::read_settings;
 use super::session::{Session, Surroundings, scope_names};
 use super::{console, join, logging};
 use anyhow::{Context, Result};
-use authtrace::analyze::Labels;
 use authtrace::export::live;
 use authtrace::launch::{self, ChildEnvironment, Login, ParentEnvironment, Plan, TempDir, TrustFiles, environment};
 use authtrace::record::Observer;
@@ -59,19 +59,15 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     Ok(ExitCode::from(code))
 }
 
+/// What happens, on standard error: standard output is for the exports alone.
 fn live_lines() -> Observer {
-    let style = console::stdout_style(false);
-    let mut labels = Labels::default();
-    let mut lines = String::new();
+    let mut watch = live::Watch::new(console::stderr_style());
     Box::new(move |records: &[Record]| {
-        lines.clear();
-        for line in records.iter().filter_map(|record| live::line(record, &mut labels, style)) {
-            lines.push_str(&line);
-            lines.push('\n');
+        let lines = watch.take(records);
+        if !lines.is_empty() {
+            // Nobody reads along any more: the trace goes on.
+            console::write(&(lines.join("\n") + "\n"));
         }
-        // Nobody reads along any more: the trace goes on.
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
     })
 }
 

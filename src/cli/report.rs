@@ -1,10 +1,10 @@
 //! `report`: a trace or a HAR, shown.
 
 use super::args::{ReportArgs, ReportFormat};
-use super::input::Source;
+use super::input::{InputError, Source};
 use super::{console, input};
 use anyhow::{Context, Result};
-use authtrace::analyze::{self, Survey};
+use authtrace::analyze::{Survey, diagnose};
 use authtrace::export::{har, html, json, markdown, svg, text};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -13,7 +13,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
-    let survey = input::survey(Source::of(args.file))?;
+    if args.client_log.is_some() && args.format == ReportFormat::Har {
+        return Err(InputError::LogInHar.into());
+    }
+    let mut survey = input::survey(Source::of(args.file))?;
+    if let Some(log) = &args.client_log {
+        survey = survey.with_client_log(input::client_log(log)?);
+    }
     match args.out {
         Some(out) => {
             let mut text = Vec::new();
@@ -23,10 +29,9 @@ pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
         }
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
-            if let Err(error) = render(&survey, args.format, args.full, true, &mut out).and_then(|()| Ok(out.flush()?))
-            {
-                return if super::is_broken_pipe(&error) { Ok(ExitCode::SUCCESS) } else { Err(error) };
-            }
+            render(&survey, args.format, args.full, true, &mut out)
+                .and_then(|()| Ok(out.flush()?))
+                .context("cannot write the report to standard output")?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -36,12 +41,12 @@ fn render(survey: &Survey, format: ReportFormat, full: bool, to_stdout: bool, ou
     let mut style = console::stdout_style(full);
     style.color &= to_stdout;
     match format {
-        ReportFormat::Text => text::report(survey, out, style)?,
-        ReportFormat::Json => json::report(survey, out)?,
+        ReportFormat::Text => text::report(survey, &diagnose(survey), out, style)?,
+        ReportFormat::Json => json::report(survey, &diagnose(survey), out)?,
+        ReportFormat::Md => markdown::report(survey, &diagnose(survey), out)?,
         ReportFormat::Har => har::write(survey, out)?,
-        ReportFormat::Md => markdown::report(survey, out)?,
-        ReportFormat::Html => html::report(survey, &analyze::diagnose(survey), out)?,
-        ReportFormat::Svg => svg::report(survey, &analyze::diagnose(survey), out)?,
+        ReportFormat::Html => html::report(survey, &diagnose(survey), out)?,
+        ReportFormat::Svg => svg::report(survey, &diagnose(survey), out)?,
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::console;
 use anyhow::{Context, Result, anyhow};
-use authtrace::analyze::Survey;
+use authtrace::analyze::{Survey, diagnose};
 use authtrace::ca::{LeafStore, Root, Scope};
 use authtrace::config::{Config, ProxyAuth};
 use authtrace::export::summary;
@@ -118,7 +118,9 @@ impl Session {
     pub(crate) fn summarise(&self, hints: &[String], closed: &Closed) {
         let degraded = closed.degraded.as_deref();
         let style = console::stderr_style();
-        console::write(&summary::closing(&self.survey(), self.trace_path(), hints, degraded, style));
+        let survey = self.survey();
+        let diagnosis = diagnose(&survey);
+        console::write(&summary::closing(&survey, &diagnosis, self.trace_path(), hints, degraded, style));
     }
 
     /// Writes a note into the trace.

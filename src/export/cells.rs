@@ -2,6 +2,7 @@
 
 use super::style::{clean, columns, fit};
 use crate::analyze::Labels;
+use crate::redact::Kind;
 use crate::trace::{Credential, EndKind, ErrorFacts, ErrorShape, Exchange, Origin, Target};
 
 /// `host/path`, in at most `width` columns: the host goes first, then the query, then the beginning of the path.
@@ -98,9 +99,12 @@ pub(super) fn credentials(exchange: &Exchange, labels: &Labels) -> String {
     }
 }
 
+/// What goes with the code of a login (verifier, state) takes room and tells nothing beside it.
 fn joined(credentials: &[Credential], labels: &Labels) -> String {
+    let attendant = |seen: &Credential| matches!(seen.credential.kind, Kind::PkceVerifier | Kind::State);
+    let alone = credentials.iter().all(attendant);
     let mut names: Vec<String> = Vec::new();
-    for seen in credentials {
+    for seen in credentials.iter().filter(|seen| alone || !attendant(seen)) {
         if let Some(label) = labels.get(seen.credential.fp).map(|label| label.to_string())
             && !names.contains(&label)
         {

@@ -1,69 +1,144 @@
-//! One line for each thing that happens while the proxy runs.
+//! Lines for each thing that happens while the proxy runs, and for each finding when it becomes certain.
+
+mod findings;
 
 use super::cells;
-use super::style::{Ink, Style, clean, columns, counted, duration, left, right};
+use super::style::{Ink, Style, clean, columns, counted, duration, fit, left, right, wrap};
 use super::timeline::ink;
 use super::wording;
-use crate::analyze::Failure;
+use crate::analyze::{Failure, Labels, Survey};
 use crate::trace::{Connection, Exchange, Record};
-
-pub use crate::analyze::Labels;
+use findings::Findings;
 
 /// The name of the only client of a trace that nobody joined.
 const ONLY_LANE: &str = "main";
 
-/// The line for a record, without its line break: for an exchange, a connection that failed, or records that were lost.
-/// Labels are given in the order of the records, as [`Survey`](crate::analyze::Survey) gives them.
-#[must_use]
-pub fn line(record: &Record, labels: &mut Labels, style: Style) -> Option<String> {
-    labels.take(record);
-    match record {
-        Record::Exchange(exchange) => Some(exchange_line(exchange, labels, style)),
-        Record::Connection(connection) => {
-            Failure::of_connection(connection).map(|_| connection_line(connection, style))
+/// Exchanges and connections that are remembered. With half as many again it stays below ten megabytes, however long the
+/// proxy runs; what is found out later than that many exchanges after its cause, the report finds out.
+const REMEMBERED: usize = 2_000;
+
+/// Reads along with a running proxy.
+pub struct Watch {
+    style: Style,
+    survey: Survey,
+    findings: Findings,
+    /// Whether clients are told apart: from the first one on that joined.
+    lanes: bool,
+}
+
+impl Watch {
+    /// Nothing has happened.
+    #[must_use]
+    pub fn new(style: Style) -> Self {
+        Self { style, survey: Survey::default(), findings: Findings::default(), lanes: false }
+    }
+
+    /// Takes the records of one write. Gives a line for each exchange, each connection that failed, and records that were
+    /// lost; behind them what has become certain by these records. Labels are those of a report on the same records.
+    pub fn take(&mut self, records: &[Record]) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut matters = false;
+        for record in records {
+            self.survey.take(record);
+            self.lanes |= lane_of(record).is_some_and(|lane| lane != ONLY_LANE);
+            lines.extend(self.line(record));
+            matters |= self.findings.may_change(record);
         }
-        Record::Gap(gap) => {
-            let lost = counted(usize::try_from(gap.lost).unwrap_or(usize::MAX), "record");
-            let text = format!("{lost} lost: {}", clean(gap.cause.as_str()));
-            Some(format!("{}  {}", time(&gap.at.clock(), style), style.paint(Ink::Warning, &text)))
+        // The rules look at everything that is remembered: once for a write, and only if it bears on a login.
+        if matters {
+            lines.extend(self.findings.news(&self.survey, records, self.style));
         }
-        Record::Trace(_) | Record::Request(_) | Record::Note(_) | Record::End(_) => None,
+        if self.survey.exchanges().len().max(self.survey.connections().len()) > REMEMBERED + REMEMBERED / 2 {
+            self.survey.keep_last(REMEMBERED);
+        }
+        lines
+    }
+
+    fn line(&self, record: &Record) -> Option<String> {
+        match record {
+            Record::Exchange(exchange) => Some(self.exchange(exchange)),
+            Record::Connection(connection) => Failure::of_connection(connection).map(|_| self.connection(connection)),
+            Record::Gap(gap) => {
+                let lost = counted(usize::try_from(gap.lost).unwrap_or(usize::MAX), "record");
+                let text = format!("{lost} lost: {}", clean(gap.cause.as_str()));
+                Some(format!("{}  {}", self.time(&gap.at.clock()), self.style.paint(Ink::Warning, &text)))
+            }
+            Record::Trace(_) | Record::Request(_) | Record::Note(_) | Record::End(_) => None,
+        }
+    }
+
+    fn exchange(&self, exchange: &Exchange) -> String {
+        let lane = self.lane(exchange.lane.as_str());
+        let method = left(&clean(exchange.request.method.as_str()), 4);
+        let status = left(&cells::status(exchange), 4);
+        let took = right(&duration(exchange.timing.total_us), 8);
+        // time, lane, method, target, status, duration
+        let taken = 12 + 2 + columns(&lane) + columns(&method) + 1 + 2 + 4 + 1 + 8 + 2;
+        let room = self.style.width.saturating_sub(taken);
+        // The columns stand where they stand, whatever comes at the end.
+        let tail = if room > 2 * WIDE_TAIL { WIDE_TAIL } else { TAIL };
+        let target_room = room.saturating_sub(tail).clamp(12, 60);
+        let host = exchange.request.host.as_str();
+        let target = left(&cells::target(host, exchange.request.path.as_str(), target_room), target_room);
+        let tail = self.tail(exchange, room.saturating_sub(target_room).max(12));
+        let time = self.time(&exchange.at.clock());
+        let status = self.style.paint(ink(exchange), &status);
+        format!("{time}  {lane}{method} {target}  {status} {took}  {tail}").trim_end().to_owned()
+    }
+
+    /// Credentials and error.
+    fn tail(&self, exchange: &Exchange, room: usize) -> String {
+        let label = cells::credentials(exchange, self.labels());
+        let error = cells::error(exchange);
+        if error.is_empty() {
+            return fit(&label, room).into_owned();
+        }
+        let error = fit(&error, room.saturating_sub(LABEL + 2)).into_owned();
+        let label = fit(&label, room.saturating_sub(columns(&error) + 2)).into_owned();
+        format!("{}  {}", left(&label, columns(&label).max(LABEL)), self.style.paint(ink(exchange), &error))
+    }
+
+    /// What follows the name of the outcome is wrapped below it.
+    fn connection(&self, connection: &Connection) -> String {
+        let outcome = connection.end.outcome;
+        let target = cells::host_and_port(connection.target.as_ref());
+        let text = format!("{}  {target}: {}", outcome.as_str(), wording::what(outcome));
+        let lane = self.lane(connection.lane.as_str());
+        let indent = 12 + 2 + columns(&lane);
+        let mut lines = wrap(&text, self.style.width.saturating_sub(indent + 2).max(30)).into_iter();
+        let first = lines.next().unwrap_or_default();
+        let rest = first.strip_prefix(outcome.as_str()).unwrap_or_default();
+        let name = self.style.paint(Ink::Bad, outcome.as_str());
+        let mut shown = format!("{}  {lane}{name}{rest}", self.time(&connection.opened.clock()));
+        for line in lines {
+            shown.push_str(&format!("\n{}{line}", " ".repeat(indent + 2)));
+        }
+        shown
+    }
+
+    fn labels(&self) -> &Labels {
+        self.survey.labels()
+    }
+
+    fn time(&self, clock: &str) -> String {
+        self.style.paint(Ink::Dim, clock)
+    }
+
+    fn lane(&self, name: &str) -> String {
+        if self.lanes { format!("{}  ", left(&clean(name), 8)) } else { String::new() }
     }
 }
 
-fn exchange_line(exchange: &Exchange, labels: &Labels, style: Style) -> String {
-    let lane = lane(exchange.lane.as_str());
-    let method = left(&clean(exchange.request.method.as_str()), 4);
-    let status = left(&cells::status(exchange), 4);
-    let took = right(&duration(exchange.timing.total_us), 8);
-    let label = format!("{:<5}", cells::credentials(exchange, labels));
-    let error = cells::error(exchange);
-    // time, lane, method, target, status, duration, label, error
-    let tail = columns(&label) + if error.is_empty() { 0 } else { 2 + columns(&error) };
-    let taken = 12 + 2 + columns(&lane) + columns(&method) + 1 + 2 + 4 + 1 + 8 + 2 + tail.max(28);
-    let room = style.width.saturating_sub(taken).clamp(16, 60);
-    let target = left(&cells::target(exchange.request.host.as_str(), exchange.request.path.as_str(), room), room);
-    let ink = ink(exchange);
-    let time = time(&exchange.at.clock(), style);
-    let (status, error) = (style.paint(ink, &status), style.paint(ink, &error));
-    format!("{time}  {lane}{method} {target}  {status} {took}  {label}  {error}").trim_end().to_owned()
-}
+/// Columns for credentials and error, also on a wide screen.
+const TAIL: usize = 27;
+const WIDE_TAIL: usize = 40;
+/// Columns of the label of one credential.
+const LABEL: usize = 5;
 
-fn connection_line(connection: &Connection, style: Style) -> String {
-    let outcome = connection.end.outcome;
-    let text = format!(
-        "{}  {}: {}",
-        style.paint(Ink::Bad, outcome.as_str()),
-        cells::host_and_port(connection.target.as_ref()),
-        wording::what(outcome)
-    );
-    format!("{}  {}{text}", time(&connection.opened.clock(), style), lane(connection.lane.as_str()))
-}
-
-fn time(clock: &str, style: Style) -> String {
-    style.paint(Ink::Dim, clock)
-}
-
-fn lane(name: &str) -> String {
-    if name == ONLY_LANE { String::new() } else { format!("{}  ", left(&clean(name), 8)) }
+fn lane_of(record: &Record) -> Option<&str> {
+    match record {
+        Record::Exchange(exchange) => Some(exchange.lane.as_str()),
+        Record::Connection(connection) => Some(connection.lane.as_str()),
+        _ => None,
+    }
 }

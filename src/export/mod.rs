@@ -5,14 +5,18 @@
 //! harmless. Never here: files, clocks, the environment (colours and width are the caller's decision), a verdict.
 
 mod cells;
+mod client_view;
+mod conclusion;
 pub mod explain;
 mod groups;
 pub mod har;
+mod histories;
 pub mod html;
 pub mod json;
 pub mod live;
 pub mod markdown;
 mod phrases;
+mod receipt;
 mod selection;
 mod style;
 pub mod summary;
@@ -21,6 +25,8 @@ pub mod text;
 mod timeline;
 mod wording;
 
+#[cfg(test)]
+mod report_schema;
 #[cfg(test)]
 mod tests;
 

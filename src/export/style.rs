@@ -39,6 +39,13 @@ pub enum Ink {
 }
 
 impl Style {
+    /// The words of `text` in lines that fit the screen, those behind the first indented; each with its line break.
+    #[must_use]
+    pub fn paragraph(self, text: &str) -> String {
+        let lines = wrap(text, self.width.saturating_sub(2).max(38));
+        lines.join("\n  ") + "\n"
+    }
+
     /// The text with the colour of its meaning, if colours are wanted.
     #[must_use]
     pub fn paint(self, ink: Ink, text: &str) -> String {

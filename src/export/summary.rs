@@ -1,43 +1,44 @@
 //! The few lines at the end of a run.
 
 use super::cells;
+use super::conclusion::{Conclusion, word};
 use super::groups::{FailureGroups, program};
 use super::phrases::{missing, result, shortened};
-use super::style::{Ink, Style, clean, counted, fit, thousands, wrap};
+use super::style::{Ink, Style, clean, counted, thousands, wrap};
+use super::svg::verdict::{State, state};
 use super::wording;
-use crate::analyze::Survey;
+use crate::analyze::{Diagnosis, Survey};
 use crate::trace::{Connection, Exchange, Outcome};
 use std::path::Path;
 
-/// Failures that are named; the report has the others.
-const NAMED: usize = 2;
+/// Kinds of failure that are named, of exchanges and of connections each; the report has the others.
+const NAMED: usize = 1;
 
-/// About five lines: what passed, the failures with the ids to quote, what the caller has to `explain` (a bypassed
-/// proxy, a changed environment; it replaces the advice on failed connections), how to read the trace. `degraded` says
+/// About five lines: the verdict, what to do, what passed, the failure with the id to quote, how to read the trace. What
+/// the caller has to `explain` (a bypassed proxy, a changed environment) takes the place of the remedy. `degraded` says
 /// why records could not be written, if so.
 #[must_use]
-pub fn closing(survey: &Survey, trace: &Path, explain: &[String], degraded: Option<&str>, style: Style) -> String {
+pub fn closing(
+    survey: &Survey,
+    diagnosis: &Diagnosis,
+    trace: &Path,
+    explain: &[String],
+    degraded: Option<&str>,
+    style: Style,
+) -> String {
     let groups = FailureGroups::of(survey);
-    let hosts: Vec<String> = survey.hosts().iter().map(|row| clean(row.host.as_str()).into_owned()).collect();
-    let hosts = if hosts.is_empty() { String::new() } else { format!(" · {}", shortened(&hosts, 4)) };
-    let mut lines = vec![format!("{} {}{hosts}", style.paint(Ink::Heading, "authtrace:"), result(survey, &groups))];
-    for group in worth_naming(&groups.exchanges) {
-        refused(survey, group, style, &mut lines);
-    }
-    let last = groups.exchanges.iter().flatten().max_by_key(|exchange| (exchange.at, exchange.id));
-    if let Some(good) = last.and_then(|last| survey.accepted_after(last)) {
-        let text = format!("accepted again from #{} at {} UTC", good.id, good.at.clock());
-        lines.push(format!("  {} {text}", style.paint(Ink::Good, "✓")));
-    }
-    for group in groups.connections.iter().take(NAMED) {
-        unconnected(group, explain.is_empty(), style, &mut lines);
-    }
-    let more = groups.exchanges.len().saturating_sub(NAMED) + groups.connections.len().saturating_sub(NAMED);
-    if more > 0 {
-        lines.push(format!("  … {} in the report", counted(more, "more failure")));
+    let conclusion = Conclusion::of(diagnosis);
+    let mut lines = Vec::new();
+    verdict(&conclusion, style, &mut lines);
+    if explain.is_empty() && !conclusion.is_calm() {
+        remedy(survey, &conclusion, style, &mut lines);
     }
     for line in explain {
         warn(line, style, &mut lines);
+    }
+    wrapped(" ", &passed(survey, &groups), style, &mut lines);
+    if !conclusion.is_calm() {
+        failures(survey, &groups, style, &mut lines);
     }
     if let Some(why) = degraded {
         warn(&format!("records could not be written: {why}"), style, &mut lines);
@@ -48,6 +49,64 @@ pub fn closing(survey: &Survey, trace: &Path, explain: &[String], degraded: Opti
     let path = trace.to_string_lossy();
     lines.push(format!("  → authtrace report {}  (for an issue: --format md)", quoted(&clean(&path))));
     lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// `authtrace: refresh-race (high): Two processes …`
+fn verdict(conclusion: &Conclusion<'_>, style: Style, lines: &mut Vec<String>) {
+    let verdict = conclusion.verdict;
+    let code = verdict.code.as_str();
+    let ink = match state(verdict) {
+        _ if conclusion.is_calm() => Ink::Good,
+        State::Failed => Ink::Bad,
+        State::Well | State::Mended | State::Unknown => Ink::Warning,
+    };
+    let recovered = if verdict.recovered { ", recovered" } else { "" };
+    let sure = if conclusion.is_calm() { String::new() } else { format!(" ({}{recovered})", word(verdict.confidence)) };
+    // The name in front is wrapped with the text and coloured afterwards, at its known place.
+    let text = format!("authtrace: {code}{sure}: {}", clean(&verdict.summary));
+    let shown = wrap(&text, style.width.saturating_sub(2).max(40));
+    for (at, line) in shown.iter().enumerate() {
+        lines.push(match (at, line.strip_prefix(&format!("authtrace: {code}"))) {
+            (0, Some(rest)) => format!("{} {}{rest}", style.paint(Ink::Heading, "authtrace:"), style.paint(ink, code)),
+            (0, None) => line.clone(),
+            _ => format!("  {line}"),
+        });
+    }
+}
+
+fn remedy(survey: &Survey, conclusion: &Conclusion<'_>, style: Style, lines: &mut Vec<String>) {
+    let connections = conclusion.connections(survey);
+    let advised =
+        connections.first().and_then(|one| wording::next(one.end.outcome, program(one).as_deref(), one.end.status));
+    let remedy = advised.or_else(|| conclusion.remedy().map(str::to_owned));
+    if let Some(remedy) = remedy {
+        wrapped(&style.paint(Ink::Heading, "→"), &remedy, style, lines);
+    }
+}
+
+/// What passed, in numbers.
+fn passed(survey: &Survey, groups: &FailureGroups<'_>) -> String {
+    let hosts: Vec<String> = survey.hosts().iter().map(|row| clean(row.host.as_str()).into_owned()).collect();
+    let hosts = if hosts.is_empty() { String::new() } else { format!(" · {}", shortened(&hosts, 4)) };
+    format!("{}{hosts}", result(survey, groups))
+}
+
+fn failures(survey: &Survey, groups: &FailureGroups<'_>, style: Style, lines: &mut Vec<String>) {
+    for group in worth_naming(&groups.exchanges) {
+        refused(survey, group, style, lines);
+    }
+    let last = groups.exchanges.iter().flatten().max_by_key(|exchange| (exchange.at, exchange.id));
+    if let Some(good) = last.and_then(|last| survey.accepted_after(last)) {
+        let text = format!("accepted again from #{} at {} UTC", good.id, good.at.clock());
+        lines.push(format!("  {} {text}", style.paint(Ink::Good, "✓")));
+    }
+    for group in groups.connections.iter().take(NAMED) {
+        unconnected(group, style, lines);
+    }
+    let more = groups.exchanges.len().saturating_sub(NAMED) + groups.connections.len().saturating_sub(NAMED);
+    if more > 0 {
+        lines.push(format!("  … {} in the report", counted(more, "more failure")));
+    }
 }
 
 fn warn(text: &str, style: Style, lines: &mut Vec<String>) {
@@ -72,22 +131,19 @@ fn worth_naming<'a>(groups: &'a [Vec<&'a Exchange>]) -> Vec<&'a [&'a Exchange]> 
     places.into_iter().filter_map(|at| groups.get(at)).map(Vec::as_slice).collect()
 }
 
+/// The failure to quote. Its message stands in the verdict, or in the report.
 fn refused(survey: &Survey, group: &[&Exchange], style: Style, lines: &mut Vec<String>) {
     let (Some(first), Some(last)) = (group.first(), group.last()) else { return };
     let times = if group.len() > 1 { format!(" {}×, last", thousands(group.len())) } else { String::new() };
     let label = cells::credentials(first, survey.labels());
     let with = if label.is_empty() { "without a credential".to_owned() } else { format!("with {label}") };
     let title = format!("{} {}", cells::status(first), cells::error(first));
-    let place = cells::target(first.request.host.as_str(), first.request.path.as_str(), usize::MAX);
     let id = last.request_ids.best().map(|id| format!(" · {}", clean(id.as_str()))).unwrap_or_default();
-    let text = format!("{} {with}{times} at {} UTC · {place}{id}", title.trim_end(), last.at.clock());
+    let text = format!("{} {with}{times} at {} UTC{id}", title.trim_end(), last.at.clock());
     wrapped(&style.paint(Ink::Bad, "✗"), &text, style, lines);
-    if let Some(message) = first.error.as_ref().and_then(|error| error.message.as_ref()) {
-        lines.push(format!("    {}", fit(&clean(message.as_str()), style.width.saturating_sub(4).max(40))));
-    }
 }
 
-fn unconnected(group: &[&Connection], advise: bool, style: Style, lines: &mut Vec<String>) {
+fn unconnected(group: &[&Connection], style: Style, lines: &mut Vec<String>) {
     let Some(first) = group.first() else { return };
     let times = if group.len() > 1 { format!(" ({}×)", thousands(group.len())) } else { String::new() };
     let by = program(first).map(|program| format!(", {program}")).unwrap_or_default();
@@ -97,12 +153,7 @@ fn unconnected(group: &[&Connection], advise: bool, style: Style, lines: &mut Ve
         (Outcome::UpstreamTls, Some(detail)) => clean(detail.as_str()),
         (outcome, _) => wording::what(outcome).into(),
     };
-    let text = format!("{target}{by}: {what}{times}");
-    wrapped(&style.paint(Ink::Bad, "✗"), &text, style, lines);
-    if let Some(next) = wording::next(first.end.outcome, program(first).as_deref(), first.end.status).filter(|_| advise)
-    {
-        wrapped(" ", &next, style, lines);
-    }
+    wrapped(&style.paint(Ink::Bad, "✗"), &format!("{target}{by}: {what}{times}"), style, lines);
 }
 
 /// The path as a shell reads it.

@@ -1,6 +1,6 @@
 use super::{Style, json, live, markdown, summary, text};
 use crate::analyze::fixture::{self, records, survey};
-use crate::analyze::{Labels, Survey};
+use crate::analyze::{Survey, diagnose};
 use std::path::Path;
 
 const WIDE: Style = Style { color: false, width: 120, full: false };
@@ -18,30 +18,32 @@ fn stories() -> [(&'static str, String); 5] {
 
 fn text_of(survey: &Survey, style: Style) -> String {
     let mut out = Vec::new();
-    text::report(survey, &mut out, style).unwrap();
+    text::report(survey, &diagnose(survey), &mut out, style).unwrap();
     String::from_utf8(out).unwrap()
 }
 
 fn markdown_of(survey: &Survey) -> String {
     let mut out = Vec::new();
-    markdown::report(survey, &mut out).unwrap();
+    markdown::report(survey, &diagnose(survey), &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
 fn json_of(survey: &Survey) -> serde_json::Value {
     let mut out = Vec::new();
-    json::report(survey, &mut out).unwrap();
+    json::report(survey, &diagnose(survey), &mut out).unwrap();
     serde_json::from_slice(&out).unwrap()
 }
 
-fn closing_of(survey: &Survey, explain: &[String]) -> String {
+fn closing_of(survey: &Survey, explain: &[String], style: Style) -> String {
     let trace = Path::new("/home/dev/.local/state/authtrace/run 1.jsonl");
-    summary::closing(survey, trace, explain, None, WIDE)
+    summary::closing(survey, &diagnose(survey), trace, explain, None, style)
 }
 
+/// As the recorder hands records over that come slowly: one by one.
 fn live_of(lines: &str, style: Style) -> String {
-    let mut labels = Labels::default();
-    let shown = records(lines).iter().filter_map(|record| live::line(record, &mut labels, style)).collect::<Vec<_>>();
+    let mut watch = live::Watch::new(style);
+    let records = records(lines);
+    let shown: Vec<String> = records.iter().flat_map(|record| watch.take(std::slice::from_ref(record))).collect();
     shown.join("\n")
 }
 
@@ -79,13 +81,26 @@ fn while_it_runs() {
 #[test]
 fn at_the_end_of_a_run() {
     let mut shown = String::new();
-    for (_, lines) in stories() {
-        shown.push_str(&closing_of(&survey(&lines), &[]));
-        shown.push('\n');
+    for style in [WIDE, NARROW] {
+        for (_, lines) in stories() {
+            shown.push_str(&closing_of(&survey(&lines), &[], style));
+            shown.push('\n');
+        }
     }
-    shown
-        .push_str(&closing_of(&survey(&fixture::empty()), &["no connection came: NO_PROXY covers the API".to_owned()]));
+    let explain = ["no connection came: NO_PROXY covers the API".to_owned()];
+    shown.push_str(&closing_of(&survey(&fixture::empty()), &explain, NARROW));
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn the_lines_at_the_end_break_between_words_and_are_few() {
+    for (name, lines) in stories() {
+        let shown = closing_of(&survey(&lines), &[], NARROW);
+        let (last, others) = shown.lines().collect::<Vec<_>>().split_last().map(|(l, o)| (*l, o.to_vec())).unwrap();
+        assert!(last.starts_with("  → authtrace report "), "{name}: a command stays in one piece");
+        assert!(others.iter().all(|line| line.chars().count() <= NARROW.width), "{name}: {shown}");
+        assert!(others.len() <= 12, "{name}: {shown}");
+    }
 }
 
 #[test]
@@ -116,7 +131,9 @@ fn nor_does_it_when_every_value_is_long() {
 fn a_long_timeline_keeps_its_ends_and_its_failures() {
     let survey = survey(&fixture::long(3_000, 500));
     let rows = |text: String| {
-        text.lines().filter(|line| line.contains("api.anthropic.com/v1/messages") && line.contains(" oat-")).count()
+        let (_, timeline) = text.split_once("Timeline (UTC)\n").unwrap();
+        let lines = timeline.lines().take_while(|line| !line.is_empty());
+        lines.filter(|line| line.contains("api.anthropic.com/v1/messages") && line.contains(" oat-")).count()
     };
     assert_eq!(rows(text_of(&survey, WIDE)), 20 + 40 + 5);
     assert_eq!(rows(text_of(&survey, Style { full: true, ..WIDE })), 3_000);
@@ -125,14 +142,111 @@ fn a_long_timeline_keeps_its_ends_and_its_failures() {
 #[test]
 fn live_lines_and_reports_use_the_same_labels() {
     for (_, lines) in stories() {
-        let whole: Vec<_> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let mut labels = Labels::default();
-        let shown = whole.iter().filter_map(|record| live::line(record, &mut labels, WIDE)).count();
-        assert!(shown > 0 || lines.lines().count() == 1);
-        for row in survey(&lines).credentials() {
-            assert_eq!(labels.get(row.credential.fp), Some(row.label));
+        let whole: String = lines.lines().filter(|line| line.ends_with('}')).map(|line| format!("{line}\n")).collect();
+        let shown = live_of(&whole, WIDE);
+        assert!(!shown.is_empty() || lines.lines().count() == 1);
+        for row in survey(&lines).credentials().iter().filter(|row| row.uses > 0) {
+            assert!(shown.contains(&row.label.to_string()), "{} in {shown}", row.label);
         }
     }
+}
+
+#[test]
+fn no_live_line_shifts_its_columns_or_is_wider_than_the_screen() {
+    let many = fixture::join((1..=3).map(|id| {
+        let sent = [fixture::access("3f9c21ab"), fixture::access("b81e07d4"), fixture::access("77aa10fe")];
+        let mut exchange = fixture::refuse(fixture::message(id, "02.301", &sent[0], 401, 9), "Invalid bearer token");
+        exchange["credentials"] = sent.iter().take(usize::try_from(id).unwrap()).cloned().collect();
+        exchange
+    }));
+    for style in [WIDE, NARROW] {
+        let shown = live_of(&many, style);
+        let exchanges: Vec<&str> = shown.lines().filter(|line| line.starts_with("11:")).collect();
+        assert_eq!(exchanges.len(), 3, "{shown}");
+        let columns: Vec<_> = exchanges.iter().map(|line| line.find(" 401 ")).collect();
+        assert!(columns.iter().all(|column| *column == columns[0]), "{shown}");
+        assert!(shown.lines().all(|line| line.chars().count() <= style.width), "{shown}");
+    }
+}
+
+/// The same refused token, over and over, with what a healthy client does in between.
+fn refused_forever(times: u64) -> String {
+    let token = fixture::access("3f9c21ab");
+    let clock = |id: u64| format!("{:02}.{:03}", id / 1000, id % 1000);
+    fixture::join(
+        (1..=times).map(|id| fixture::refuse(fixture::message(id, &clock(id), &token, 401, 9), "Invalid bearer token")),
+    )
+}
+
+#[test]
+fn repetitions_are_told_at_four_and_then_at_twice_as_many() {
+    let shown = live_of(&refused_forever(40), WIDE);
+    let told: Vec<&str> = shown.lines().filter(|line| line.contains("same refused credential")).collect();
+    let times = [4, 8, 16, 32].map(|n| format!("              ! same refused credential oat-A sent {n} times"));
+    assert_eq!(told, times, "{shown}");
+    assert_eq!(shown.matches("✗").count(), 1, "one finding, told once: {shown}");
+}
+
+#[test]
+fn no_finding_or_failed_connection_is_wider_than_the_screen() {
+    for lines in [fixture::untrusted(), fixture::refused_after_refresh(), fixture::two_lanes_records()] {
+        let shown = live_of(&lines, NARROW);
+        assert!(shown.lines().all(|line| line.chars().count() <= NARROW.width), "{shown}");
+    }
+}
+
+#[test]
+fn the_end_of_a_finding_is_told() {
+    let (old, new) = (fixture::access("3f9c21ab"), fixture::access("b81e07d4"));
+    let mut login = fixture::message(3, "20.000", &old, 200, 9);
+    login["request"]["host"] = "platform.claude.com".into();
+    login["request"]["path"] = "/v1/oauth/token".into();
+    login["credentials"] = serde_json::json!([]);
+    login["oauth"] = serde_json::json!({"grant_type": "authorization_code", "issued": [new.clone()]});
+    let revoked = |id, clock| {
+        let message = "OAuth token has been revoked. Please obtain a new token.";
+        fixture::refuse(fixture::message(id, clock, &old, 403, 9), message)
+    };
+    let story =
+        fixture::join([revoked(1, "01.000"), revoked(2, "02.000"), login, fixture::message(4, "21.000", &new, 200, 9)]);
+    let shown = live_of(&story, WIDE);
+    let (begun, over) =
+        (shown.find("✗ token-revoked: ").unwrap(), shown.find("✓ token-revoked: it works again").unwrap());
+    assert!(begun < over && shown.matches("token-revoked").count() == 2, "{shown}");
+}
+
+#[test]
+fn a_token_that_is_refused_again_and_again_while_it_runs() {
+    let token = fixture::access("3f9c21ab");
+    let mut lines = vec![fixture::message(1, "00.001", &token, 200, 9)];
+    for id in 2..=9_u64 {
+        let clock = format!("{id:02}.000");
+        lines.push(match id {
+            5 => fixture::message(id, &clock, &token, 200, 9),
+            _ => fixture::refuse(fixture::message(id, &clock, &token, 401, 9), "Invalid bearer token"),
+        });
+    }
+    insta::assert_snapshot!(live_of(&fixture::join(lines), NARROW));
+}
+
+#[test]
+fn what_is_remembered_while_it_runs_is_bounded() {
+    let mut survey = Survey::default();
+    for record in records(&fixture::long(3_000, 3)) {
+        survey.take(&record);
+        if survey.exchanges().len() > 150 {
+            survey.keep_last(100);
+        }
+        assert!(survey.exchanges().len() <= 150);
+    }
+    assert_eq!(survey.exchanges().last().map(|exchange| exchange.id), Some(3_000));
+    let mut issuing = Survey::default();
+    for record in records(&fixture::two_lanes_records()) {
+        issuing.take(&record);
+    }
+    issuing.keep_last(1);
+    let kept: Vec<u64> = issuing.exchanges().iter().map(|exchange| exchange.id).collect();
+    assert_eq!(kept, [5], "a quarter of one is none");
 }
 
 #[test]
@@ -177,15 +291,19 @@ fn markup_and_escapes_in_a_foreign_trace_do_nothing() {
     exchange["lane"] = hostile.into();
     exchange["request"]["path"] = format!("/v1/{hostile}").into();
     let survey = survey(&fixture::join([fixture::head(), exchange]));
-    for text in [text_of(&survey, WIDE), markdown_of(&survey), closing_of(&survey, &[hostile.to_owned()])] {
+    for text in [text_of(&survey, WIDE), markdown_of(&survey), closing_of(&survey, &[hostile.to_owned()], NARROW)] {
         let steering = text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}');
         assert!(!steering, "{text}");
     }
-    for line in markdown_of(&survey).lines() {
+    let markdown = markdown_of(&survey);
+    let fences: Vec<&str> = markdown.split("```").collect();
+    assert_eq!(fences.len(), 3, "one block of plain text, and nothing that ends it early");
+    for line in fences.iter().step_by(2).flat_map(|part| part.lines()) {
         let outside: String = line.split('`').step_by(2).collect();
         assert!(
             !outside.contains('@') && !outside.contains('<') && !outside.contains("](") && !outside.contains('#')
-                || line.starts_with("### "),
+                || line.starts_with("### ")
+                || line.starts_with("#### "),
             "{line}"
         );
         if line.starts_with('|') {

@@ -1,11 +1,13 @@
 //! Captures of other tools become records of a trace.
 //!
-//! Comes in: a file as another tool wrote it ([`har`]), and the redactor of this run. Goes out: the same records that the
+//! Comes in: a file as another tool wrote it ([`har`], or the debug log of the client, [`client_log`]), and the redactor of
+//! this run. Goes out: the same records that the
 //! proxy makes, made by the same rules ([`crate::facts`]), in the order of time. Raw text lives as long as the one entry
 //! that is being read, and is wiped with it; header lines that repeat are remembered a little longer, as on a connection of
 //! the proxy. What a capture does not say stays absent; what could not be read is named by
 //! its place. Never here: files, sockets, a verdict, any byte of the input in an error.
 
+pub mod client_log;
 pub mod har;
 
 use std::io;
@@ -56,4 +58,10 @@ pub enum ImportError {
         /// What was expected there, and what to do.
         expected: &'static str,
     },
+    /// No line has the form of a debug log of Claude Code.
+    #[error(
+        "no line of it begins as those of Claude Code's debug log do (2026-01-31T23:59:59.123Z [DEBUG] …); \
+         make one with: claude --debug-file FILE"
+    )]
+    NotClientLog,
 }

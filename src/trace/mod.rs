@@ -5,6 +5,7 @@
 //! Never here: raw bytes of a message, sockets, clocks. Text from outside exists only as [`crate::redact::Redacted`];
 //! what is read from a file is redacted again while it is read.
 
+mod client_log;
 mod connection;
 mod exchange;
 mod facts;
@@ -17,6 +18,10 @@ mod reread;
 mod schema;
 mod time;
 
+pub use client_log::{
+    ClientEvent, ClientEventKind, ClientFailure, ClientLog, ExtraFile, ExtraState, FailureClass, KeptBecause,
+    LockTrouble, StartUp,
+};
 pub use connection::{Connection, ConnectionEnd, HandshakeLeg, Mode, Outcome, Peer, Target};
 pub use exchange::{
     Credential, End, EndKind, Exchange, HeaderField, Origin, Request, RequestStart, Response, Stage, Timing,

@@ -11,6 +11,8 @@ mod canary;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod client_log;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod compile_fail;
@@ -42,6 +44,8 @@ mod real_client;
 mod receipt;
 #[cfg(test)]
 mod refusal;
+#[cfg(test)]
+mod reports;
 #[cfg(test)]
 mod schema;
 #[cfg(test)]

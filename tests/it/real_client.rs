@@ -310,7 +310,7 @@ fn a_refused_token_is_refreshed(version: Version) {
             // What was issued is what was used next.
             assert_eq!(fingerprints(messages[1]), [oauth.issued[0].credential.fp]);
             assert_ne!(fingerprints(messages[1]), first);
-            seance.said("accepted again");
+            seance.said("authtrace: healthy");
         }
         Version::Old => {
             seance.assert_bad();

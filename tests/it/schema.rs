@@ -38,7 +38,7 @@ fn the_lines_of_the_demo_follow_the_schema() {
 }
 
 /// Follows what this schema uses of JSON Schema: references, types, constants, enumerations, properties, items, choices.
-fn mismatch(root: &Value, schema: &Value, value: &Value) -> Option<String> {
+pub(crate) fn mismatch(root: &Value, schema: &Value, value: &Value) -> Option<String> {
     if let Some(target) = schema["$ref"].as_str() {
         let found = root.pointer(target.trim_start_matches('#'))?;
         if let Some(why) = mismatch(root, found, value) {

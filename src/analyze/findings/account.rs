@@ -1,7 +1,7 @@
 //! What the server says in so many words: revoked, disabled, no credit, not allowed, not with this scope.
 
 use super::context::{Context, Group};
-use super::draft::{Reading, answer, clock, times};
+use super::draft::{Reading, answer, since};
 use super::finding::Confidence;
 use crate::analyze::endpoint::Endpoint;
 use crate::analyze::says::Says;
@@ -16,15 +16,14 @@ pub(super) fn revoked(context: &Context<'_>, group: &Group<'_>) -> Option<Readin
     let name = context.name(group.fp());
     let history = context.history(group.fp());
     let issued = history.and_then(|history| history.origin.exchange());
-    let since = match issued {
+    let origin = match issued {
         Some(issue) => format!(" It had been issued in this trace, by #{issue}."),
         None => String::new(),
     };
     let summary = format!(
-        "The server says that {name} was revoked: {}, {} from {} UTC on.{since}",
+        "The server says that {name} was revoked: {}, {}.{origin}",
         answer(first.exchange),
-        times(group.refused.len()),
-        clock(first.at()),
+        since(group.refused.len(), first.at()),
     );
     let reading = Reading::new(Code::TokenRevoked, Confidence::High, summary);
     Some(match issued {
@@ -49,11 +48,11 @@ pub(super) fn state(context: &Context<'_>, group: &Group<'_>) -> Option<Reading>
     let first = group.first()?;
     let name = group.fp().map(|fp| format!(" with {}", context.name(Some(fp)))).unwrap_or_default();
     let mut summary = format!(
-        "{} {}{name} was answered {} {}: {what}.",
+        "{} {}{name} was answered {}, {}: {what}.",
         first.exchange.request.method,
         first.exchange.request.path.as_str().split('?').next().unwrap_or_default(),
-        times(group.refused.len()),
         answer(first.exchange),
+        since(group.refused.len(), first.at()),
     );
     if let (Says::Scope, Some(scopes)) = (group.says, context.history(group.fp()).and_then(|one| one.scopes.as_ref())) {
         summary.push_str(&format!(" It had been granted: {scopes}."));
@@ -74,12 +73,12 @@ pub(super) fn unexplained(context: &Context<'_>, group: &Group<'_>) -> Reading {
         return Reading::new(Code::AuthFailureUnexplained, Confidence::Low, "");
     };
     let summary = format!(
-        "{} {} with {} was answered {} {}. No rule knows this refusal.",
+        "{} {} with {} was answered {}, {}. None of the known failures looks like this.",
         first.exchange.request.method,
         first.exchange.request.path.as_str().split('?').next().unwrap_or_default(),
         context.name(group.fp()),
-        times(group.refused.len()),
         answer(first.exchange),
+        since(group.refused.len(), first.at()),
     );
     let otherwise: &[Code] = match (group.endpoint, first.status()) {
         (Endpoint::Messages, 403) => &[Code::OauthNotAllowedForOrg, Code::ScopeInsufficient],

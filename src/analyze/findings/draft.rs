@@ -98,7 +98,7 @@ impl Finding {
     }
 }
 
-/// `401 authentication_error "…"`, as the server said it.
+/// `401 “Invalid bearer token”`: status and message; of an error that came inside a stream, `“Overloaded” inside a 200`.
 pub(super) fn answer(exchange: &Exchange) -> String {
     let Some(status) = exchange.status() else {
         return "no answer".to_owned();
@@ -112,7 +112,7 @@ pub(super) fn answer(exchange: &Exchange) -> String {
             if text.len() < message.as_str().len() {
                 text.push('…');
             }
-            format!("{status} “{text}”")
+            if status < 400 { format!("“{text}” inside a {status}") } else { format!("{status} “{text}”") }
         }
         None => status.to_string(),
     }
@@ -127,10 +127,19 @@ pub(super) fn times(count: usize) -> String {
     }
 }
 
+/// How often something happened, and when (for the first time): `once at 08:00:01 UTC`, `3 times from 08:00:01 UTC on`.
+pub(super) fn since(count: usize, first: Timestamp) -> String {
+    match count {
+        1 => format!("once at {} UTC", clock(first)),
+        _ => format!("{} from {} UTC on", times(count), clock(first)),
+    }
+}
+
 /// A span of time in one unit or two: `850 ms`, `41 s`, `2 h 5 min`, `4 d 3 h`.
 pub(super) fn span(ms: i64) -> String {
     let ms = ms.unsigned_abs();
-    let s = ms / 1_000;
+    // To the nearest second, so that a day less a few milliseconds is a day.
+    let s = if ms < 1_000 { 0 } else { ms.saturating_add(500) / 1_000 };
     match s {
         0 => format!("{ms} ms"),
         1..=119 => format!("{s} s"),

@@ -57,9 +57,8 @@ fn challenged(context: &Context<'_>, refused: &[Seen<'_>]) -> Reading {
         ""
     };
     let summary = format!(
-        "{} was answered {} with a page for browsers, {title}{ray}: the edge asked for a challenge that no program can \
-         solve, and the request never reached the API.{by}",
-        place,
+        "{place} was answered with a page for browsers, {title}{ray}, {}: the edge asked for a challenge that no program \
+         can solve, and the request never reached the API.{by}",
         times(refused.len()),
     );
     Reading::new(Code::EdgeChallengeHtml, Confidence::High, summary).or(&[Code::RequestForbiddenEdge])

@@ -1,7 +1,7 @@
 //! Hosts that are not Anthropic's: gateways, clouds, MCP servers, and credentials that do not belong there.
 
 use super::context::{Context, Seen};
-use super::draft::{answer, clock, span, times};
+use super::draft::{answer, since, span, times};
 use super::finding::{Confidence, Finding, Severity};
 use super::keys::succeeded_by_new_key;
 use crate::analyze::endpoint::{Endpoint, Provider, is_ours};
@@ -22,11 +22,10 @@ pub(super) fn leaked(context: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let summary = format!(
-        "{} of Anthropic was sent to {}, {} from {} UTC on. Whoever runs that host may have it now.",
+        "The Anthropic credential {} was sent to {}, {}. Whoever runs that host may have it now.",
         context.name(Some(*fp)),
         first.exchange.request.host,
-        times(leaks.len()),
-        clock(first.at()),
+        since(leaks.len(), first.at()),
     );
     let key = context.history(Some(*fp)).is_some_and(|history| history.credential.kind == Kind::ApiKey);
     let confidence = if key { Confidence::Medium } else { Confidence::High };
@@ -48,13 +47,12 @@ fn leaked_credential(seen: &Seen<'_>) -> Option<Fingerprint> {
 /// Bedrock, Vertex, Foundry, and where their credentials come from.
 pub(super) fn cloud(context: &Context<'_>) -> Vec<Finding> {
     let refused = refused_by(context, Provider::Cloud);
-    found(context, Code::CloudProviderCredentials, &refused, Confidence::High, |first, count| {
+    found(context, Code::CloudProviderCredentials, &refused, Confidence::High, |first, when| {
         format!(
-            "{} refused the credentials of the cloud account with {}, {count} from {} UTC on. This is not the Anthropic \
+            "{} refused the credentials of the cloud account with {}, {when}. This is not the Anthropic \
              login.",
             first.exchange.request.host,
             answer(first.exchange),
-            clock(first.at()),
         )
     })
 }
@@ -72,9 +70,9 @@ pub(super) fn mcp(context: &Context<'_>) -> Vec<Finding> {
     // Nobody has logged in there yet: the client offers the login, and goes on without that server.
     let unclaimed = refused.iter().all(|seen| seen.exchange.credentials.is_empty() && seen.endpoint != Endpoint::Token);
     let severity = if unclaimed && context.messages_work() { Severity::Warning } else { Severity::Failure };
-    let mut found = found(context, Code::McpOauth, &refused, Confidence::High, |first, count| {
+    let mut found = found(context, Code::McpOauth, &refused, Confidence::High, |first, when| {
         format!(
-            "The MCP server at {} refused {} with {}, {count} from {} UTC on. Its login is separate from the Anthropic \
+            "The MCP server at {} refused {} with {}, {when}. Its login is separate from the Anthropic \
              login.",
             first.exchange.request.host,
             if first.fp().is_some() || first.endpoint == Endpoint::Token {
@@ -83,7 +81,6 @@ pub(super) fn mcp(context: &Context<'_>) -> Vec<Finding> {
                 "a request without a credential"
             },
             answer(first.exchange),
-            clock(first.at()),
         )
     });
     found.iter_mut().for_each(|finding| finding.severity = severity);
@@ -111,18 +108,17 @@ pub(super) fn gateway(context: &Context<'_>) -> Vec<Finding> {
         let evidence = refused.iter().map(|seen| seen.id()).chain([next.id()]);
         return vec![finding.proved_by(evidence).recovered_if(true).or(&[Code::GatewayKeyRejected])];
     }
-    found(context, Code::GatewayKeyRejected, &refused, Confidence::High, |first, count| {
+    found(context, Code::GatewayKeyRejected, &refused, Confidence::High, |first, when| {
         let places: Vec<&str> = first.exchange.credentials.iter().map(|sent| sent.place.as_str()).collect();
         let sent = if places.is_empty() {
             "no credential".to_owned()
         } else {
-            format!("a credential in {}", places.join(" and "))
+            format!("a credential in `{}`", places.join("` and `"))
         };
         format!(
-            "The gateway {} was sent {sent} and answered {}, {count} from {} UTC on. Its key is not one of Anthropic's.",
+            "The gateway {} was sent {sent} and answered {}, {when}. A gateway checks keys of its own; the Anthropic login plays no part.",
             first.exchange.request.host,
             answer(first.exchange),
-            clock(first.at()),
         )
     })
 }
@@ -148,7 +144,7 @@ fn found(
     };
     let host = &last.exchange.request.host;
     let later = context.after(last.ms()).any(|seen| seen.exchange.request.host == *host && seen.is_accepted());
-    let finding = Finding::new(code, Severity::Failure, confidence, summary(first, times(refused.len())));
+    let finding = Finding::new(code, Severity::Failure, confidence, summary(first, since(refused.len(), first.at())));
     let credentials = refused.iter().filter_map(|seen| seen.fp());
     vec![finding.proved_by(refused.iter().map(|seen| seen.id())).about(credentials).recovered_if(later)]
 }

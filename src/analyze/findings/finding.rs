@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// How sure a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
     /// The trace only narrows it down.
@@ -19,6 +20,7 @@ pub enum Confidence {
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing.
@@ -65,6 +67,7 @@ pub struct Finding {
 
 /// A version of the client that is known to matter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VersionAdvice {
     /// The client's version, from its `user-agent`.
     pub client: String,
@@ -78,6 +81,7 @@ pub struct VersionAdvice {
 
 /// What the trace comes down to: the top finding, or that nothing is wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// Its name.
     pub code: Code,

@@ -1,7 +1,7 @@
 //! API keys: refused, from a helper, or in the way of a login.
 
 use super::context::{Context, Group, Seen};
-use super::draft::{Reading, answer, clock, span, times};
+use super::draft::{Reading, answer, since, span, times};
 use super::finding::Confidence;
 use crate::analyze::endpoint::Endpoint;
 use crate::analyze::lineage::Origin;
@@ -31,10 +31,9 @@ pub(super) fn shadowed(context: &Context<'_>, group: &Group<'_>) -> Option<Readi
     let variable = if is_key { "ANTHROPIC_API_KEY or an apiKeyHelper" } else { "ANTHROPIC_AUTH_TOKEN" };
     let whose = if same { "the same client" } else { "another client in this trace" };
     let summary = format!(
-        "Messages were sent with {} ({}, probably from {variable}) and answered {}, while {whose} holds an OAuth login \
-         ({}, #{}): the credential of the environment wins over the login.",
+        "Messages were sent with {}, probably from {variable}, and answered {}, while {whose} holds an OAuth login ({}, \
+         #{}): the credential of the environment wins over the login.",
         context.name(group.fp()),
-        sent.credential.kind,
         answer(first.exchange),
         login.fp().map_or_else(|| "issued here".to_owned(), |fp| context.name(Some(fp))),
         login.id(),
@@ -106,19 +105,18 @@ pub(super) fn invalid(context: &Context<'_>, group: &Group<'_>) -> Option<Readin
     if sent.place.as_str() != "x-api-key" || !group.says.is_about_token() {
         return None;
     }
-    let (first, last) = (group.first()?, group.last()?);
+    let first = group.first()?;
     let name = context.name(group.fp());
     let both = first
         .exchange
         .credentials
         .iter()
         .any(|other| other.place.as_str() == "authorization" && Some(other.credential.fp) == group.fp());
+    let stood = if both { ", in both headers as keys of an apiKeyHelper are," } else { "" };
     let mut summary = format!(
-        "The API key {name} was refused {} with {}, from {} to {} UTC.",
-        times(group.refused.len()),
+        "The API key {name}{stood} was refused with {}, {}.",
         answer(first.exchange),
-        clock(first.at()),
-        clock(last.at()),
+        since(group.refused.len(), first.at()),
     );
     let others = context.messages().rev().find(|seen| seen.is_accepted() && seen.fp() != group.fp());
     if let Some(other) = others {
@@ -127,9 +125,6 @@ pub(super) fn invalid(context: &Context<'_>, group: &Group<'_>) -> Option<Readin
             context.name(other.fp()),
             other.id()
         ));
-    }
-    if both {
-        summary.push_str(" It stood in both headers, as keys of an apiKeyHelper do.");
     }
     let certain = group.says == Says::InvalidApiKey && !both;
     let confidence = if certain { Confidence::High } else { Confidence::Medium };

@@ -135,7 +135,7 @@ pub(super) fn misjudged(context: &Context<'_>, group: &Group<'_>) -> Option<Read
     let left = expires.unix_ms() - first.ms();
     (group.says == Says::Expired && left > SKEW_MS).then(|| {
         let summary = format!(
-            "{} was called expired {} before the lifetime was over that it had been issued with.",
+            "{} was called expired {} before its lifetime, as granted when it was issued, was over.",
             context.name(group.fp()),
             span(left),
         );
@@ -256,9 +256,20 @@ pub(super) fn fixed(context: &Context<'_>, group: &Group<'_>) -> Option<Reading>
         (Says::InvalidBearer | Says::TokenNotFound, false) if group.refused.len() >= 2 => Confidence::High,
         _ => Confidence::Medium,
     };
+    if let Some((by, issue)) = history.replaced_by {
+        let summary = format!(
+            "{} was refused {} with {}, and then replaced by {} (#{issue}).",
+            context.name(group.fp()),
+            times(group.refused.len()),
+            answer(first.exchange),
+            context.name(Some(by)),
+        );
+        let reading = Reading::new(Code::TokenRejectedBeforeExpiry, Confidence::Low, summary);
+        return Some(reading.with(issue).or(&[Code::StaticTokenRejected]));
+    }
     let summary = format!(
-        "{} ({}) was refused from the first request on, {}, with {}; nothing in this trace issued or renewed it. A token \
-         from the environment or a stored login that no longer counts.",
+        "{} ({}) was refused from the first request on, {}, with {}; nothing in this trace issued or renewed it. It is a \
+         token from the environment, or a stored login that is no longer valid.",
         context.name(group.fp()),
         history.credential,
         times(group.refused.len()),

@@ -1,7 +1,7 @@
 //! Logins: the code refused, and what is asked right after the token.
 
 use super::context::{Context, Group, Seen};
-use super::draft::{Reading, answer, clock, times};
+use super::draft::{Reading, answer, clock, since, times};
 use super::finding::{Confidence, Finding, Severity};
 use crate::analyze::endpoint::Endpoint;
 use crate::analyze::says::Says;
@@ -28,24 +28,28 @@ pub(super) fn rejected(context: &Context<'_>) -> Vec<Finding> {
         _ => "The token request was",
     };
     let host = &first.exchange.request.host;
-    let mut summary = format!(
-        "{what} refused {} by {host} with {}, from {} UTC on: the request itself is not accepted.",
-        times(refused.len()),
+    let summary = format!(
+        "{what} refused by {host} with {}, {}: {}.",
         answer(first.exchange),
-        clock(first.at()),
+        since(refused.len(), first.at()),
+        what_is_wrong(first),
     );
-    if first.status() == 404 {
-        summary.push_str(" The token endpoint is not at this address any more.");
-    }
-    let stateless = first.grant() == Some("authorization_code")
-        && !first.exchange.credentials.iter().any(|sent| sent.place.as_str() == "body.state");
-    if stateless {
-        summary.push_str(" The request had no `state`.");
-    }
     let confidence =
         if last.grant().is_some() || first.status() == 404 { Confidence::High } else { Confidence::Medium };
     let finding = Finding::new(Code::TokenRequestRejected, Severity::Failure, confidence, summary);
     vec![finding.proved_by(refused.iter().map(|seen| seen.id())).recovered_if(answered_later(context, last))]
+}
+
+/// What the request itself can tell.
+fn what_is_wrong(refused: &Seen<'_>) -> &'static str {
+    let of_code = refused.grant() == Some("authorization_code");
+    let stateless = !refused.exchange.credentials.iter().any(|sent| sent.place.as_str() == "body.state");
+    match refused.status() {
+        404 => "the token endpoint is not, or no longer, at this address",
+        _ if of_code && stateless => "it came without the `state` that belongs to it",
+        _ if of_code => "it was wrong, too old or used before, or the request is not complete",
+        _ => "something in the request itself is wrong, not the token in it",
+    }
 }
 
 fn is_rejected(seen: &Seen<'_>) -> bool {
@@ -84,8 +88,7 @@ pub(super) fn bootstrap(context: &Context<'_>) -> Vec<Finding> {
             _ => format!("the profile was answered {}", answer(first.exchange)),
         };
         let summary = format!(
-            "The login of {} UTC gave a token (#{}), and then {what} ({}): the login itself worked, the step after it did \
-             not.",
+            "The login of {} UTC gave a token (#{}), but the step after it failed: {what}, {}.",
             clock(login.at()),
             login.id(),
             times(failed.len()),
@@ -132,7 +135,7 @@ pub(super) fn bootstrap_refused(context: &Context<'_>, group: &Group<'_>) -> Opt
     let login = context.token_requests().rev().find(|seen| seen.issued() && seen.ms() <= first.ms());
     let after = login.map(|login| format!(" after the login (#{})", login.id())).unwrap_or_default();
     let summary =
-        format!("The client could not {step}{after}: {}, {}.", answer(first.exchange), times(group.refused.len()),);
+        format!("The client could not {step}{after}: {}, {}.", answer(first.exchange), times(group.refused.len()));
     let confidence =
         if login.is_some() || group.endpoint == Endpoint::CreateApiKey { Confidence::High } else { Confidence::Medium };
     let reading = Reading::new(Code::PostLoginBootstrapFailed, confidence, summary).or(&[Code::ScopeInsufficient]);

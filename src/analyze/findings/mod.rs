@@ -5,6 +5,7 @@
 //! all, is looked at by the rules of [`WHOLE`]. Both are tables of small functions; each family is a file.
 
 mod account;
+mod advice;
 mod context;
 mod draft;
 mod edge;

@@ -1,7 +1,7 @@
 //! Before any request: proxies that want credentials, and certificates that are not trusted.
 
 use super::context::Context;
-use super::draft::{clock, times};
+use super::draft::{since, times};
 use super::finding::{Confidence, Finding, Severity};
 use crate::analyze::endpoint::{Endpoint, is_anthropic};
 use crate::catalogue::Code;
@@ -24,13 +24,13 @@ pub(super) fn proxy_auth(context: &Context<'_>) -> Vec<Finding> {
         .collect();
     let mut findings = Vec::new();
     if let Some(first) = upstream.first() {
-        let schemes = first.end.detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default();
+        let schemes = first.end.detail.as_ref().filter(|detail| names_schemes(detail.as_str()));
+        let schemes = schemes.map(|detail| format!(" ({detail})")).unwrap_or_default();
         let summary = format!(
-            "The proxy on the way to {} answered CONNECT with 407{schemes}, {} from {} UTC on: it wants credentials that \
+            "The proxy on the way to {} answered CONNECT with 407{schemes}, {}: it wants credentials that \
              it did not get. Nothing reached the server.",
             host(first),
-            times(upstream.len()),
-            clock(first.opened),
+            since(upstream.len(), first.opened),
         );
         findings.push(of_connections(context, Code::ProxyAuthRequired, Confidence::High, summary, &upstream));
     } else if !inside.is_empty() {
@@ -42,10 +42,9 @@ pub(super) fn proxy_auth(context: &Context<'_>) -> Vec<Finding> {
     }
     if let Some(first) = ours.first() {
         let summary = format!(
-            "A client came to authtrace itself without the password of this run, or with one of an earlier run, {} from {} \
-             UTC on, and was refused.",
-            times(ours.len()),
-            clock(first.opened),
+            "A client came to authtrace itself without the password of this run, or with that of an earlier one, and was \
+             refused: {}.",
+            since(ours.len(), first.opened),
         );
         let mut finding = of_connections(context, Code::ProxyAuthRequired, Confidence::High, summary, &ours);
         finding.severity = if context.seen.is_empty() { Severity::Failure } else { Severity::Warning };
@@ -81,22 +80,20 @@ pub(super) fn untrusted(context: &Context<'_>) -> Vec<Finding> {
         let program = first.peer.as_ref().and_then(|peer| peer.program.as_ref());
         let who = program.map_or_else(|| "A client".to_owned(), ToString::to_string);
         let summary = format!(
-            "{who} broke off the TLS handshake with {} {} when it saw the certificate, from {} UTC on: it does not trust \
-             the CA that signed it.",
+            "{who} broke off the TLS handshake with {} when it saw the certificate, {}: it does not trust the CA that \
+             signed it.",
             host(first),
-            times(distrusting.len()),
-            clock(first.opened),
+            since(distrusting.len(), first.opened),
         );
         findings.push(of_connections(context, Code::TlsInterceptionUntrusted, Confidence::High, summary, &distrusting));
     }
     if let Some(first) = upstream.first() {
         let detail = first.end.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
         let summary = format!(
-            "authtrace did not trust the certificate that {} showed it, {} from {} UTC on{detail}. Something between here \
+            "authtrace did not trust the certificate that {} showed it, {}{detail}. Something between here \
              and the server looks into TLS, or the server's chain is not complete.",
             host(first),
-            times(upstream.len()),
-            clock(first.opened),
+            since(upstream.len(), first.opened),
         );
         findings.push(of_connections(context, Code::TlsInterceptionUntrusted, Confidence::Medium, summary, &upstream));
     }
@@ -117,6 +114,11 @@ pub(super) fn untrusted(context: &Context<'_>) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// Whether the detail of a refusal says which authentication the proxy wants.
+fn names_schemes(detail: &str) -> bool {
+    ["Basic", "Digest", "Negotiate", "NTLM", "Kerberos", "Bearer"].iter().any(|scheme| detail.contains(scheme))
 }
 
 fn by_host<'a>(connections: &[&'a Connection]) -> Vec<Vec<&'a Connection>> {

@@ -6,6 +6,7 @@ use super::finding::{Confidence, Finding, Severity};
 use super::lifetime::SKEW_MS;
 use super::shape::has_oauth_beta;
 use crate::analyze::endpoint::Endpoint;
+use crate::analyze::lineage::Origin;
 use crate::analyze::says::header;
 use crate::catalogue::Code;
 use crate::redact::{Fingerprint, Kind};
@@ -67,7 +68,11 @@ fn subscription_unused(context: &Context<'_>) -> Option<Finding> {
     let with = |seen: &&Seen<'_>, kind: Kind| {
         seen.is_accepted() && seen.credential.is_some_and(|sent| sent.credential.kind == kind)
     };
-    let key = context.messages().find(|seen| with(seen, Kind::ApiKey))?;
+    // A key that a login made is how a Console login works.
+    let made = |seen: &Seen<'_>| {
+        context.history(seen.fp()).is_some_and(|history| matches!(history.origin, Origin::KeyCreation { .. }))
+    };
+    let key = context.messages().find(|seen| with(seen, Kind::ApiKey) && !made(seen))?;
     let of_login =
         |seen: &&Seen<'_>| seen.is_anthropic() && with(seen, Kind::OauthAccess) && context.same_client(seen, key);
     let login = context.seen.iter().find(of_login);
@@ -175,8 +180,11 @@ fn clock_skew(context: &Context<'_>) -> Option<Finding> {
         return None;
     }
     let way = if ms > 0 { "behind" } else { "ahead of" };
-    let summary =
-        format!("This machine's clock is {} {way} the servers' (median of {} answers).", span(ms), difference.answers);
+    let by = match difference.answers {
+        1 => "by one answer".to_owned(),
+        answers => format!("median of {answers} answers"),
+    };
+    let summary = format!("This machine's clock is {} {way} the servers' ({by}).", span(ms));
     let severity = if ms.abs() > SKEW_MS { Severity::Warning } else { Severity::Note };
     Some(note(Code::ClockSkew, severity, summary, []))
 }

@@ -1,9 +1,11 @@
 //! Which finding comes first, what counts as mended, and the verdict.
 
+use super::advice;
 use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer};
 use super::finding::{Confidence, Finding, Severity, Verdict};
 use crate::analyze::endpoint::Endpoint;
+use crate::analyze::lineage::Reaction;
 use crate::analyze::says::Says;
 use crate::catalogue::{Class, Code};
 use std::cmp::Reverse;
@@ -60,7 +62,7 @@ const ORDER: &[Code] = &[
 /// Puts findings in order, joins those of one code, and says what it comes down to.
 pub(super) fn settle(context: &Context<'_>, findings: Vec<Finding>) -> (Verdict, Vec<Finding>) {
     let mut findings = joined(findings);
-    drop_consequences(&mut findings);
+    drop_consequences(context, &mut findings);
     findings.sort_by_key(|finding| {
         (
             Reverse(finding.severity),
@@ -103,12 +105,13 @@ fn joined(findings: Vec<Finding>) -> Vec<Finding> {
 }
 
 /// A message that says nothing by itself, beside a finding that explains it.
-fn drop_consequences(findings: &mut Vec<Finding>) {
+fn drop_consequences(context: &Context<'_>, findings: &mut Vec<Finding>) {
     let explained = findings
         .iter()
         .any(|finding| finding.severity == Severity::Failure && finding.code != Code::NoAuthenticatedRequest);
+    let is_message = |id: &u64| context.by_id(*id).is_some_and(Seen::is_message);
     findings.retain(|finding| {
-        let silent = matches!(finding.code, Code::NoAuthenticatedRequest) && finding.exchanges.is_empty();
+        let silent = finding.code == Code::NoAuthenticatedRequest && !finding.exchanges.iter().any(is_message);
         !(silent && explained)
     });
 }
@@ -153,21 +156,26 @@ fn passed(seen: &Seen<'_>) -> bool {
 }
 
 fn healthy(context: &Context<'_>, findings: &[Finding]) -> (Confidence, String) {
-    let healed =
-        context.seen.iter().filter(|seen| seen.is_anthropic() && seen.is_message() && seen.is_refused()).count();
-    let minor = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
-    let sent = context.messages().filter(|seen| seen.is_accepted()).count();
-    let mut summary = match (sent, healed) {
-        (0, _) => "Every credential that was sent was accepted, but no message was sent.".to_owned(),
-        (_, 0) => "Every message was accepted.".to_owned(),
-        (_, _) => {
-            "A token had run out, was renewed, and the message then went through: that is how it should be.".to_owned()
+    let of_messages = |reaction: Reaction| context.messages().filter(move |seen| seen.reaction == reaction).count();
+    let (accepted, refused) = (of_messages(Reaction::Accepted), of_messages(Reaction::Refused));
+    let all = context.messages().count() == accepted;
+    let minor = |finding: &&Finding| finding.code.class() == Class::Failure && finding.severity == Severity::Warning;
+    let mut summary = match (accepted, refused) {
+        (0, _) if context.messages().next().is_some() => {
+            "No credential was refused; no message was answered.".to_owned()
         }
+        (0, _) => "Every credential that was sent was accepted, but no message was sent.".to_owned(),
+        (_, 0) if all => "Every message was accepted.".to_owned(),
+        (_, 0) => "No message was refused for its credential.".to_owned(),
+        (_, _) => "A token was refused, a refresh renewed it, and the message went through: that is how it should be."
+            .to_owned(),
     };
-    if minor > 0 {
-        summary.push_str(" Something at the side was refused; see the findings.");
+    if findings.iter().any(|finding| minor(&finding)) {
+        summary.push_str(" Something at the side did not work; see the findings.");
     }
-    (if sent == 0 || minor > 0 { Confidence::Medium } else { Confidence::High }, summary)
+    // What other programs fail in (they have no exchanges then) does not make the client's own success less sure.
+    let doubt = findings.iter().filter(minor).any(|finding| !finding.exchanges.is_empty());
+    (if accepted == 0 || doubt { Confidence::Medium } else { Confidence::High }, summary)
 }
 
 /// A refusal of something that the user hardly needs, while messages work, is a warning.
@@ -196,6 +204,7 @@ fn of_another_key(seen: &Seen<'_>, group: &Group<'_>) -> bool {
 
 /// Remedy, versions, and our own part in it.
 fn complete(context: &Context<'_>, finding: &mut Finding) {
+    advice::add(context, finding);
     let mut known = Vec::new();
     let code = finding.code;
     finding.otherwise.retain(|other| {

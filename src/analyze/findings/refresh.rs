@@ -1,7 +1,7 @@
 //! Refreshes: refused, unanswered, in competition, lost.
 
 use super::context::{Context, Group, Seen};
-use super::draft::{Reading, answer, clock, span, times};
+use super::draft::{Reading, answer, clock, since, span, times};
 use super::finding::{Confidence, Finding, Severity};
 use super::login::answered_later;
 use crate::analyze::endpoint;
@@ -127,9 +127,8 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let (Some(first), Some(last)) = (slow.first(), slow.last()) {
         let summary = format!(
-            "The token endpoint gave no answer {}, from {} UTC on; the client waited {}.",
-            times(slow.len()),
-            clock(first.at()),
+            "The token endpoint gave no answer, {}; the client gave up after {}.",
+            since(slow.len(), first.at()),
             span(i64::try_from(first.exchange.timing.total_us / 1_000).unwrap_or(0)),
         );
         findings.push(
@@ -142,10 +141,9 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
     if let (Some(first), Some(last)) = (cut.first(), cut.last()) {
         let what = if first.is_refresh() { "The refresh" } else { "The token request" };
         let summary = format!(
-            "{what} of {} UTC ended without an answer ({}), {}: the network failed, not the login.",
-            clock(first.at()),
-            first.exchange.end.outcome.as_str().replace('_', " "),
-            times(cut.len()),
+            "{what} got no answer, {}: {}. The network failed, not the login.",
+            since(cut.len(), first.at()),
+            why_unanswered(first.exchange.end.outcome),
         );
         let confidence = if is_network(first.exchange) { Confidence::High } else { Confidence::Medium };
         findings.push(
@@ -162,6 +160,19 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
 /// A client that gets its tokens at the next attempt shows nothing to its user.
 fn severity(context: &Context<'_>, first: &Seen<'_>, last: &Seen<'_>) -> Severity {
     if context.got_over(first, last) { Severity::Warning } else { Severity::Failure }
+}
+
+fn why_unanswered(end: EndKind) -> &'static str {
+    match end {
+        EndKind::NotResolved => "the name of the host was not found",
+        EndKind::NotConnected => "no connection came about",
+        EndKind::TimedOut => "it took too long",
+        EndKind::UpstreamReset => "the connection was reset",
+        EndKind::UpstreamClosed => "the connection was closed",
+        EndKind::TlsFailed => "the TLS handshake failed",
+        EndKind::ClientAbort => "the client broke it off",
+        _ => "it is not recorded why",
+    }
 }
 
 fn was_given_up(exchange: &Exchange) -> bool {
@@ -197,9 +208,8 @@ pub(super) fn unreachable(context: &Context<'_>) -> Vec<Finding> {
     let host = first.target.as_ref().map_or("", |target| target.host.as_str());
     let how = if first.end.outcome == Outcome::UpstreamDns { "its name was not found" } else { "it did not answer" };
     let summary = format!(
-        "{host}, which issues and renews tokens, could not be reached {} from {} UTC on: {how}.",
-        times(failed.len()),
-        clock(first.opened),
+        "{host}, which issues and renews tokens, could not be reached, {}: {how}.",
+        since(failed.len(), first.opened),
     );
     let later = context.token_requests().any(|seen| seen.at() > last.opened && seen.issued());
     let mut finding = Finding::new(Code::RefreshNetworkFailure, Severity::Failure, Confidence::High, summary);

@@ -1,12 +1,13 @@
 //! The server's side: outages, limits, and answers that contradict each other.
 
 use super::context::{Context, Group, Seen};
-use super::draft::{Reading, answer, clock, span, times};
+use super::draft::{Reading, answer, since, span, times};
 use super::finding::{Confidence, Finding, Severity};
 use super::login::answered_later;
 use crate::analyze::endpoint::{Endpoint, Provider};
 use crate::analyze::says::{Says, header};
 use crate::catalogue::Code;
+use std::collections::BTreeSet;
 
 /// A 5xx and a 401 within this time belong to one incident, in milliseconds (FAILURE_MODES §1.7).
 const INCIDENT_MS: i64 = 5 * 60_000;
@@ -22,16 +23,17 @@ pub(super) fn mixed_with_outage(context: &Context<'_>, group: &Group<'_>) -> Opt
     let failed: Vec<&Seen<'_>> =
         context.uses(fp).filter(|seen| near.contains(&seen.ms()) && seen.status() >= 500).collect();
     let outage = failed.first()?;
+    let ended = failed.last().map_or(last, |seen| seen.ms());
     let refused = group.first()?;
     let summary = format!(
-        "With the same {} the API answered {} {} and {} {} within {}: an incident on the server's side, not a bad \
+        "Within {} the API answered {} {} with {} and {} with {}: an incident on the server's side, not a bad \
          credential.",
+        span(last.max(ended) - first.min(outage.ms())),
         context.name(Some(fp)),
-        outage.status(),
         times(failed.len()),
-        answer(refused.exchange),
+        statuses(&failed),
         times(group.refused.len()),
-        span((last - outage.ms()).abs().max((outage.ms() - first).abs())),
+        answer(refused.exchange),
     );
     let around = failed.iter().any(|seen| seen.ms() > first) || failed.len() >= 2;
     let confidence = if around { Confidence::High } else { Confidence::Medium };
@@ -40,6 +42,12 @@ pub(super) fn mixed_with_outage(context: &Context<'_>, group: &Group<'_>) -> Opt
             .with(outage.id())
             .or(&[Code::StaticTokenRejected]),
     )
+}
+
+/// `500`, or `500 and 529`.
+fn statuses(failed: &[&Seen<'_>]) -> String {
+    let all: BTreeSet<u16> = failed.iter().map(|seen| seen.status()).collect();
+    all.iter().map(u16::to_string).collect::<Vec<_>>().join(" and ")
 }
 
 /// One token, accepted here and refused there, or now so and now so.
@@ -58,9 +66,9 @@ pub(super) fn inconsistent(context: &Context<'_>, group: &Group<'_>) -> Option<R
         format!("{} {} was accepted (#{})", accepted.exchange.request.method, place(&accepted), accepted.id())
     };
     let with = if accepted.fp() == group.fp() { "the same token" } else { "the client's login" };
+    let who = if same { "the server contradicts itself" } else { "the server's endpoints disagree" };
     let summary = format!(
-        "{} {} was refused {} with {}, while with {with} {how}: endpoints of the server disagree; logging in again does \
-         not help.",
+        "{} {} was refused {} with {}, while with {with} {how}: {who}, and logging in again does not help.",
         first.exchange.request.method,
         place(first),
         times(group.refused.len()),
@@ -126,21 +134,15 @@ pub(super) fn token_endpoint(context: &Context<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let (Some(first), Some(last)) = (limited.first(), limited.last()) {
         let summary = format!(
-            "The token endpoint answered {} {} from {} UTC on: too many attempts from this address, or a client that it \
-             does not like.",
+            "The token endpoint answered {}, {}: too many attempts from this address, or a client that it does not like.",
             answer(first.exchange),
-            times(limited.len()),
-            clock(first.at()),
+            since(limited.len(), first.at()),
         );
         findings.push(of_tokens(context, Code::TokenEndpointRateLimited, summary, &limited, last));
     }
     if let (Some(first), Some(last)) = (failed.first(), failed.last()) {
-        let summary = format!(
-            "The token endpoint failed: {} {} from {} UTC on.",
-            answer(first.exchange),
-            times(failed.len()),
-            clock(first.at()),
-        );
+        let summary =
+            format!("The token endpoint failed: {}, {}.", answer(first.exchange), since(failed.len(), first.at()),);
         findings.push(of_tokens(context, Code::TokenEndpointOutage, summary, &failed, last));
     }
     findings
@@ -165,11 +167,10 @@ pub(super) fn authorize(context: &Context<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let summary = format!(
-        "The login service failed: {} {} at {} from {} UTC on.",
-        answer(first.exchange),
-        times(failed.len()),
+        "The login service at {} failed: {}, {}.",
         first.exchange.request.host,
-        clock(first.at()),
+        answer(first.exchange),
+        since(failed.len(), first.at()),
     );
     let finding = Finding::new(Code::TokenEndpointOutage, Severity::Failure, Confidence::Medium, summary);
     vec![finding.proved_by(failed.iter().map(|seen| seen.id())).recovered_if(answered_later(context, last))]
@@ -188,11 +189,11 @@ pub(super) fn labels(context: &Context<'_>) -> Vec<Finding> {
         let Some((first, last)) = met.first().zip(met.last()) else { continue };
         let later = context.after(last.ms()).any(|seen| seen.endpoint == last.endpoint && seen.is_accepted());
         let summary = format!(
-            "{} {} was answered {} {}: {what}. This is not a failure of the login.",
+            "{} {} was answered {}, {}: {what}. This is not a failure of the login.",
             first.exchange.request.method,
             place(first),
             answer(first.exchange),
-            times(met.len()),
+            since(met.len(), first.at()),
         );
         findings.push(
             Finding::new(code, Severity::Warning, Confidence::High, summary)

@@ -19,16 +19,19 @@ const SHORTEST: u32 = 90;
 pub(super) fn wrong_header(_: &Context<'_>, group: &Group<'_>) -> Option<Reading> {
     let sent = group.credential.filter(|sent| sent.credential.has(Flag::WrongKindForHeader))?;
     let first = group.first()?;
-    let (variable, right) = match sent.credential.kind {
-        Kind::OauthAccess => ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN"),
-        Kind::ApiKey => ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"),
-        _ => ("a variable", "another variable"),
+    let (what, advice) = match sent.credential.kind {
+        Kind::OauthAccess => {
+            ("An OAuth token", " It was probably put into ANTHROPIC_API_KEY and belongs into CLAUDE_CODE_OAUTH_TOKEN.")
+        }
+        Kind::ApiKey => {
+            ("An API key", " It was probably put into ANTHROPIC_AUTH_TOKEN and belongs into ANTHROPIC_API_KEY.")
+        }
+        _ => ("A credential", ""),
     };
     let summary = format!(
-        "A credential of kind {} was sent in `{}`, where another kind belongs; the answer was {}. It was probably put into \
-         {variable} and belongs into {right}.",
-        sent.credential.kind,
+        "{what} was sent in `{}`, where another kind of credential belongs, {}; the answer was {}.{advice}",
         sent.place,
+        times(group.refused.len()),
         answer(first.exchange),
     );
     Some(Reading::new(Code::CredentialInWrongHeader, Confidence::High, summary))
@@ -36,14 +39,14 @@ pub(super) fn wrong_header(_: &Context<'_>, group: &Group<'_>) -> Option<Reading
 
 /// A stand-in that some proxy should have replaced, and did not here.
 pub(super) fn rewritten(context: &Context<'_>, group: &Group<'_>) -> Option<Reading> {
-    let sent = group.credential.filter(|sent| sent.credential.has(Flag::Substitute))?;
+    group.credential.filter(|sent| sent.credential.has(Flag::Substitute))?;
     let first = group.first()?;
     let works = sent_and_accepted_elsewhere(context, group);
     let elsewhere = if works { " Other requests with the same stand-in were accepted." } else { "" };
     let summary = format!(
-        "The client sent a stand-in ({}) that a proxy between it and the API is meant to replace, or has put in; {} got \
+        "The client sent a stand-in, {}, that a proxy on the way is meant to replace by a real credential; {} was answered \
          {}.{elsewhere}",
-        sent.credential,
+        context.name(group.fp()),
         first.exchange.request.path.as_str().split('?').next().unwrap_or_default(),
         answer(first.exchange),
     );

@@ -1,0 +1,131 @@
+//! What is said of findings while the proxy runs: each when it becomes certain, once, and when it is over.
+
+use crate::analyze::{Confidence, Diagnosis, Failure, Finding, Reaction, Severity, Survey, diagnose};
+use crate::catalogue::Code;
+use crate::export::cells;
+use crate::export::style::{Ink, Style, clean, thousands, wrap};
+use crate::redact::Fingerprint;
+use crate::trace::{Exchange, Record};
+use std::collections::HashMap;
+
+/// Columns in front of such a line: those of the time.
+const INDENT: usize = 14;
+/// From so many repetitions on they are told, then at twice as many, and so on.
+const REPEATED: usize = 4;
+
+#[derive(Default)]
+pub(super) struct Findings {
+    /// Findings that were said and are not over.
+    open: Vec<Code>,
+    /// How often a refused credential was sent when that was last said.
+    repeated: HashMap<Fingerprint, usize>,
+    /// How often a refresh failed in one way, since the last that went well.
+    refreshes: HashMap<String, usize>,
+}
+
+impl Findings {
+    /// Whether a record can begin or end a finding.
+    pub(super) fn may_change(&self, record: &Record) -> bool {
+        match record {
+            Record::Exchange(exchange) => {
+                let bad = exchange.is_auth_failure() || exchange.status().is_none_or(|status| status >= 400);
+                bad || exchange.oauth.is_some() || !self.open.is_empty() && !exchange.credentials.is_empty()
+            }
+            Record::Connection(connection) => Failure::of_connection(connection).is_some(),
+            _ => false,
+        }
+    }
+
+    /// Lines about what has changed by these records, the last of the survey.
+    pub(super) fn news(&mut self, survey: &Survey, records: &[Record], style: Style) -> Vec<String> {
+        let diagnosis = diagnose(survey);
+        let mut lines = Vec::new();
+        let mut told: Vec<u64> = Vec::new();
+        for finding in &diagnosis.findings {
+            if is_certain(finding) && !self.open.contains(&finding.code) {
+                self.open.push(finding.code);
+                told.extend(&finding.exchanges);
+                let text = format!("{}: {}", finding.code, finding.summary);
+                say(&text, style.paint(Ink::Bad, "✗"), style, &mut lines);
+            }
+        }
+        for record in records {
+            if let Record::Exchange(exchange) = record {
+                self.refresh(exchange, &told, style, &mut lines);
+            }
+        }
+        self.repetitions(&diagnosis, survey, style, &mut lines);
+        self.close(&diagnosis, style, &mut lines);
+        lines
+    }
+
+    /// A refresh that failed: the client shows another error, or none.
+    fn refresh(&mut self, exchange: &Exchange, told: &[u64], style: Style, lines: &mut Vec<String>) {
+        let grant = exchange.oauth.as_ref().and_then(|oauth| oauth.grant_type.as_ref());
+        if grant.is_none_or(|grant| grant.as_str() != "refresh_token") {
+            return;
+        }
+        let how = match exchange.status() {
+            Some(200..300) => return self.refreshes.clear(),
+            Some(status) => format!("refused: {status} {}", cells::error(exchange)),
+            None => format!("not answered: {}", cells::error(exchange)),
+        };
+        let count = self.refreshes.entry(how.clone()).or_default();
+        *count += 1;
+        let count = *count;
+        let worth_it = count == 1 || count >= REPEATED && count.is_power_of_two();
+        if worth_it && !told.contains(&exchange.id) {
+            let times = if count > 1 { format!(", {} times", thousands(count)) } else { String::new() };
+            say(&format!("refresh {}{times}", how.trim_end()), style.paint(Ink::Warning, "!"), style, lines);
+        }
+    }
+
+    /// A refused credential that is sent again and again.
+    fn repetitions(&mut self, diagnosis: &Diagnosis, survey: &Survey, style: Style, lines: &mut Vec<String>) {
+        self.repeated.retain(|fp, _| diagnosis.lineage.get(*fp).is_some_and(|history| history.refused() > 0));
+        let repeated = diagnosis.findings.iter().filter(|finding| finding.code == Code::RefusedCredentialRepeated);
+        for fp in repeated.flat_map(|finding| &finding.credentials) {
+            let count = refused_in_a_row(diagnosis, *fp);
+            let step = if count == 0 { 0 } else { 1 << count.ilog2() };
+            let said = self.repeated.entry(*fp).or_default();
+            if step < *said {
+                *said = 0;
+            }
+            if step >= REPEATED && step > *said {
+                *said = step;
+                let name = survey.credential_label(*fp).map(|label| label.to_string()).unwrap_or_default();
+                let text = format!("same refused credential {name} sent {} times", thousands(count));
+                say(&text, style.paint(Ink::Warning, "!"), style, lines);
+            }
+        }
+    }
+
+    /// What is over may be said again if it comes back.
+    fn close(&mut self, diagnosis: &Diagnosis, style: Style, lines: &mut Vec<String>) {
+        self.open.retain(|code| {
+            let goes_on = diagnosis.findings.iter().any(|finding| finding.code == *code && !finding.recovered);
+            if !goes_on {
+                say(&format!("{code}: it works again"), style.paint(Ink::Good, "✓"), style, lines);
+            }
+            goes_on
+        });
+    }
+}
+
+fn is_certain(finding: &Finding) -> bool {
+    finding.severity == Severity::Failure && finding.confidence == Confidence::High && !finding.recovered
+}
+
+/// How often a credential was refused since it was last accepted.
+fn refused_in_a_row(diagnosis: &Diagnosis, fp: Fingerprint) -> usize {
+    let uses = diagnosis.lineage.get(fp).map_or(&[][..], |history| &history.uses);
+    let since = uses.iter().rev().take_while(|one| one.reaction != Reaction::Accepted);
+    since.filter(|one| one.reaction == Reaction::Refused).count()
+}
+
+fn say(text: &str, sign: String, style: Style, lines: &mut Vec<String>) {
+    for (at, line) in wrap(&clean(text), style.width.saturating_sub(INDENT + 2).max(30)).iter().enumerate() {
+        let sign = if at == 0 { sign.as_str() } else { " " };
+        lines.push(format!("{}{sign} {line}", " ".repeat(INDENT)));
+    }
+}
