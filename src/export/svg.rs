@@ -71,19 +71,16 @@ fn frame(inside: &str, height: f64, diagnosis: &Diagnosis, alone: bool, out: &mu
 
 /// Verdict, its sentence, and what the picture is made from. Returns where it ends.
 fn head(canvas: &mut Canvas, survey: &Survey, diagnosis: &Diagnosis) -> f64 {
-    let (left, right) = margin();
+    let (left, _) = margin();
     let verdict = &diagnosis.verdict;
     let state = verdict::state(verdict);
-    canvas.text(
-        left,
-        46.0,
-        &format!("verdict {}", state.class()),
-        Anchor::Start,
-        &format!("{} {}", state.sign(), verdict.code),
-    );
-    canvas.text(right, 46.0, "quiet", Anchor::End, &verdict::qualified(verdict));
-    let mut y = 74.0;
-    for line in wrap(&clean(&verdict.summary), 142).into_iter().take(4) {
+    let title = format!("{} {}", state.sign(), verdict::title(verdict.code));
+    canvas.text(left, 44.0, &format!("verdict {}", state.class()), Anchor::Start, &title);
+    canvas.text(left, 66.0, "code", Anchor::Start, verdict.code.as_str());
+    let after = left + 12.0 + width(verdict.code.as_str(), 13.5);
+    canvas.text(after, 66.0, "quiet", Anchor::Start, &verdict::qualified(verdict));
+    let mut y = 96.0;
+    for line in wrap(&clean(&verdict.summary).replace('`', ""), 142).into_iter().take(4) {
         canvas.text(left, y, "sentence", Anchor::Start, &line);
         y += 21.0;
     }
@@ -209,8 +206,8 @@ fn foot(canvas: &mut Canvas, diagnosis: &Diagnosis, below: f64) -> f64 {
     let mut y = below + 16.0;
     let (left, _) = margin();
     let Some((top, others)) = diagnosis.findings.split_first() else { return y };
-    if !top.remedy.is_empty() {
-        y = paragraph(canvas, "What to do", &top.remedy, y);
+    if let Some(remedy) = verdict::remedies(top).first() {
+        y = paragraph(canvas, "What to do", remedy, y);
     }
     if let Some(caveat) = top.caveat {
         y = paragraph(canvas, "But", &capitalised(caveat), y);
@@ -233,7 +230,7 @@ fn label(finding: &Finding) -> String {
 fn paragraph(canvas: &mut Canvas, name: &str, text: &str, mut y: f64) -> f64 {
     let (left, _) = margin();
     canvas.text(left, y, "small strong", Anchor::Start, name);
-    for line in wrap(&clean(text), 128).into_iter().take(5) {
+    for line in wrap(&clean(text).replace('`', ""), 128).into_iter().take(5) {
         canvas.text(left + 238.0, y, "small", Anchor::Start, &line);
         y += 17.0;
     }

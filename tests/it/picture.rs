@@ -1,6 +1,6 @@
 //! The picture and the page of every known failure, and of traces that are long, foreign or hostile.
 
-use crate::cases::{Case, cases};
+use crate::cases::cases;
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::export::{html, svg};
 use authtrace::import::har;
@@ -73,9 +73,9 @@ fn long(exchanges: i64, tokens: i64) -> Survey {
 
 #[test]
 fn every_case_has_a_picture() {
-    for Case { name, har, .. } in cases() {
-        let survey: Survey =
-            har::read(har.as_slice(), &Arc::new(Redactor::plain())).unwrap().records.into_iter().collect();
+    for case in cases() {
+        let (name, imported) = (case.name, har::read(case.har.as_slice(), &Arc::new(Redactor::plain())).unwrap());
+        let survey: Survey = imported.records.into_iter().collect();
         let text = picture(&survey);
         keep(&format!("{name}.svg"), &text);
         assert!(!text.contains("FAKE"), "{name}");

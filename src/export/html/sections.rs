@@ -1,6 +1,7 @@
 //! The parts of the page around the exchanges.
 
 use crate::analyze::{CredentialHistory, CredentialOrigin, Diagnosis, Finding, Lineage, Severity, Survey};
+use crate::catalogue::entry;
 use crate::export::cells;
 use crate::export::phrases::{capitalised, clock, kebab, listed, missing, shortened};
 use crate::export::style::{clean, counted, thousands};
@@ -16,20 +17,21 @@ const MOST_CREDENTIALS: usize = 500;
 pub(super) fn head(survey: &Survey, diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
     let verdict = &diagnosis.verdict;
     let state = verdict::state(verdict);
-    let qualified = verdict::qualified(verdict);
+    let qualified = match verdict::qualified(verdict) {
+        none if none.is_empty() => none,
+        some => format!("· {some}"),
+    };
     writeln!(
         out,
         "<header class=\"{}\">\n<h1><span aria-hidden=\"true\">{}</span> {}</h1>",
         state.class(),
         state.sign(),
-        verdict.code
+        escape(verdict::title(verdict.code))
     )?;
-    if !qualified.is_empty() {
-        writeln!(out, "<p class=\"qualified\">{}</p>", escape(&qualified))?;
-    }
-    writeln!(out, "<p class=\"sentence\">{}</p>", escape(&verdict.summary))?;
-    if let Some(remedy) = diagnosis.findings.first().map(|top| &top.remedy).filter(|remedy| !remedy.is_empty()) {
-        writeln!(out, "<p class=\"remedy\"><strong>What to do:</strong> {}</p>", escape(remedy))?;
+    writeln!(out, "<p class=\"qualified\"><code>{}</code> {}</p>", verdict.code, escape(&qualified))?;
+    writeln!(out, "<p class=\"sentence\">{}</p>", prose(&verdict.summary))?;
+    if let Some(top) = diagnosis.findings.first() {
+        remedies(top, "remedy", out)?;
     }
     writeln!(out, "<p class=\"quiet\">{}</p>", escape(&verdict::made_from(survey)))?;
     write!(out, "<nav aria-label=\"Parts of this page\">")?;
@@ -53,13 +55,13 @@ pub(super) fn findings(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Resul
     if diagnosis.findings.is_empty() {
         writeln!(out, "<p>{}</p>", escape(&diagnosis.verdict.summary))?;
     }
-    for finding in &diagnosis.findings {
-        one_finding(finding, &diagnosis.lineage, out)?;
+    for (at, finding) in diagnosis.findings.iter().enumerate() {
+        one_finding(finding, at == 0, &diagnosis.lineage, out)?;
     }
     writeln!(out, "</section>")
 }
 
-fn one_finding(finding: &Finding, lineage: &Lineage, out: &mut impl Write) -> io::Result<()> {
+fn one_finding(finding: &Finding, is_top: bool, lineage: &Lineage, out: &mut impl Write) -> io::Result<()> {
     let severity = match finding.severity {
         Severity::Note => "note",
         Severity::Warning => "warning",
@@ -71,13 +73,14 @@ fn one_finding(finding: &Finding, lineage: &Lineage, out: &mut impl Write) -> io
     }
     writeln!(
         out,
-        "<article class=\"finding {severity}\">\n<h3>{} <small>{}</small></h3>",
+        "<article class=\"finding {severity}\">\n<h3>{} <small><code>{}</code> · {}</small></h3>",
+        escape(verdict::title(finding.code)),
         finding.code,
         about.join(" · ")
     )?;
-    writeln!(out, "<p>{}</p>", escape(&finding.summary))?;
-    if !finding.remedy.is_empty() {
-        writeln!(out, "<p><strong>What to do:</strong> {}</p>", escape(&finding.remedy))?;
+    writeln!(out, "<p>{}</p>\n<p class=\"quiet\">{}</p>", prose(&finding.summary), prose(entry(finding.code).meaning))?;
+    if !is_top {
+        remedies(finding, "steps", out)?;
     }
     if let Some(advice) = &finding.version {
         let state = if advice.affected { "is older than" } else { "is not older than" };
@@ -88,7 +91,7 @@ fn one_finding(finding: &Finding, lineage: &Lineage, out: &mut impl Write) -> io
         writeln!(out, "<p>{}</p>", escape(&text))?;
     }
     if let Some(caveat) = finding.caveat {
-        writeln!(out, "<p><strong>But:</strong> {}</p>", escape(&capitalised(caveat)))?;
+        writeln!(out, "<p><strong>But:</strong> {}</p>", prose(&capitalised(caveat)))?;
     }
     let mut facts = Vec::new();
     if !finding.exchanges.is_empty() {
@@ -111,6 +114,32 @@ fn one_finding(finding: &Finding, lineage: &Lineage, out: &mut impl Write) -> io
         writeln!(out, "<p class=\"quiet\">{}</p>", facts.join(" · "))?;
     }
     writeln!(out, "</article>")
+}
+
+/// What to do about a finding, step by step.
+fn remedies(finding: &Finding, class: &str, out: &mut impl Write) -> io::Result<()> {
+    let steps = verdict::remedies(finding);
+    if steps.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<div class=\"{class}\"><strong>What to do</strong>\n<ol>")?;
+    for step in steps {
+        writeln!(out, "<li>{}</li>", prose(step))?;
+    }
+    writeln!(out, "</ol></div>")
+}
+
+/// A text in which commands and names stand between backticks.
+fn prose(text: &str) -> String {
+    let parts: Vec<String> = text.split('`').map(escape).collect();
+    if parts.len() % 2 == 0 {
+        return escape(text);
+    }
+    let marked = parts.iter().enumerate().map(|(at, part)| match at % 2 {
+        0 => part.clone(),
+        _ => format!("<code>{part}</code>"),
+    });
+    marked.collect()
 }
 
 /// A way to an exchange in the list.

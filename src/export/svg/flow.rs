@@ -118,7 +118,7 @@ impl Flow {
     }
 
     fn lane(&self, canvas: &mut Canvas, at: usize, (y, height): (f64, f64), lane: &Lane, rows: &[Placed]) {
-        let stripe = if at % 2 == 0 { "stripe" } else { "stripe odd" };
+        let stripe = if at.is_multiple_of(2) { "stripe" } else { "stripe odd" };
         canvas.rect(Rect { x: GUTTER - 10.0, y, width: RIGHT - GUTTER + 20.0, height }, stripe, 6.0);
         canvas.rect(Rect { x: GUTTER - 10.0, y, width: 4.0, height }, &format!("edge {}", lane.tint.class()), 2.0);
         if let Some(life) = &lane.life {

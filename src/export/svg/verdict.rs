@@ -1,7 +1,7 @@
 //! What a verdict is called, alike in the picture and on the page.
 
-use crate::analyze::{Confidence, Process, Survey, Verdict};
-use crate::catalogue::{Class, Code};
+use crate::analyze::{Confidence, Finding, Process, Survey, Verdict};
+use crate::catalogue::{Class, Code, entry};
 use crate::export::phrases::span;
 use crate::export::style::{clean, counted, duration};
 use crate::trace::Timestamp;
@@ -47,6 +47,17 @@ pub(in crate::export) fn state(verdict: &Verdict) -> State {
         code if verdict.recovered || code.class() != Class::Failure => State::Mended,
         _ => State::Failed,
     }
+}
+
+/// What a code says, as a headline.
+pub(in crate::export) fn title(code: Code) -> &'static str {
+    entry(code).title
+}
+
+/// What to do about a finding, in this order: what this trace suggests, then what is known to help.
+pub(in crate::export) fn remedies(finding: &Finding) -> Vec<&str> {
+    let known = entry(finding.code).remedy.iter().copied().filter(|known| *known != finding.remedy);
+    std::iter::once(finding.remedy.as_str()).filter(|own| !own.is_empty()).chain(known).collect()
 }
 
 /// How sure it is, and whether it is over.
