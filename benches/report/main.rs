@@ -3,10 +3,13 @@
 //! `cargo bench --bench report` makes a trace of 100,000 exchanges in a temporary folder and measures each step in a process
 //! of its own; `-- --exchanges N` makes another size, `-- --short` a small one.
 
+#![expect(clippy::print_stdout, reason = "a program for the terminal")]
+
 mod trace;
 
+use anyhow::{Context, Result, bail};
 use authtrace::analyze::{self, Survey};
-use authtrace::export::{json, markdown, text};
+use authtrace::export::{Style, har, html, json, markdown, svg, text};
 use authtrace::trace::Reader;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
@@ -14,63 +17,75 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-const STEPS: [&str; 5] = ["read", "diagnose", "text", "md", "json"];
+/// `lines` reads and forgets; `read` keeps what the analysis needs; the others come after it.
+const STEPS: [&str; 9] = ["lines", "read", "diagnose", "text", "md", "json", "har", "svg", "html"];
 
-fn main() {
+fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    if let [step, file] = arguments.as_slice()
-        && let Some(step) = step.strip_prefix("--step=")
-    {
-        return measure(step, Path::new(file));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["--step", step, file] => measure(step, Path::new(file)),
+        [] => all(100_000),
+        ["--short"] => all(2_000),
+        ["--exchanges", number] => all(number.parse().context("--exchanges takes a number")?),
+        _ => bail!("usage: cargo bench --bench report [-- --short | --exchanges N]"),
     }
-    let exchanges = match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] => 100_000,
-        ["--short"] => 2_000,
-        ["--exchanges", number] => number.parse().expect("a number of exchanges"),
-        _ => panic!("usage: cargo bench --bench report [-- --short | --exchanges N]"),
-    };
-    let folder = tempfile::tempdir().expect("a temporary folder");
+}
+
+fn all(exchanges: u64) -> Result<()> {
+    let folder = tempfile::tempdir()?;
     let file = folder.path().join("trace.jsonl");
-    trace::write(&file, exchanges).expect("a trace written");
-    let bytes = std::fs::metadata(&file).expect("the trace").len();
+    trace::write(&file, exchanges)?;
+    let bytes = std::fs::metadata(&file)?.len();
     println!("{exchanges} exchanges, {} MB\n", bytes / 1_000_000);
     println!("| step | seconds | µs an exchange | most memory |\n|---|---|---|---|");
     for step in STEPS {
-        let own = std::env::current_exe().expect("this program");
-        let done = Command::new(own).arg(format!("--step={step}")).arg(&file).output().expect("a step");
+        let done = Command::new(std::env::current_exe()?).args(["--step", step]).arg(&file).output()?;
         let told = String::from_utf8_lossy(&done.stdout);
-        let mut told = told.split_whitespace();
-        let (Some(micros), Some(kib)) = (told.next(), told.next()) else {
-            panic!("{step} failed: {}", String::from_utf8_lossy(&done.stderr));
-        };
-        let micros: f64 = micros.parse().expect("microseconds");
-        let kib: u64 = kib.parse().expect("KiB");
+        let (micros, kib) = told
+            .trim()
+            .split_once(' ')
+            .with_context(|| format!("{step} failed: {}", String::from_utf8_lossy(&done.stderr)))?;
+        let (micros, kib): (f64, u64) = (micros.parse()?, kib.parse()?);
         println!("| {step} | {:.2} | {:.1} | {} MiB |", micros / 1e6, micros / exchanges as f64, kib / 1024);
     }
+    Ok(())
 }
 
 /// Does one step and prints its microseconds and the most memory of the process in KiB. What comes before it is not
 /// counted as time.
-fn measure(step: &str, file: &Path) {
+fn measure(step: &str, file: &Path) -> Result<()> {
     let begun = Instant::now();
-    let survey = Survey::read(Reader::new(BufReader::with_capacity(256 * 1024, File::open(file).unwrap())).unwrap());
-    let mut taken = begun.elapsed();
-    if step != "read" {
-        let begun = Instant::now();
-        let diagnosis = analyze::diagnose(&survey);
-        taken = begun.elapsed();
-        if step != "diagnose" {
-            let begun = Instant::now();
-            let mut out = Sink;
-            match step {
-                "text" => text::report(&survey, &diagnosis, &mut out, authtrace::export::Style::default()).unwrap(),
-                "md" => markdown::report(&survey, &diagnosis, &mut out).unwrap(),
-                _ => json::report(&survey, &diagnosis, &mut out).unwrap(),
-            }
-            taken = begun.elapsed();
-        }
+    let mut reader = Reader::new(BufReader::with_capacity(256 * 1024, File::open(file)?))?;
+    if step == "lines" {
+        while reader.next_line()?.is_some() {}
+        return told(begun);
     }
-    println!("{} {}", taken.as_micros(), most_memory());
+    let survey = Survey::read(reader)?;
+    if step == "read" {
+        return told(begun);
+    }
+    let begun = Instant::now();
+    let diagnosis = analyze::diagnose(&survey);
+    if step == "diagnose" {
+        return told(begun);
+    }
+    let begun = Instant::now();
+    let mut out = Sink;
+    match step {
+        "text" => text::report(&survey, &diagnosis, &mut out, Style::default())?,
+        "md" => markdown::report(&survey, &diagnosis, &mut out)?,
+        "json" => json::report(&survey, &diagnosis, &mut out)?,
+        "har" => har::write(&survey, &mut out)?,
+        "svg" => svg::report(&survey, &diagnosis, &mut out)?,
+        _ => html::report(&survey, &diagnosis, &mut out)?,
+    }
+    told(begun)
+}
+
+fn told(begun: Instant) -> Result<()> {
+    println!("{} {}", begun.elapsed().as_micros(), most_memory());
+    Ok(())
 }
 
 /// Takes everything, keeps nothing.

@@ -3,6 +3,7 @@
 use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer, clock, since, times};
 use super::finding::{Confidence, Finding, Severity};
+use super::refresh::is_refused_grant;
 use crate::analyze::endpoint::Endpoint;
 use crate::analyze::says::Says;
 use crate::catalogue::Code;
@@ -57,9 +58,7 @@ fn is_rejected(seen: &Seen<'_>) -> bool {
     let elsewhere = match seen.says {
         Some(Says::Challenge | Says::EdgeForbidden | Says::RateLimited) => true,
         // A refused grant of a refresh is judged by the lineage of its token.
-        Some(Says::InvalidGrant) => seen.is_refresh(),
-        Some(says) if says.is_about_token() && seen.is_refresh() => matches!(seen.status(), 400 | 401),
-        _ => false,
+        _ => is_refused_grant(seen),
     };
     let spent = crate::analyze::lineage::spent(seen.exchange);
     let unknown = seen.is_refresh() && elsewhere && spent.is_none() && seen.says == Some(Says::InvalidGrant);

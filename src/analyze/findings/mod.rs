@@ -26,6 +26,7 @@ mod tests;
 
 use super::lineage::{self};
 use super::survey::Survey;
+use crate::catalogue::Code;
 use context::{Context, Group};
 use draft::Reading;
 
@@ -104,6 +105,7 @@ fn judge(context: &Context<'_>, group: &Group<'_>, findings: &mut Vec<Finding>) 
     let reading = REFUSALS.iter().find_map(|rule| rule(context, group));
     let reading = reading.unwrap_or_else(|| account::unexplained(context, group));
     let severity = rank::severity(context, group, &reading);
-    let recovered = rank::is_recovered(context, group);
+    // The rule that knows a stale helper has seen it give a key that works.
+    let recovered = rank::is_recovered(context, group) || reading.code == Code::ApikeyhelperStale;
     findings.push(Finding::of_group(reading, group, severity).recovered_if(recovered));
 }

@@ -10,7 +10,7 @@ use crate::analyze::says::Says;
 use crate::catalogue::Code;
 use crate::redact::{Fingerprint, Kind};
 use crate::trace::{EndKind, Exchange, Outcome};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Two refreshes with one token within this time compete, in milliseconds (FAILURE_MODES §1.5).
 const RACE_MS: i64 = 60_000;
@@ -23,31 +23,31 @@ const CONSEQUENCE_MS: (i64, i64) = (10 * 60_000, 2 * 60_000);
 
 /// `invalid_grant`: the lineage of the refresh token tells whether it was raced, lost, or never any good.
 pub(super) fn refused(context: &Context<'_>) -> Vec<Finding> {
-    let mut judged = HashSet::new();
-    let refused = context.token_requests().filter(|seen| is_refused_grant(seen));
-    let mut findings = Vec::new();
-    for first in refused {
-        let Some(token) = spent(first.exchange) else { continue };
-        if judged.insert(token) {
-            findings.push(judge(context, first, token));
+    let mut attempts: HashMap<Fingerprint, Vec<&Seen<'_>>> = HashMap::new();
+    let mut refused = Vec::new();
+    for seen in context.token_requests().filter(|seen| seen.is_refresh()) {
+        let Some(token) = spent(seen.exchange) else { continue };
+        let of_token = attempts.entry(token).or_default();
+        if is_refused_grant(seen) && !of_token.iter().any(|seen| is_refused_grant(seen)) {
+            refused.push((seen, token));
         }
+        of_token.push(seen);
     }
-    findings
+    refused.into_iter().filter_map(|(first, token)| Some(judge(context, first, token, attempts.get(&token)?))).collect()
 }
 
-/// The grant itself is refused. 401 is what some servers say for it.
-fn is_refused_grant(seen: &Seen<'_>) -> bool {
+/// The grant itself is refused. 401 is what some servers say for it; a 400 in unknown words is about the request.
+pub(super) fn is_refused_grant(seen: &Seen<'_>) -> bool {
     seen.is_refresh()
-        && match seen.says {
-            Some(Says::InvalidGrant) => true,
-            Some(says) => says.is_about_token() && matches!(seen.status(), 400 | 401),
-            None => false,
+        && match (seen.says, seen.status()) {
+            (Some(Says::InvalidGrant), _) => true,
+            (Some(Says::OtherAuth), status) => status == 401,
+            (Some(says), 400 | 401) => says.is_about_token(),
+            _ => false,
         }
 }
 
-fn judge(context: &Context<'_>, first: &Seen<'_>, token: Fingerprint) -> Finding {
-    let attempts: Vec<&Seen<'_>> =
-        context.token_requests().filter(|seen| seen.is_refresh() && spent(seen.exchange) == Some(token)).collect();
+fn judge(context: &Context<'_>, first: &Seen<'_>, token: Fingerprint, attempts: &[&Seen<'_>]) -> Finding {
     let refused: Vec<&&Seen<'_>> = attempts.iter().filter(|seen| is_refused_grant(seen)).collect();
     let name = context.name(Some(token));
     let evidence = attempts.iter().map(|seen| seen.id());
@@ -117,11 +117,12 @@ fn judge(context: &Context<'_>, first: &Seen<'_>, token: Fingerprint) -> Finding
 /// No answer from the token endpoint: given up after the client's 15 s, or cut off at once.
 pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
     let silent = || context.token_requests().filter(|seen| seen.exchange.response.is_none());
-    let lost = |seen: &&Seen<'_>| {
-        let token = spent(seen.exchange);
-        let again = |other: &Seen<'_>| is_refused_grant(other) && spent(other.exchange) == token;
-        token.is_some() && context.token_requests().any(again)
-    };
+    let refused: HashSet<Fingerprint> = context
+        .token_requests()
+        .filter(|seen| is_refused_grant(seen))
+        .filter_map(|seen| spent(seen.exchange))
+        .collect();
+    let lost = |seen: &&Seen<'_>| spent(seen.exchange).is_some_and(|token| refused.contains(&token));
     let (slow, cut): (Vec<&Seen<'_>>, Vec<&Seen<'_>>) =
         silent().filter(|seen| !lost(seen)).partition(|seen| was_given_up(seen.exchange));
     let mut findings = Vec::new();

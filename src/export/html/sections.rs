@@ -132,7 +132,7 @@ fn remedies(finding: &Finding, class: &str, out: &mut impl Write) -> io::Result<
 /// A text in which commands and names stand between backticks.
 fn prose(text: &str) -> String {
     let parts: Vec<String> = text.split('`').map(escape).collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return escape(text);
     }
     let marked = parts.iter().enumerate().map(|(at, part)| match at % 2 {

@@ -85,7 +85,7 @@ impl Told {
         let request = Request::of(call, credentials, step.body.as_deref(), &self.name);
         let answer = Answer::of(if call == "directory" { "ok" } else { &step.answer }, &request, &self.name);
         let milliseconds: i64 = step.option("ms=").map_or(180, |text| text.parse().unwrap());
-        let skew = step.option("date=").map_or(0, |text| milliseconds_of(text));
+        let skew = step.option("date=").map_or(0, milliseconds_of);
         let agent = self.agent.clone().unwrap_or_else(|| request.agent(&self.client));
         let mut headers = vec![header("user-agent", &agent)];
         headers.extend(request.headers.iter().map(|(name, value)| header(name, value)));

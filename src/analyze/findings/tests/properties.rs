@@ -39,8 +39,11 @@ fn told(steps: &[(u8, i64, char, char, u16, usize)]) -> Tale {
     })
 }
 
+/// What is said of one finding, but for its sentence.
+type Fact = (Code, Confidence, bool, Severity, Vec<u64>);
+
 /// All but the names of credentials, which follow the order of lines.
-fn facts(diagnosis: &Diagnosis) -> (Code, Confidence, bool, Vec<(Code, Confidence, bool, Severity, Vec<u64>)>) {
+fn facts(diagnosis: &Diagnosis) -> (Code, Confidence, bool, Vec<Fact>) {
     let of = |one: &Finding| (one.code, one.confidence, one.recovered, one.severity, one.exchanges.clone());
     let verdict = &diagnosis.verdict;
     (verdict.code, verdict.confidence, verdict.recovered, diagnosis.findings.iter().map(of).collect())
