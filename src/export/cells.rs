@@ -82,7 +82,7 @@ pub(super) fn shape(shape: ErrorShape) -> &'static str {
     match shape {
         ErrorShape::Api | ErrorShape::ApiBare | ErrorShape::Oauth => "error without type",
         ErrorShape::SseEvent => "error event",
-        ErrorShape::OtherJson => "unknown JSON",
+        ErrorShape::OtherJson => "other JSON",
         ErrorShape::Html => "web page",
         ErrorShape::Text => "plain text",
         ErrorShape::Empty => "no body",

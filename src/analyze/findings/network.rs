@@ -132,8 +132,9 @@ fn by_host<'a>(connections: &[&'a Connection]) -> Vec<Vec<&'a Connection>> {
     groups
 }
 
-/// A failure if that host never answered a request with a credential; else something at the side, such as `git` or `npm`
-/// in a run whose own requests are fine.
+/// A failure if that host never answered a request with a credential, or if it is Anthropic's and no message was ever
+/// sent (one part of a client may trust what another does not); else something at the side, such as `git` or `npm` in a
+/// run whose own requests are fine.
 fn of_connections(
     context: &Context<'_>,
     code: Code,
@@ -151,10 +152,11 @@ fn of_connections(
             && exchange.response.is_some()
             && (seen.fp().is_some() || seen.endpoint == Endpoint::Token)
     };
-    let works = context.seen.iter().any(answered);
-    let later = context.after(last.opened.unix_ms()).any(answered);
-    let matters = is_anthropic(host(first)) || context.messages().next().is_none();
-    let severity = if matters && !works { Severity::Failure } else { Severity::Warning };
+    let of_anthropic = is_anthropic(host(first));
+    let no_message = context.messages().next().is_none();
+    let works = context.seen.iter().any(answered) && !(of_anthropic && no_message);
+    let later = works && context.after(last.opened.unix_ms()).any(answered);
+    let severity = if (of_anthropic || no_message) && !works { Severity::Failure } else { Severity::Warning };
     let mut finding = Finding::new(code, severity, confidence, summary).recovered_if(later);
     finding.connections = failed.iter().take(12).map(|connection| connection.id).collect();
     finding

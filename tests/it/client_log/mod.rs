@@ -55,7 +55,8 @@ fn view(case: &str) -> ClientView {
 /// The section of a report.
 fn section(report: &str) -> String {
     let (_, rest) = report.split_once("What the client believed").expect("the report has the section");
-    let end = rest.find("\n\n").filter(|end| *end > 2).or_else(|| rest.find("\n### ")).unwrap_or(rest.len());
+    let rest = rest.trim_start_matches('\n');
+    let end = rest.find("\n\n").unwrap_or(rest.len());
     rest[..end].trim_matches('\n').to_owned()
 }
 
