@@ -2,6 +2,7 @@
 //!
 //! Shows what a test of your own would do: start both on free ports, let a client go through, look at what was recorded.
 
+use authtrace::analyze::{Survey, diagnose};
 use authtrace::ca::{LeafStore, Root, Scope};
 use authtrace::fake::{self, ClientConfig, Fake, FakeConfig, Model, Seed};
 use authtrace::proxy::{Access, ConnectTo, Intercept, Lane, Patience, Proxy, ProxyConfig, UpstreamTrust};
@@ -62,11 +63,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     proxy.stop().await;
     fake.shutdown().await;
 
-    for record in sink.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        if let Record::Exchange(exchange) = record {
-            let status = exchange.status().map_or_else(|| "none".to_owned(), |status| status.to_string());
-            writeln!(std::io::stdout(), "{} {} {status}", exchange.request.method, exchange.request.path)?;
-        }
+    let records = std::mem::take(&mut *sink.0.lock().unwrap_or_else(PoisonError::into_inner));
+    let survey: Survey = records.into_iter().collect();
+    for exchange in survey.exchanges() {
+        let status = exchange.status().map_or_else(|| "none".to_owned(), |status| status.to_string());
+        writeln!(std::io::stdout(), "{} {} {status}", exchange.request.method, exchange.request.path)?;
     }
+    let verdict = diagnose(&survey).verdict;
+    writeln!(std::io::stdout(), "{}: {}", verdict.code, verdict.summary)?;
     Ok(())
 }

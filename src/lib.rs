@@ -34,7 +34,24 @@
 //!
 //! # Use as a library
 //!
-//! `examples/embed.rs` starts a proxy and a fake Anthropic in one process and prints what was recorded.
+//! A trace of authtrace is read by [`trace::Reader`], a HAR of another tool by [`import::har`]; both make an
+//! [`analyze::Survey`], and [`analyze::diagnose`] says what it shows:
+//!
+//! ```
+//! use authtrace::analyze::{Survey, diagnose};
+//! use authtrace::catalogue::Code;
+//! use authtrace::import::har;
+//! use authtrace::redact::Redactor;
+//! use std::sync::Arc;
+//!
+//! let file = br#"{"log":{"version":"1.2","creator":{"name":"a browser","version":"1"},"entries":[]}}"#;
+//! let imported = har::read(file.as_slice(), &Arc::new(Redactor::plain()))?;
+//! let diagnosis = diagnose(&imported.records.into_iter().collect::<Survey>());
+//! assert_eq!(diagnosis.verdict.code, Code::NothingSeen);
+//! # Ok::<(), authtrace::import::ImportError>(())
+//! ```
+//!
+//! `examples/embed.rs` starts a proxy and a fake Anthropic in one process and prints what was recorded, and the verdict.
 
 pub mod analyze;
 pub mod ca;
