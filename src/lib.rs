@@ -47,7 +47,7 @@
 //! let file = br#"{"log":{"version":"1.2","creator":{"name":"a browser","version":"1"},"entries":[]}}"#;
 //! let imported = har::read(file.as_slice(), &Arc::new(Redactor::plain()))?;
 //! let diagnosis = diagnose(&imported.records.into_iter().collect::<Survey>());
-//! assert_eq!(diagnosis.verdict.code, Code::NothingSeen);
+//! assert_eq!(diagnosis.verdict.code, Code::NoAuthenticatedRequest);
 //! # Ok::<(), authtrace::import::ImportError>(())
 //! ```
 //!
