@@ -122,7 +122,7 @@ fn leg(heads: HeadCounts, bodies: Bytes) -> String {
 
 fn pair(pair: &AlpnPair) -> String {
     let name = |protocol: &Option<Redacted>| {
-        protocol.as_ref().map_or_else(|| "none".to_owned(), |name| clean(name.as_str()).into_owned())
+        protocol.as_ref().map_or_else(|| "no ALPN".to_owned(), |name| clean(name.as_str()).into_owned())
     };
     let (client, upstream) = (name(&pair.client), name(&pair.upstream));
     let count = counted(usize::try_from(pair.connections).unwrap_or(usize::MAX), "connection");
