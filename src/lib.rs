@@ -24,6 +24,7 @@
 //! | [`analyze`] | a trace, surveyed and judged |
 //! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
+//! | [`policy`] | what is done to a request instead of what a server would do: rules with a memory |
 //! | [`fake`] | an Anthropic on loopback, for the demo and the tests |
 //!
 //! # How a credential stays inside
@@ -63,6 +64,7 @@ pub mod facts;
 pub mod fake;
 pub mod import;
 pub mod launch;
+pub mod policy;
 pub mod proxy;
 pub mod record;
 pub mod redact;

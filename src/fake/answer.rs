@@ -1,8 +1,10 @@
 //! Requests and answers as values.
 
+use crate::policy::{Answer, Cut};
 use crate::trace::Timestamp;
 use bytes::Bytes;
 use http::HeaderMap;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// One request as the model sees it.
@@ -55,22 +57,13 @@ pub enum Reply {
     Cut(Cut),
 }
 
-/// How a connection is ended in the middle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// TCP FIN, with no TLS `close_notify` before it.
-    Close,
-    /// TCP RST.
-    Reset,
-}
-
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
     /// Header fields in order, without those that frame the body.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
     /// The body.
     pub body: Body,
 }
@@ -81,13 +74,19 @@ impl Response {
     }
 
     pub(super) fn text(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.to_owned())], body: Body::Full(body.into()) }
+        Self { status, headers: vec![("content-type".into(), content_type.to_owned())], body: Body::Full(body.into()) }
     }
 
     /// The first value of a header field.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl From<Answer> for Response {
+    fn from(answer: Answer) -> Self {
+        Self { status: answer.status, headers: answer.headers, body: Body::Full(answer.body) }
     }
 }
 

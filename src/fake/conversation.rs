@@ -1,9 +1,10 @@
 //! Inference: one made-up answer, whole or as server-sent events.
 
-use super::access::{ApiError, admit};
+use super::access::admit;
 use super::answer::{Body, Request, Response, StreamEnd, Streamed};
 use super::credential::CredentialKind;
 use super::model::Model;
+use crate::policy::ApiError;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -27,8 +28,8 @@ pub(super) fn messages(model: &mut Model, request: &Request<'_>) -> Result<Respo
         Response {
             status: 200,
             headers: vec![
-                ("content-type", "text/event-stream; charset=utf-8".to_owned()),
-                ("cache-control", "no-cache".to_owned()),
+                ("content-type".into(), "text/event-stream; charset=utf-8".to_owned()),
+                ("cache-control".into(), "no-cache".to_owned()),
             ],
             body: Body::Streamed(Streamed {
                 pieces: events(&id, name, &model.reply),
@@ -92,7 +93,7 @@ fn events(id: &str, model: &str, reply: &str) -> Vec<Bytes> {
 }
 
 fn rate_limits(response: &mut Response, kind: CredentialKind, now_seconds: i64) {
-    let mut add = |name, value: &str| response.headers.push((name, value.to_owned()));
+    let mut add = |name: &'static str, value: &str| response.headers.push((name.into(), value.to_owned()));
     if kind == CredentialKind::ApiKey {
         add("anthropic-ratelimit-requests-limit", "4000");
         add("anthropic-ratelimit-requests-remaining", "3999");

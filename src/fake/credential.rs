@@ -144,4 +144,11 @@ impl Remembered {
     pub(super) fn of(value: &str) -> Self {
         Self(Sha256::digest(value.as_bytes()).into())
     }
+
+    /// The first bytes, to tell values apart.
+    pub(super) fn number(self) -> u64 {
+        let mut first = [0; 8];
+        first.iter_mut().zip(self.0).for_each(|(to, from)| *to = from);
+        u64::from_le_bytes(first)
+    }
 }

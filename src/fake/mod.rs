@@ -3,7 +3,7 @@
 //! In come requests as values (method, host, path, headers, body, the time) or, through [`Fake`], as HTTP/1.1 and
 //! HTTP/2 over TLS for any host name, and plaintext HTTP/1.1 as a gateway would take it. Out come answers with the
 //! statuses, headers and bodies a client of the real API has to cope with, as a [`Model`] of tokens, keys and grants
-//! decides, unless a [`Script`] says otherwise: refusals, cut connections, truncated event streams, delays.
+//! decides, unless a [`Script`](crate::policy::Script) says otherwise: refusals, cut connections, truncated event streams, delays.
 //! [`play`] is the other side of a demonstration: a client that goes through a proxy as Claude Code does.
 //!
 //! It never dials anything, writes no file, and logs nothing. All credentials it issues contain `FAKE`; it remembers
@@ -13,27 +13,23 @@
 mod access;
 mod answer;
 mod client;
-mod coding;
 mod conversation;
 mod credential;
 mod error;
 mod model;
 mod oauth;
 mod pace;
-mod script;
+mod play;
 mod server;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod tunnel;
 
-pub use access::{ApiError, Envelope, RequestIdShape};
-pub use answer::{Body, Cut, Reply, Request, Response, StreamEnd, Streamed};
+pub use answer::{Body, Reply, Request, Response, StreamEnd, Streamed};
 pub use client::{ClientConfig, Step, play};
-pub use coding::Coding;
 pub use credential::{CredentialKind, Label, Seed};
 pub use error::FakeError;
 pub use model::{Login, Model};
-pub use oauth::{Grant, TokenTerms};
-pub use script::{HtmlPage, Play, RawAnswer, Rule, Script, Seen, Then, TokenOutcome, When, motivating_bug};
+pub use play::{Play, Seen, motivating_bug};
 pub use server::{Fake, FakeConfig};

@@ -1,10 +1,11 @@
 //! The state of the fake: what was issued, to be used until when, and what each endpoint says.
 
-use super::access::{ApiError, admit};
+use super::access::admit;
 use super::answer::{Request, Response};
 use super::conversation;
 use super::credential::{CredentialKind, Label, Remembered, Seed};
-use super::oauth::{self, TokenTerms};
+use super::oauth;
+use crate::policy::{ApiError, TokenTerms};
 use crate::trace::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -186,7 +187,7 @@ impl Model {
         let id = self.request_id();
         let mut response = match self.route(request) {
             Ok(response) => response,
-            Err(error) => error.response(&id),
+            Err(error) => error.answer(&id).into(),
         };
         self.dress(request, &mut response, &id);
         response
@@ -209,13 +210,13 @@ impl Model {
         let api = !AUTHORIZATION_SERVERS.contains(&request.host);
         let authenticated = response.status < 400;
         let headers = &mut response.headers;
-        headers.push(("date", http_date(request.now)));
-        headers.push(("server", "cloudflare".to_owned()));
-        headers.push(("cf-ray", format!("{}-FRA", self.seed.text("cf-ray", n, 16, b"0123456789abcdef"))));
-        headers.push(("cf-cache-status", "DYNAMIC".to_owned()));
+        headers.push(("date".into(), http_date(request.now)));
+        headers.push(("server".into(), "cloudflare".to_owned()));
+        headers.push(("cf-ray".into(), format!("{}-FRA", self.seed.text("cf-ray", n, 16, b"0123456789abcdef"))));
+        headers.push(("cf-cache-status".into(), "DYNAMIC".to_owned()));
         if api && authenticated {
-            headers.push(("request-id", id.to_owned()));
-            headers.push(("anthropic-organization-id", self.organization()));
+            headers.push(("request-id".into(), id.to_owned()));
+            headers.push(("anthropic-organization-id".into(), self.organization()));
         }
     }
 

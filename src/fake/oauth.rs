@@ -1,41 +1,15 @@
 //! The token endpoint: grants, rotation, revocation.
 
-use super::access::{ApiError, Envelope, RequestIdShape};
 use super::answer::{Request, Response};
-use super::credential::{CredentialKind, Label};
-use super::model::{FULL_SCOPES, LIFETIME, Model};
+use super::credential::{CredentialKind, Label, Remembered};
+use super::model::{FULL_SCOPES, Model};
+use crate::policy::{ApiError, Envelope, Grant, RequestIdShape};
 use crate::trace::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-/// What a token request asks for (RFC 6749 §4.1.3, §6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grant {
-    /// A login's code for tokens.
-    AuthorizationCode,
-    /// A refresh token for new tokens.
-    RefreshToken,
-}
-
-/// What the token endpoint gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenTerms {
-    /// `expires_in` and the real lifetime, in seconds.
-    pub lifetime: u32,
-    /// Whether a refresh gives a new refresh token; if not, the answer has none and the old one stays good.
-    pub rotates: bool,
-    /// The access tokens given are refused wherever they are used.
-    pub refused: bool,
-}
-
-impl Default for TokenTerms {
-    fn default() -> Self {
-        Self { lifetime: LIFETIME, rotates: true, refused: false }
-    }
-}
 
 /// The grant of a token request, if it is one.
 pub(super) fn grant(request: &Request<'_>) -> Option<Grant> {
@@ -51,6 +25,15 @@ pub(super) fn grant(request: &Request<'_>) -> Option<Grant> {
 
 /// The credential a token or revocation request has in its body.
 pub(super) fn label(model: &Model, request: &Request<'_>) -> Option<Label> {
+    brought(request).map(|value| model.label(&value))
+}
+
+/// Tells the credential in the body from others.
+pub(super) fn identity(request: &Request<'_>) -> Option<u64> {
+    brought(request).map(|value| Remembered::of(&value).number())
+}
+
+fn brought(request: &Request<'_>) -> Option<String> {
     if !request.path.starts_with("/v1/oauth/token") || request.method != "POST" {
         return None;
     }
@@ -58,7 +41,7 @@ pub(super) fn label(model: &Model, request: &Request<'_>) -> Option<Label> {
     let named = |name: &str| Some(fields.text(name)).filter(|value| !value.is_empty());
     let value = named("refresh_token").or_else(|| named("token")).or_else(|| named("code"))?;
     // A pasted code may come with the state behind it.
-    Some(model.label(value.split('#').next().unwrap_or_default()))
+    Some(value.split('#').next().unwrap_or_default().to_owned())
 }
 
 /// `POST /v1/oauth/token`.
@@ -144,7 +127,7 @@ fn grant_tokens(
         fields.insert("refresh_token".to_owned(), json!(model.issue_refresh(scopes, family)));
     }
     let mut response = Response::json(200, &body);
-    response.headers.push(("cache-control", "no-store".to_owned()));
+    response.headers.push(("cache-control".into(), "no-store".to_owned()));
     response
 }
 

@@ -1,6 +1,7 @@
 //! Bodies that come in pieces over time, and connections that end in the middle.
 
-use super::answer::{Body, Cut, StreamEnd, Streamed};
+use super::answer::{Body, StreamEnd, Streamed};
+use crate::policy::Cut;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use rustix::net::sockopt::set_socket_linger;

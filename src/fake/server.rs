@@ -4,8 +4,9 @@ use super::FakeError;
 use super::answer::{Reply, Request};
 use super::model::Model;
 use super::pace::{Cutter, Paced};
-use super::script::{Play, Script, Seen};
+use super::play::{Play, Seen};
 use super::tls;
+use crate::policy::Script;
 use crate::trace::Timestamp;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -248,7 +249,7 @@ async fn exchange(
     let mut answer = hyper::Response::new(Paced::new(response.body, shared.event_gap, cutter));
     *answer.status_mut() = http::StatusCode::from_u16(response.status).unwrap_or(http::StatusCode::IM_A_TEAPOT);
     for (name, value) in response.headers {
-        if let Ok(value) = http::HeaderValue::from_str(&value) {
+        if let (Ok(name), Ok(value)) = (name.parse::<http::HeaderName>(), http::HeaderValue::from_str(&value)) {
             answer.headers_mut().append(name, value);
         }
     }

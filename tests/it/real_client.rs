@@ -5,9 +5,8 @@
 //! Every credential is made up, and whatever host the client asks for is the fake.
 
 use super::support::program::{Ended, Home, Trace, assert_without, run};
-use authtrace::fake::{
-    ApiError, Coding, Fake, FakeConfig, Login, Model, Rule, Script, Seed, Seen, Then, TokenOutcome, When,
-};
+use authtrace::fake::{Fake, FakeConfig, Login, Model, Seed, Seen};
+use authtrace::policy::{ApiError, Coding, Rule, Script, Then, TokenOutcome, When};
 use authtrace::redact::{Fingerprint, Kind};
 use authtrace::trace::{EndKind, ErrorShape, Exchange, Mode, Origin, Outcome, Timestamp};
 use std::net::SocketAddr;

@@ -4,7 +4,7 @@
 use super::real_client::{Stage, Version};
 use authtrace::analyze::{self, Diagnosis, Severity, Survey};
 use authtrace::catalogue::Code;
-use authtrace::fake::{
+use authtrace::policy::{
     ApiError, Coding, Cut, Envelope, Grant, HtmlPage, RawAnswer, RequestIdShape, Rule, Script, Then, TokenOutcome, When,
 };
 use authtrace::trace::{Reader, Timestamp};
@@ -231,6 +231,7 @@ fn token_endpoint_outage(version: Version) {
     let answer = RawAnswer {
         status: 503,
         content_type: "text/plain".to_owned(),
+        headers: Vec::new(),
         body: b"upstream connect error or disconnect/reset before headers. reset reason: connection timeout".to_vec(),
         coding: Coding::Identity,
     };
@@ -289,6 +290,7 @@ fn gateway_key_rejected(version: Version) {
     let answer = RawAnswer {
         status: 401,
         content_type: "application/json".to_owned(),
+        headers: Vec::new(),
         body: br#"{"error":{"message":"login fail: Please carry the API secret key in the 'Authorization' field"}}"#
             .to_vec(),
         coding: Coding::Identity,

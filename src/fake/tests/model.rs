@@ -1,4 +1,6 @@
 use crate::fake::*;
+use crate::policy::*;
+use crate::redact::Kind;
 use crate::trace::Timestamp;
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -312,7 +314,7 @@ fn rules_apply_in_order_each_as_often_as_it_says() {
         rules: vec![
             Rule { skip: 1, times: Some(2), ..Rule::always(When::path("/v1/messages"), error(500)) },
             Rule::once(When::path("/v1/messages"), error(529)),
-            Rule::always(When { credential: Some(CredentialKind::ApiKey), ..When::default() }, error(403)),
+            Rule::always(When { credential: Some(Kind::ApiKey), ..When::default() }, error(403)),
             Rule::always(When::grant(Grant::RefreshToken), Then::Token(TokenOutcome::InvalidGrant)),
         ],
     };

@@ -1,4 +1,5 @@
 use crate::fake::*;
+use crate::policy::*;
 use crate::trace::Timestamp;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -213,7 +214,7 @@ async fn a_clock_ahead_shows_in_the_date_and_in_expiry() {
 #[tokio::test]
 async fn shutdown_ends_open_connections() {
     let (fake, _) =
-        fake(Script { rules: vec![Rule::always(When::default(), Then::Delay(Duration::from_secs(600)))] }).await;
+        fake(Script { rules: vec![Rule::always(When::default(), Then::Pass).after(Duration::from_secs(600))] }).await;
     let mut stream = TcpStream::connect(fake.plaintext_addr()).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
     fake.requests_at_least(1).await;

@@ -3,7 +3,8 @@
 use super::super::real_client::{Slot, Version};
 use super::super::support::program::{Home, assert_without, run};
 use super::report;
-use authtrace::fake::{Coding, Fake, FakeConfig, Model, RawAnswer, Rule, Script, Seed, Then, When};
+use authtrace::fake::{Fake, FakeConfig, Model, Seed};
+use authtrace::policy::{Coding, RawAnswer, Rule, Script, Then, When};
 use authtrace::trace::Timestamp;
 use serde_json::Value;
 use std::time::Duration;
@@ -56,6 +57,7 @@ fn a_renewal_that_fails_unseen(version: Version) {
     let answer = RawAnswer {
         status: 500,
         content_type: "application/json".to_owned(),
+        headers: Vec::new(),
         body: b"{}".to_vec(),
         coding: Coding::Identity,
     };

@@ -37,7 +37,8 @@ impl Coding {
     }
 
     /// The bytes in this coding.
-    pub(super) fn encode(self, plain: &[u8]) -> Vec<u8> {
+    #[must_use]
+    pub fn encode(self, plain: &[u8]) -> Vec<u8> {
         // The encoders write to memory, which does not fail; were one to, the body is empty and the test that asked
         // for the coding sees it.
         self.try_encode(plain).unwrap_or_default()
