@@ -46,6 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         upstream_proxy: None,
         access: Access::with_lane(Lane::new(Redacted::literal("main"), "main".to_owned(), password.clone())),
         patience: Patience::default(),
+        policy: None,
     };
     let sink = Arc::new(Collected::default());
     let proxy = Proxy::bind(config, Arc::new(Redactor::plain()), Arc::<Collected>::clone(&sink))?.serve();

@@ -89,6 +89,7 @@ impl Session {
             upstream_proxy: config.upstream_proxy,
             access: access.clone(),
             patience: Patience::default(),
+            policy: None,
         };
         let recorder = Arc::new(Recorder::start(&path, head, Arc::clone(&redactor), live.into_iter().collect())?);
         let sink: Arc<dyn EventSink> = Arc::<Recorder>::clone(&recorder);

@@ -138,6 +138,7 @@ fn change(change: HeadChange) -> &'static str {
         HeadChange::ProxyFields => "fields for the proxy left out",
         HeadChange::HostAdded => "Host added",
         HeadChange::UpstreamProxyFields => "password for the upstream proxy added",
+        HeadChange::AcceptEncoding => "compression declined for a scenario",
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn event(name: &str, data: &Value) -> Bytes {
 
 /// An error inside a stream, as it comes after a 200.
 pub(super) fn error_event(error: &ApiError) -> Bytes {
-    event("error", &json!({"type": "error", "error": error.object()}))
+    error.event()
 }
 
 fn message(id: &str, model: &str, content: Value, stop: Option<&str>, output_tokens: u32) -> Value {

@@ -142,6 +142,12 @@ impl ApiError {
         json!({"type": self.kind, "message": self.message})
     }
 
+    /// The same as an event of a stream, as it comes after a 200.
+    #[must_use]
+    pub fn event(&self) -> Bytes {
+        format!("event: error\ndata: {}\n\n", json!({"type": "error", "error": self.object()})).into()
+    }
+
     /// The answer, given the id of the request.
     #[must_use]
     pub fn answer(&self, request_id: &str) -> Answer {

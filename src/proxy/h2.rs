@@ -3,16 +3,20 @@
 //! One upstream connection per client connection. hyper's own additions (date, content-length) are switched off or
 //! given no ground.
 
+mod own;
+
 use super::Shared;
 use super::journal::ConnectionLog;
 use super::leg::Rewind;
 use super::passage::{Meter, Way};
+use super::supervise::{Decided, Plan, is_event_stream};
 use super::tap::{Channel, Tap};
 use super::tls;
 use super::watched::Watched;
 use crate::facts::{Extractor, Version};
+use crate::policy::Cut;
 use crate::redact::Redacted;
-use crate::trace::{End, EndKind, Outcome};
+use crate::trace::{End, EndKind, HeadChange, Outcome};
 use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Request, Response, request, response};
@@ -21,10 +25,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use own::{Outgoing, Shaped};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -38,6 +43,8 @@ const LARGEST_HEAD: u32 = 256 * 1024;
 const STREAMS: u32 = 256;
 /// How long the client's connection may take to end after the upstream's has.
 const PARTING: Duration = Duration::from_secs(1);
+/// Time for the last frames before a cut to reach the socket.
+const SETTLE: Duration = Duration::from_millis(30);
 
 /// Serves one connection to its end.
 pub(super) async fn serve(
@@ -66,6 +73,8 @@ pub(super) async fn serve(
         open: AtomicU64::new(0),
         stream_ended: Notify::new(),
         broken: AtomicBool::new(false),
+        cut: OnceLock::new(),
+        cut_now: CancellationToken::new(),
         up: AtomicU64::new(0),
         down: AtomicU64::new(0),
     });
@@ -81,7 +90,7 @@ pub(super) async fn serve(
     let (mut serving, mut upstream) = (pin!(serving), pin!(upstream));
     let mut outcome = (Outcome::Ok, None);
     let mut upstream_open = true;
-    let mut leaving = false;
+    let (mut leaving, mut cutting) = (false, false);
     let mut parting = pin!(tokio::time::sleep(Duration::MAX));
     loop {
         tokio::select! {
@@ -115,7 +124,16 @@ pub(super) async fn serve(
                 leaving = true;
                 serving.as_mut().graceful_shutdown();
             }
-            () = &mut parting, if !upstream_open => break,
+            () = &mut parting, if !upstream_open || cutting => break,
+            () = carrier.cut_now.cancelled(), if !cutting => {
+                cutting = true;
+                outcome = (Outcome::Ok, Some(Redacted::literal("authtrace cut the connection on purpose")));
+                if carrier.cut.get() == Some(&Cut::Reset) {
+                    client_watch.reset_on_close();
+                }
+                upstream_watch.reset_on_close();
+                parting.as_mut().reset(tokio::time::Instant::now() + SETTLE);
+            }
             () = shared.stopping.cancelled(), if !leaving => {
                 leaving = true;
                 outcome = (Outcome::Shutdown, None);
@@ -164,6 +182,9 @@ struct Carrier {
     stream_ended: Notify,
     /// Whether a stream ended by the upstream's reset.
     broken: AtomicBool,
+    /// Set when the connection is to be cut on purpose, and how.
+    cut: OnceLock<Cut>,
+    cut_now: CancellationToken,
     up: AtomicU64,
     down: AtomicU64,
 }
@@ -226,12 +247,12 @@ async fn pass(
     carrier: Arc<Carrier>,
     mut sender: SendRequest<Passing>,
     request: Request<Incoming>,
-) -> Result<Response<Passing>, hyper::Error> {
+) -> Result<Response<Outgoing>, hyper::Error> {
     let begun = Instant::now();
     let open = OpenStream::new(&carrier);
     let first = carrier.carried.fetch_add(1, Ordering::Relaxed) == 0;
     let mut tap = Tap::begin(&carrier.channel, begun, first);
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let mut meter = carrier.meter();
     meter.parts_read(request_parts(&head));
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -242,6 +263,20 @@ async fn pass(
         Version::Http2,
         &fields(&head.headers),
     );
+    let mut shape = None;
+    if let Some(Decided { plan, watch }) = own::decide(&carrier, &mut tap, head.method.as_str(), target).await {
+        tap.watched_by(watch);
+        match plan {
+            Plan::Pass => tap.let_pass(),
+            Plan::Own(own) => return Ok(own::answer(&carrier, tap, &head, body, own).await),
+            Plan::Shape(one) => {
+                tap.let_pass();
+                own::decline_codings(&mut head.headers);
+                meter.parts_replaced(request_parts(&head), vec![HeadChange::AcceptEncoding]);
+                shape = Some(one);
+            }
+        }
+    }
     meter.parts_written(request_parts(&head));
     tap.follow(Way::Up, meter);
     let tap = Arc::new(Mutex::new(tap));
@@ -257,6 +292,16 @@ async fn pass(
     };
     let arrived = Instant::now();
     let (head, body) = answer.into_parts();
+    let stream = is_event_stream(head.headers.get("content-type").map(http::HeaderValue::as_bytes));
+    lock(&tap).status_known(head.status.as_u16(), stream);
+    let plain = head.headers.get("content-encoding").is_none_or(|coding| coding == "identity");
+    if stream
+        && plain
+        && let Some(shape) = shape
+    {
+        lock(&tap).answer_begun(arrived);
+        return Ok(Shaped::answer(head, body, shape, tap, carrier, open));
+    }
     let mut meter = carrier.meter();
     meter.parts_read(response_parts(&head));
     {
@@ -267,7 +312,8 @@ async fn pass(
         meter.parts_written(response_parts(&head));
         tap.follow(Way::Down, meter);
     }
-    Ok(Response::from_parts(head, Passing::new(body, Way::Down, &tap, &carrier, Some(open))))
+    let body = Passing::new(body, Way::Down, &tap, &carrier, Some(open));
+    Ok(Response::from_parts(head, Outgoing::Passing(body)))
 }
 
 /// Everything that the head of a request says, in the order in which it is kept.

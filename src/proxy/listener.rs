@@ -4,6 +4,7 @@ use super::dial::Dialer;
 use super::journal::Numbers;
 use super::passage::random_seed;
 use super::peer::Peers;
+use super::supervise::Supervisor;
 use super::tls::TlsConfigs;
 use super::{ProxyConfig, ProxyError, Shared, connect};
 use crate::redact::{Redacted, Redactor};
@@ -91,6 +92,8 @@ impl Proxy {
         let dialer = Dialer::new(config.connect_to, config.upstream_proxy, config.patience, guard_local);
         dialer.set_own_address(address);
         let peers = Peers::new(Arc::clone(&redactor));
+        let supervise = |policy| Arc::new(Supervisor::new(policy, Arc::clone(&redactor), Arc::clone(&sink)));
+        let supervisor = config.policy.map(supervise);
         let shared = Shared {
             intercept: config.intercept,
             leaves: config.leaves,
@@ -98,6 +101,7 @@ impl Proxy {
             tls: TlsConfigs::new(&config.upstream_trust)?,
             access: config.access,
             patience: config.patience,
+            supervisor,
             redactor,
             sink,
             numbers: Numbers::default(),

@@ -3,7 +3,7 @@
 //! Comes in: TCP connections on loopback. Goes out: the same bytes on connections to the upstream, and one record per
 //! connection and per exchange. HTTP/1.x passes verbatim through `relay`; HTTP/2 through hyper (`h2`); hosts out of
 //! scope pass unread (`tunnel`). Never here: a raw byte in a log line or a channel, a retry, a connection shared
-//! between clients, an answer of our own where a server should have answered.
+//! between clients, an answer of our own where a server should have answered (but what `supervise` decides, which says so).
 
 mod access;
 mod bypass;
@@ -22,6 +22,7 @@ mod relay;
 mod reply;
 mod scope;
 mod socket;
+mod supervise;
 mod tap;
 mod tls;
 mod tunnel;
@@ -33,6 +34,7 @@ pub use dial::{ConnectTo, UpstreamProxy};
 pub use listener::{Listening, Proxy, ProxyHandle};
 pub use peer::Peers;
 pub use scope::Intercept;
+pub use supervise::{Choice, Guarding, Held, OnGuard, Policy};
 pub use tls::UpstreamTrust;
 
 use crate::ca::LeafStore;
@@ -61,6 +63,8 @@ pub struct ProxyConfig {
     pub access: Access,
     /// Waiting times.
     pub patience: Patience,
+    /// What is done to requests on purpose; none: everything passes.
+    pub policy: Option<Policy>,
 }
 
 /// How long the proxy waits for whom.
@@ -147,6 +151,7 @@ struct Shared {
     peers: Peers,
     /// Of the digests of what passes.
     seed: u64,
+    supervisor: Option<Arc<supervise::Supervisor>>,
     stopping: tokio_util::sync::CancellationToken,
     /// Tasks that connections spawn: HTTP/2 has one for every stream, and the look for peers is one.
     streams: tokio_util::task::TaskTracker,

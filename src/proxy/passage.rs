@@ -102,6 +102,14 @@ impl Meter {
         self.changes = changes;
     }
 
+    /// As [`Self::head_replaced`], for a list of parts.
+    pub(super) fn parts_replaced<'a>(&mut self, by: impl Iterator<Item = &'a [u8]>, changes: Vec<HeadChange>) {
+        let mut intended = Heads::default();
+        intended.push_parts(self.seed, by);
+        self.intended = Some(intended);
+        self.changes = changes;
+    }
+
     /// A piece of a head went out; `last`: up to its end.
     pub(super) fn head_written(&mut self, piece: &[u8], last: bool) {
         self.written.heads.push(self.seed, piece, last);

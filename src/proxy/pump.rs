@@ -106,6 +106,23 @@ impl Pump {
         range
     }
 
+    /// Lets the next bytes go nowhere, once all before them have been sent; returns where they stand.
+    pub(super) fn discard(&mut self, count: usize) -> std::ops::Range<usize> {
+        let range = self.advance(count);
+        self.written = self.approved;
+        range
+    }
+
+    /// Has bytes that did not come in go out next.
+    pub(super) fn inject(&mut self, bytes: &[u8]) {
+        self.buffer.truncate(self.filled);
+        self.buffer.splice(self.approved..self.approved, bytes.iter().copied());
+        self.filled += bytes.len();
+        self.approved += bytes.len();
+        let room = self.filled.max(SMALL);
+        self.buffer.resize(room, 0);
+    }
+
     fn advance(&mut self, count: usize) -> std::ops::Range<usize> {
         let begin = self.approved;
         self.approved = (begin + count).min(self.filled);

@@ -7,17 +7,23 @@
 mod answering;
 mod asking;
 mod ending;
+mod own;
+mod shaping;
 
 use super::Shared;
 use super::journal::ConnectionLog;
 use super::leg::Leg;
 use super::passage::Meter;
 use super::pump::Pump;
+use super::supervise::{Own, Shape, Supervisor};
 use super::tap::{Channel, Tap};
 use crate::facts::{Extractor, Version};
+use crate::policy::Cut;
 use crate::redact::Redacted;
 use crate::trace::{End, Outcome};
 use crate::wire::{self, Authority, BodyReader, Field, HeadReader, Limits, Refusal, RequestContext};
+use own::Deciding;
+use shaping::Shaping;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::ops::Range;
@@ -79,6 +85,7 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
         true => Pump::new(early).metered(Meter::of_bytes(shared.seed)),
         false => Pump::new(early),
     };
+    let channel_recorded = channel.is_recorded();
     let mut relay = Relay {
         client,
         upstream,
@@ -98,6 +105,9 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
         read_down: Instant::now(),
         head_due: None,
         patience: shared.patience.head,
+        supervisor: shared.supervisor.clone().filter(|_| channel_recorded),
+        deciding: None,
+        last_word: false,
         pending_up: Deferred::default(),
         broken_up: None,
         broken_down: None,
@@ -143,6 +153,12 @@ struct Relay<'a, C: Leg, U: Leg> {
     read_down: Instant,
     head_due: Option<Pin<Box<Sleep>>>,
     patience: Duration,
+    /// Decides on each request, if anybody does.
+    supervisor: Option<Arc<Supervisor>>,
+    /// The request at the beginning of what is unread is being decided on.
+    deciding: Option<Box<Deciding>>,
+    /// What was given to the client last is the end of its connection.
+    last_word: bool,
     pending_up: Deferred,
     /// What is wrong behind the parts that were approved last.
     broken_up: Option<Refusal>,
@@ -173,6 +189,8 @@ enum Answering {
     Head,
     Body(BodyReader),
     Raw,
+    /// An event stream that goes out otherwise.
+    Shaped(Box<Shaping>),
 }
 
 struct InFlight {
@@ -183,6 +201,29 @@ struct InFlight {
     upgraded: bool,
     /// Whether the client waits for a 100 before it sends the body, and has sent nothing of it.
     withheld: bool,
+    /// What is done on purpose, in a supervised run.
+    purpose: Option<Box<Purpose>>,
+}
+
+/// What becomes of a request on purpose.
+enum Purpose {
+    /// The server does not see it, and this comes in its turn.
+    Own {
+        own: Own,
+        /// Whether the client means to go on on this connection.
+        persistent: bool,
+    },
+    /// It was answered, or is being answered, by us.
+    Given,
+    /// The stream of its answer goes out otherwise.
+    Shape(Shape),
+}
+
+impl InFlight {
+    /// Whether the server does not see it.
+    fn is_own(&self) -> bool {
+        matches!(self.purpose.as_deref(), Some(Purpose::Own { .. } | Purpose::Given))
+    }
 }
 
 /// What becomes facts once the bytes have been handed over.
@@ -208,6 +249,8 @@ enum RawHead {
     Buffered(Range<usize>),
     /// By itself: the buffer has what it was rewritten to.
     Replaced(Vec<u8>),
+    /// Nowhere: facts have been made of it.
+    Told,
 }
 
 /// Why the relay stops.
@@ -221,6 +264,8 @@ enum Stop {
     UpstreamRefused(Refusal),
     HeadTimeout,
     Drained,
+    /// On purpose.
+    Cut(Cut),
 }
 
 /// What looking at the next message part came to.
@@ -251,6 +296,10 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 && self.down.is_drained()
             {
                 return Poll::Ready(Stop::ClientRefused(refusal));
+            }
+            // The client's direction may have come to where an answer of ours is due.
+            if self.is_own_answer_due() {
+                continue;
             }
             // The answer may have unblocked the client's direction (an upgrade, room in the pipeline).
             if down.is_pending() {

@@ -6,13 +6,15 @@ use super::Shared;
 use super::journal::{ConnectionLog, micros};
 use super::passage::{Meter, Passed, Way};
 use super::peer::Answer;
+use super::supervise::{Question, Watch};
 use crate::facts::{
     self, BodyFacts, BodyReader, Extractor, RequestFacts, RequestSource, ResponseFacts, ResponseSource, Route, Scheme,
     Version,
 };
 use crate::redact::Redacted;
 use crate::trace::{
-    End, EndKind, Exchange, HeaderField, Origin, Passage, Record, RequestIds, RequestStart, Stage, Timestamp, Timing,
+    End, EndKind, ErrorFacts, Exchange, HeaderField, Origin, Passage, Record, RequestIds, RequestStart, Stage,
+    Timestamp, Timing,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,6 +95,9 @@ pub(super) struct Tap {
     answered: Option<Instant>,
     added_us: u64,
     origin: Origin,
+    /// What authtrace did to it on purpose.
+    done: Option<Redacted>,
+    watch: Option<Watch>,
     up: Passing,
     down: Passing,
     ended: bool,
@@ -127,6 +132,8 @@ impl Tap {
             answered: None,
             added_us: 0,
             origin: Origin::Upstream,
+            done: None,
+            watch: None,
             up: Passing::default(),
             down: Passing::default(),
             ended: false,
@@ -136,6 +143,53 @@ impl Tap {
     /// Who answers, if it is not the upstream.
     pub(super) fn set_origin(&mut self, origin: Origin) {
         self.origin = origin;
+    }
+
+    /// What is answered is not what the server said; `done` says so in a sentence.
+    pub(super) fn answered_by_us(&mut self, done: Redacted) {
+        self.origin = Origin::Authtrace;
+        self.done = Some(done);
+    }
+
+    /// Nothing of it has passed; if it ends now, that was not the server's doing.
+    pub(super) fn hold_back(&mut self) {
+        self.answered_by_us(Redacted::literal("it ended while authtrace held it back, and was not sent to the server"));
+    }
+
+    /// It goes on to the server after all.
+    pub(super) fn let_pass(&mut self) {
+        self.origin = Origin::Upstream;
+        self.done = None;
+    }
+
+    /// Somebody wants to know how it is answered.
+    pub(super) fn watched_by(&mut self, watch: Option<Watch>) {
+        self.watch = watch;
+    }
+
+    /// The status of the final answer is known; to be told before a byte of it goes out.
+    pub(super) fn status_known(&mut self, status: u16, stream: bool) {
+        if let Some(watch) = &mut self.watch {
+            watch.answered(status, stream);
+        }
+    }
+
+    /// What is to be decided on, once the head has become facts.
+    pub(super) fn question(&self, method: &[u8], target: &[u8]) -> Option<Question> {
+        let facts = self.request.as_ref()?;
+        let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let credential = |place: &str| facts.credentials.iter().find(|sent| sent.place.as_str() == place);
+        let deciding =
+            credential("x-api-key").or_else(|| credential("authorization")).or_else(|| facts.credentials.first());
+        Some(Question {
+            exchange: self.id,
+            method: String::from_utf8_lossy(method).into_owned(),
+            host: self.channel.host.to_ascii_lowercase(),
+            path: String::from_utf8_lossy(path).into_owned(),
+            credential: deciding.map(|sent| sent.credential.clone()),
+            lane: self.channel.lane.clone(),
+            shown: [facts.request.method.clone(), facts.request.host.clone(), facts.request.path.clone()],
+        })
     }
 
     /// The head of the request has been forwarded.
@@ -320,6 +374,11 @@ impl Tap {
         let redactor = &self.channel.shared.redactor;
         let asked = std::mem::replace(&mut self.request_body, BodyReader::idle()).finish(redactor, complete);
         let answered = std::mem::replace(&mut self.response_body, BodyReader::idle()).finish(redactor, complete);
+        let refused = answered.error.as_ref().is_some_and(ErrorFacts::is_auth);
+        if let Some(mut watch) = self.watch.take() {
+            watch.ended(refused);
+        }
+        let end = End { detail: end.detail.or(self.done.take()), ..end };
         let exchange = self.assemble(facts, asked, answered, end);
         self.channel.shared.sink.emit(Record::Exchange(Box::new(exchange)));
     }

@@ -809,5 +809,18 @@ pub(super) const RULES: &[Rule] = &[
     ("x-runtime", Response, Decimal),
     ("x-response-time", Response, Opaque),
     ("x-mitm-trace", Response, Opaque),
-    ("x-authtrace", Both, Word(&["synthetic", "1"])),
+    (
+        "x-authtrace",
+        Both,
+        Word(&[
+            "synthetic",
+            "1",
+            "scenario",
+            "guard_refusals",
+            "guard_token_refusals",
+            "guard_requests",
+            "guard_seconds",
+            "guard_asked",
+        ]),
+    ),
 ];

@@ -247,6 +247,8 @@ pub enum EndKind {
     Refused,
     /// authtrace was stopped.
     Shutdown,
+    /// authtrace cut it on purpose: a rule of a scenario, or the guard.
+    Cut,
     /// The name of the server could not be resolved. Seen in captures of other tools only, as the ones that follow.
     NotResolved,
     /// The server could not be connected to.
@@ -289,6 +291,7 @@ impl EndKind {
             Self::UpstreamProtocol => "upstream_protocol",
             Self::Refused => "refused",
             Self::Shutdown => "shutdown",
+            Self::Cut => "cut",
             Self::NotResolved => "not_resolved",
             Self::NotConnected => "not_connected",
             Self::TlsFailed => "tls_failed",

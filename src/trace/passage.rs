@@ -69,7 +69,7 @@ pub enum HeadPassage {
     Altered,
 }
 
-/// What a proxy changes in the head of a request that is in absolute form (RFC 9112 §3.2.2).
+/// What a proxy changes in the head of a request that is in absolute form (RFC 9112 §3.2.2), or for a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +82,8 @@ pub enum HeadChange {
     HostAdded,
     /// Our own `Proxy-Authorization` for the proxy that authtrace goes through was put in.
     UpstreamProxyFields,
+    /// `Accept-Encoding` became `identity`, so that a rule of a scenario could be carried out on the event stream.
+    AcceptEncoding,
 }
 
 impl MessagePassage {

@@ -139,6 +139,8 @@ pub enum NoteKind {
     RedactionFailed,
     /// A value learned as a credential was about to be written and was masked.
     Masked,
+    /// authtrace did something to the traffic on purpose: a rule of a scenario, or the guard.
+    Policy,
     /// Something else.
     Other,
 }

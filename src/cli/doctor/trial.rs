@@ -56,6 +56,7 @@ impl Stage {
             upstream_proxy: None,
             access: Access::with_lane(lane),
             patience: Patience::default(),
+            policy: None,
         };
         let sink: Arc<dyn EventSink> = Arc::<Records>::clone(&records);
         let proxy = Proxy::bind(config, Arc::new(Redactor::plain()), sink)?.serve();

@@ -87,6 +87,7 @@ fn tunnels(
         upstream_proxy: config.upstream_proxy.clone(),
         access: Access::with_lane(lane),
         patience: Patience::default(),
+        policy: None,
     };
     Ok((Proxy::bind(proxy, redactor, sink)?.serve(), login))
 }

@@ -142,6 +142,7 @@ fn text(exchange: &Exchange) -> String {
             EndKind::UpstreamProtocol => "not HTTP",
             EndKind::Refused => "bad request",
             EndKind::Shutdown => "stopped",
+            EndKind::Cut => "cut by us",
             EndKind::NotResolved => "no DNS",
             EndKind::NotConnected => "no route",
             EndKind::TlsFailed => "no TLS",

@@ -1,6 +1,8 @@
 //! The upstream's direction: answers are looked at, passed on, and become facts.
 
-use super::{Answering, Asking, Deferred, Head, Looked, Relay, Stop, current_of, raw_fields, shift, version_of};
+use super::{
+    Answering, Asking, Deferred, Head, Looked, Purpose, Relay, Stop, current_of, raw_fields, shaping, shift, version_of,
+};
 use crate::proxy::leg::{Eof, Leg};
 use crate::wire::{self, BodyReader, Framing, Part, Refusal, ResponseKind};
 use std::task::{Context, Poll};
@@ -26,12 +28,20 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             if self.exchanges.is_empty() {
                 self.down.rest();
             }
+            if drained && self.speak(cx) {
+                progressed = true;
+                continue;
+            }
+            if self.last_word || self.awaits_own_answer() {
+                break;
+            }
             if !self.down.unread().is_empty() {
                 if !drained {
                     return Poll::Pending;
                 }
                 match self.look_at_response_parts() {
                     Ok(Looked::Again) => continue,
+                    Ok(Looked::NeedMore) if self.is_shaping_behind() => break,
                     Ok(Looked::NeedMore) => {}
                     Err(refusal) => {
                         self.stop = Some(Stop::UpstreamRefused(refusal));
@@ -69,6 +79,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 let over = reader.is_done();
                 Ok(self.take_response_part(part, over))
             }
+            Answering::Shaped(_) => self.look_at_shaped_part(),
             Answering::Raw => {
                 let all = self.down.unread().len();
                 self.down.approve(all);
@@ -90,13 +101,24 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         let Some(head) = self.heads_down.response(unread, current.context, &self.limits)? else {
             return Ok(Looked::NeedMore);
         };
+        let switched = head.kind == ResponseKind::Switched;
+        if head.kind == ResponseKind::Final {
+            let stream = shaping::is_stream(unread, &head);
+            current.tap.status_known(head.status, stream);
+            if stream
+                && shaping::is_plain(unread, &head)
+                && let Some(Purpose::Shape(shape)) = current.purpose.take().map(|purpose| *purpose)
+            {
+                self.begin_shaping(head, shape);
+                return Ok(Looked::Again);
+            }
+        }
         let raw = self.down.approve_head(head.len);
         if head.kind == ResponseKind::Informational {
             current.withheld &= head.status != 100;
             self.pending_down.interim = Some(head.status);
             return Ok(Looked::Again);
         }
-        let switched = head.kind == ResponseKind::Switched;
         self.pending_down.ended = head.framing == Framing::None && !switched;
         if switched {
             current.upgraded = true;
@@ -213,6 +235,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         if self.up.sink_reset {
             self.down.eof = Some(Eof::Reset);
         }
+        if matches!(self.answering, Answering::Shaped(_)) {
+            return self.shaped_stopped();
+        }
         // A head that breaks off passes as it is: what the client makes of it is between the two.
         let rest = self.down.unread().len();
         self.down.approve(rest);
@@ -226,7 +251,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         }
     }
 
-    fn close_down(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn close_down(&mut self, cx: &mut Context<'_>) {
         if self.down.closed {
             return;
         }

@@ -1,9 +1,10 @@
 //! The client's direction: requests are looked at, passed on, and become facts.
 
 use super::{
-    Asking, Deferred, Form, Head, InFlight, Looked, PIPELINE, RawHead, Relay, Stop, current_of, origin_form_of,
-    raw_fields, shift, version_of,
+    Asking, Deferred, Form, Head, InFlight, Looked, PIPELINE, Purpose, RawHead, Relay, Stop, current_of,
+    origin_form_of, raw_fields, shift, version_of,
 };
+use crate::facts::Extractor;
 use crate::proxy::leg::{Eof, Leg};
 use crate::proxy::tap::Tap;
 use crate::trace::HeadChange;
@@ -18,6 +19,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         loop {
             if self.stop.is_some() {
                 return;
+            }
+            if self.poll_deciding(cx).is_ready() {
+                continue;
             }
             let drained = self.drain_up(cx);
             self.settle_up(drained);
@@ -78,6 +82,8 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     fn is_paused(&self) -> bool {
         self.other_authority
             || self.refused.is_some()
+            || self.deciding.is_some()
+            || self.last_word
             || matches!(self.asking, Asking::Upgrading)
             || (matches!(self.asking, Asking::Head) && (self.exchanges.len() >= PIPELINE || self.draining))
     }
@@ -96,6 +102,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Asking::Body(reader) => {
                 let part = reader.next(self.up.unread())?;
                 let over = reader.is_done();
+                if self.exchanges.back().is_some_and(InFlight::is_own) {
+                    return Ok(self.swallow_request_part(part, over));
+                }
                 Ok(self.take_request_part(part, over))
             }
             Asking::Raw => {
@@ -136,7 +145,6 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         };
         self.head_due = None;
         let raw = unread.get(..head.len).unwrap_or_default();
-        let context = head.context(raw);
         let replaced = match self.rewrite(raw, &head)? {
             Rewritten::AsItCame => None,
             Rewritten::To(bytes, changes) => Some((bytes, changes)),
@@ -145,6 +153,23 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 return Ok(Looked::NeedMore);
             }
         };
+        if self.supervisor.is_some() {
+            self.begin_deciding(head, replaced);
+            return Ok(Looked::Again);
+        }
+        self.pass_head(head, replaced, None);
+        Ok(Looked::Again)
+    }
+
+    /// Lets a head pass, as it came or replaced. `decided`: it was decided on, with this outcome.
+    pub(super) fn pass_head(
+        &mut self,
+        head: wire::RequestHead,
+        replaced: Option<(Vec<u8>, Vec<HeadChange>)>,
+        decided: Option<(Tap, Option<Box<Purpose>>)>,
+    ) {
+        let raw = self.up.unread().get(..head.len).unwrap_or_default();
+        let context = head.context(raw);
         let raw = match replaced {
             None => RawHead::Buffered(self.up.approve_head(head.len)),
             Some((bytes, changes)) => {
@@ -153,7 +178,10 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 RawHead::Replaced(raw)
             }
         };
-        let tap = Tap::begin(&self.channel, self.read_up, self.carried == 0);
+        let (raw, tap, purpose) = match decided {
+            None => (raw, Tap::begin(&self.channel, self.read_up, self.carried == 0), None),
+            Some((tap, purpose)) => (RawHead::Told, tap, purpose),
+        };
         let has_body = head.framing != Framing::None;
         self.asking = match &head.framing {
             Framing::None if head.upgrade => Asking::Upgrading,
@@ -162,9 +190,16 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         };
         self.carried += 1;
         let withheld = head.expects_continue;
-        self.exchanges.push_back(InFlight { tap, context, asked: false, answered: false, upgraded: false, withheld });
+        self.exchanges.push_back(InFlight {
+            tap,
+            context,
+            asked: false,
+            answered: false,
+            upgraded: false,
+            withheld,
+            purpose,
+        });
         self.pending_up = Deferred { head: Some(Head::Request { raw, head }), ended: !has_body, ..Deferred::default() };
-        Ok(Looked::Again)
     }
 
     fn expect_rest_of_head(&mut self) {
@@ -283,18 +318,14 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         let Some(current) = self.exchanges.back_mut() else { return };
         if let Some(Head::Request { raw, head }) = head {
             current.tap.add_held(self.read_up, Instant::now());
-            let version = version_of(head.minor_version);
             let raw = match &raw {
-                RawHead::Buffered(range) => self.up.bytes_at(range.clone()),
-                RawHead::Replaced(raw) => raw,
+                RawHead::Buffered(range) => Some(self.up.bytes_at(range.clone())),
+                RawHead::Replaced(raw) => Some(raw.as_slice()),
+                RawHead::Told => None,
             };
-            let target = origin_form_of(head.target.of(raw));
-            let mut fields = raw_fields(raw, &head.fields);
-            if self.form != Form::Origin {
-                // The password of the proxy itself: no credential of the exchange.
-                fields.retain(|(name, _)| !name.eq_ignore_ascii_case(b"proxy-authorization"));
+            if let Some(raw) = raw {
+                tell_head(&mut current.tap, &mut self.extractor, &self.form, raw, &head);
             }
-            current.tap.request_head(&mut self.extractor, head.method.of(raw), target, version, &fields);
             self.heads_up.recycle(head.fields);
         }
         for range in data {
@@ -316,7 +347,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     }
 
     fn client_stopped(&mut self) {
-        if self.up.eof == Some(Eof::Reset) {
+        if self.up.eof == Some(Eof::Reset) || self.is_held() {
             self.stop = Some(Stop::ClientGone);
         }
     }
@@ -331,6 +362,17 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             self.up.closed = true;
         }
     }
+}
+
+/// Facts of the head of a request.
+pub(super) fn tell_head(tap: &mut Tap, extractor: &mut Extractor, form: &Form, raw: &[u8], head: &wire::RequestHead) {
+    let target = origin_form_of(head.target.of(raw));
+    let mut fields = raw_fields(raw, &head.fields);
+    if *form != Form::Origin {
+        // The password of the proxy itself: no credential of the exchange.
+        fields.retain(|(name, _)| !name.eq_ignore_ascii_case(b"proxy-authorization"));
+    }
+    tap.request_head(extractor, head.method.of(raw), target, version_of(head.minor_version), &fields);
 }
 
 /// What becomes of a head that names its origin.

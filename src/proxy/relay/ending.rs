@@ -45,6 +45,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 self.upstream.reset_on_close();
                 self.refuse(refusal).await;
             }
+            Stop::Cut(cut) => self.cut(cut).await,
             Stop::OtherAuthority => {}
             Stop::HeadTimeout | Stop::Finished | Stop::Drained => self.part().await,
         }
@@ -98,12 +99,17 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             ),
             Stop::OtherAuthority => (EndKind::Complete, Outcome::Ok, None),
             Stop::Drained => (EndKind::Shutdown, Outcome::Shutdown, None),
+            Stop::Cut(_) => {
+                (EndKind::Cut, Outcome::Ok, Some(Redacted::literal("authtrace cut the connection on purpose")))
+            }
         };
         let idle = self.exchanges.is_empty();
         self.tell_what_passed();
         for mut current in self.exchanges.drain(..) {
             match current.upgraded && kind != EndKind::UpstreamProtocol {
                 true => current.tap.end(End { outcome: EndKind::Upgraded, stage: None, detail: None }),
+                // The record of what was cut says why by itself.
+                false if kind == EndKind::Cut => current.tap.break_off(kind, None),
                 false => current.tap.break_off(kind, detail.clone()),
             }
         }

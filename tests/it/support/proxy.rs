@@ -2,7 +2,9 @@
 
 use super::{AT_MOST, Collector, HOST, Origin, Pki, Wire, client_config, soon};
 use authtrace::ca::{LeafStore, Root, Scope};
-use authtrace::proxy::{Access, ConnectTo, Intercept, Lane, Patience, Proxy, ProxyConfig, ProxyHandle, UpstreamProxy};
+use authtrace::proxy::{
+    Access, ConnectTo, Intercept, Lane, Patience, Policy, Proxy, ProxyConfig, ProxyHandle, UpstreamProxy,
+};
 use authtrace::redact::{Options, Redacted, Redactor};
 use authtrace::wire::Host;
 use rustls::ClientConfig;
@@ -36,6 +38,7 @@ pub(crate) struct Setup {
     pub(crate) open: bool,
     pub(crate) upstream_proxy: Option<String>,
     pub(crate) never: Vec<String>,
+    pub(crate) policy: Option<Policy>,
 }
 
 impl Setup {
@@ -52,6 +55,7 @@ impl Setup {
             open: false,
             upstream_proxy: None,
             never: Vec::new(),
+            policy: None,
         }
     }
 
@@ -80,6 +84,7 @@ impl Setup {
             upstream_proxy: self.upstream_proxy.map(|url| UpstreamProxy::parse(&url).unwrap()),
             access: if self.open { Access::open(Redacted::literal("main")) } else { Access::with_lane(lane) },
             patience: self.patience,
+            policy: self.policy,
         };
         let redactor = Arc::new(Redactor::new(Options::default().with_hosts([HOST])).unwrap());
         let records = Arc::new(Collector::default());
