@@ -3,6 +3,10 @@
 //! Comes in: what clap read, the user's configuration file, the environment that authtrace was started with. Goes out:
 //! one small value per room. Never here: a socket, a file besides the configuration and the fingerprint key.
 
+mod guard;
+
+pub use guard::{GuardConfig, GuardOptions, WhenStopped};
+
 use crate::ca::{CaError, Scope};
 use crate::launch::{BaseUrl, ParentEnvironment, Trust};
 use crate::proxy::{Bypass, ConnectTo, Intercept, ProxyError, UpstreamProxy};
@@ -127,6 +131,10 @@ pub struct Options {
     #[arg(long, value_name = "LIST", env = "AUTHTRACE_TRUST", hide_env_values = true, help_heading = "Proxy")]
     pub trust: Option<String>,
 
+    /// The guard.
+    #[command(flatten)]
+    pub guard: GuardOptions,
+
     /// Header fields whose values may be shown if they match; only in `authtrace.toml`.
     #[arg(skip)]
     pub keep: Vec<KeepField>,
@@ -194,6 +202,19 @@ pub enum ConfigError {
         /// What is wrong.
         why: String,
     },
+    /// `--on-guard` alone.
+    #[error(
+        "--on-guard says what happens when the guard acts, but not when; add --guard N, --guard-requests or --guard-seconds"
+    )]
+    OnGuard,
+    /// A limit of 0, in the file.
+    #[error("a guard with a limit of 0 would stop everything; the least is 1")]
+    GuardOfNothing,
+    /// `--on-guard hold` where nobody can be asked.
+    #[error(
+        "--on-guard hold cannot be used {0}; use --on-guard answer or stop, or start `authtrace proxy` in a terminal of its own"
+    )]
+    Hold(&'static str),
     /// The upstream's settings.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -248,6 +269,8 @@ pub struct Config {
     pub fingerprint_key: Option<Zeroizing<[u8; 32]>>,
     /// Header fields whose values may be shown.
     pub keep: Vec<Keep>,
+    /// When to stop asking the server, if ever.
+    pub guard: Option<GuardConfig>,
 }
 
 impl Options {
@@ -285,6 +308,7 @@ impl Options {
             upstream_ca: if self.upstream_ca.is_empty() { file.upstream_ca } else { self.upstream_ca },
             upstream_proxy: self.upstream_proxy.or(file.upstream_proxy),
             trust: self.trust.or(file.trust),
+            guard: self.guard.or(file.guard),
             keep: file.keep,
         }
     }
@@ -306,8 +330,10 @@ impl Options {
         let mut shown_hosts: Vec<String> = self.intercept.iter().filter(|host| *host != "*").cloned().collect();
         shown_hosts.extend(base_url.map(|url| url.host.clone()));
         let keep = self.kept_fields();
+        let guard = self.guard.resolve(base_url.map(|url| url.host.as_str()))?;
         Ok(Config {
             keep,
+            guard,
             listen: self.listen.unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)),
             proxy_auth: parse_proxy_auth(self.proxy_auth.as_deref())?,
             lane: parse_lane(self.lane)?,

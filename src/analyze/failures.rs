@@ -1,6 +1,6 @@
 //! Which exchanges and connections failed. No cause, only that they did.
 
-use crate::trace::{Connection, Exchange, Outcome, Timestamp};
+use crate::trace::{Connection, Exchange, Origin, Outcome, Timestamp};
 
 /// Something that failed.
 #[derive(Clone, Copy, Debug)]
@@ -39,10 +39,11 @@ impl<'a> Failure<'a> {
         }
     }
 
-    /// The exchange as a failure, if it was refused and is not telemetry.
+    /// The exchange as a failure, if it was refused, by another than authtrace itself, and is not telemetry.
     #[must_use]
     pub fn of_exchange(exchange: &'a Exchange) -> Option<Self> {
-        (exchange.is_auth_failure() && !is_telemetry(exchange)).then_some(Self::Exchange(exchange))
+        let refused = exchange.is_auth_failure() && exchange.origin != Origin::Authtrace && !is_telemetry(exchange);
+        refused.then_some(Self::Exchange(exchange))
     }
 
     /// The connection as a failure, if it ended badly. A tunnel that was never used did not: programs open connections
@@ -68,8 +69,9 @@ pub(super) fn is_telemetry(exchange: &Exchange) -> bool {
     exchange.request.path.as_str().starts_with("/api/event_logging/")
 }
 
-/// Whether a credential was sent and the answer was a success without an error inside.
+/// Whether a credential was sent and the answer was a success without an error inside; authtrace's own is none.
 pub(super) fn is_accepted(exchange: &Exchange) -> bool {
     let success = exchange.status().is_some_and(|status| (200..300).contains(&status));
-    success && exchange.error.is_none() && !exchange.credentials.is_empty() && !is_telemetry(exchange)
+    let by_server = exchange.origin != Origin::Authtrace;
+    success && by_server && exchange.error.is_none() && !exchange.credentials.is_empty() && !is_telemetry(exchange)
 }

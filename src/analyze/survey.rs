@@ -8,8 +8,8 @@ use super::receipt::{self, Receipt};
 use super::timing::{self, ClockDifference, TimingSummary};
 use crate::redact::{Fingerprint, Redacted};
 use crate::trace::{
-    ClientLog, Connection, Exchange, Gap, Line, Mode, Note, Peer, ReadError, Reader, Record, RequestStart, Target,
-    Timestamp, TraceEnd, TraceHead,
+    ClientLog, Connection, Exchange, Gap, Line, Mode, Note, Origin, Peer, ReadError, Reader, Record, RequestStart,
+    Target, Timestamp, TraceEnd, TraceHead,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
@@ -245,7 +245,9 @@ impl Survey {
 
     /// Exchanges of telemetry that were refused: they say nothing about the login.
     pub fn telemetry_refusals(&self) -> impl Iterator<Item = &Exchange> {
-        self.exchanges.iter().filter(|exchange| exchange.is_auth_failure() && failures::is_telemetry(exchange))
+        let by_server = |exchange: &&Exchange| exchange.origin != Origin::Authtrace;
+        let refused = |exchange: &&Exchange| exchange.is_auth_failure() && failures::is_telemetry(exchange);
+        self.exchanges.iter().filter(by_server).filter(refused)
     }
 
     /// The last exchange before `failure` that carried a credential and was answered with 2xx.

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod explain;
+mod guard;
 mod input;
 mod join;
 mod logging;

@@ -4,7 +4,7 @@
 use super::args::{ProxyArgs, ShellSyntax};
 use super::run::read_settings;
 use super::session::{Session, Surroundings, scope_names};
-use super::{console, join, logging};
+use super::{console, guard, join, logging};
 use anyhow::{Context, Result};
 use authtrace::export::live;
 use authtrace::launch::{self, ChildEnvironment, Login, ParentEnvironment, Plan, TempDir, TrustFiles, environment};
@@ -32,7 +32,8 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     let config = args.proxy.with_file(parent)?.resolve(parent, base_url.as_ref())?;
     let (scope, trust, lane) = (config.scope.clone(), config.trust.clone(), config.lane.clone());
     let names = launch::names_seen(parent);
-    let session = Session::start(config, &Surroundings { variables: &names }, Some(live_lines())).await?;
+    let (policy, mut alarm, desk) = guard::under_proxy(config.guard.clone())?;
+    let session = Session::start(config, &Surroundings { variables: &names }, Some(live_lines()), policy).await?;
     let files = TempDir::create(parent)?;
     let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, parent)?;
     let login = session.login.as_ref().map(|login| Login { user: &login.user, password: &login.password });
@@ -43,7 +44,9 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     console::say(&format!("listening on {}; reading {}", session.address(), scope_names(&scope).join(", ")));
     console::say(&format!("trace: {}; Ctrl-C ends", session.trace_path().display()));
     let _host = join::Host::open(parent, &lane, &session, &scope, &trust);
+    let desk = desk.map(|desk| tokio::spawn(desk.serve()));
     let code = tokio::select! {
+        () = alarm.ring() => super::exit::FAILED,
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 0,
         _ = hangup.recv() => 129,
@@ -55,7 +58,13 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
             session.close(None).await
         }
     };
+    if let Some(desk) = desk {
+        desk.abort();
+    }
     session.summarise(&[], &closed);
+    if let Some(reason) = alarm.rung() {
+        console::say(&format!("the guard ended authtrace: {reason}"));
+    }
     Ok(ExitCode::from(code))
 }
 

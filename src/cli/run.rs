@@ -2,7 +2,7 @@
 
 use super::args::RunArgs;
 use super::session::{Session, Surroundings, scope_names};
-use super::{console, join, logging};
+use super::{console, guard, join, logging};
 use anyhow::{Context, Result};
 use authtrace::config::Config;
 use authtrace::launch::settings::{self, SettingsFacts};
@@ -39,7 +39,9 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
     let lane = config.lane.clone();
     let start_line = start_line(&config, base_url.as_ref());
     let names = launch::names_seen(parent);
-    let session = Session::start(config, &Surroundings { variables: &names }, None).await?;
+    let (policy, mut alarm) = guard::under_run(config.guard.clone())?;
+    let live = guard::warnings_of_run();
+    let session = Session::start(config, &Surroundings { variables: &names }, live, policy).await?;
     let files = TempDir::create(parent)?;
     let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, parent)?;
     let login = session.login.as_ref().map(|login| Login { user: &login.user, password: &login.password });
@@ -48,7 +50,7 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
     let environment = environment(parent, &plan);
     announce(&session, &environment, &facts, &start_line);
     let host = join::Host::open(parent, &lane, &session, &scope, &trust);
-    let outcome = supervise(program, arguments, &environment, &session).await;
+    let outcome = supervise(program, arguments, &environment, &session, &mut alarm).await;
     if let Some(host) = host {
         host.wait_for_others().await;
     }
@@ -68,6 +70,10 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
     }
     let hints = explain_silence(&session, &environment, &facts);
     session.summarise(&hints, &closed);
+    if let Some(reason) = alarm.rung() {
+        console::say(&format!("the guard ended the command: {reason}"));
+        return Ok(ExitCode::from(super::exit::FAILED));
+    }
     Ok(ExitCode::from(code.unwrap_or(super::exit::FAILED)))
 }
 
@@ -76,6 +82,7 @@ async fn supervise(
     arguments: &[OsString],
     environment: &ChildEnvironment,
     session: &Session,
+    alarm: &mut guard::Alarm,
 ) -> Result<Outcome> {
     let running = launch::spawn(program, arguments, environment)?;
     if let Some(pid) = running.id() {
@@ -84,7 +91,7 @@ async fn supervise(
     // Only now, since the limit would be the child's as well.
     launch::forbid_core_dumps().context("cannot switch core dumps off")?;
     tracing::debug!(address = %session.address(), "command started");
-    Ok(running.wait().await?)
+    Ok(running.wait_until(alarm.ring()).await?)
 }
 
 pub(crate) fn read_settings(parent: &ParentEnvironment) -> Result<SettingsFacts> {

@@ -1,12 +1,12 @@
 //! A recorder and a proxy at work: what `run`, `proxy` and `demo` have in common.
 
-use super::console;
+use super::{console, guard};
 use anyhow::{Context, Result, anyhow};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::ca::{LeafStore, Root, Scope};
 use authtrace::config::{Config, ProxyAuth};
 use authtrace::export::summary;
-use authtrace::proxy::{Access, Lane, Listening, Patience, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
+use authtrace::proxy::{Access, Lane, Listening, Patience, Policy, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
 use authtrace::record::{self, Closed, Observer, Recorder};
 use authtrace::redact::{self, Redacted, Redactor};
 use authtrace::trace::{EventSink, FormatVersion, Note, NoteKind, Record, Timestamp, TraceHead};
@@ -51,7 +51,13 @@ pub(crate) struct Surroundings<'a> {
 
 impl Session {
     /// Binds the proxy and begins the trace. `live` reads along.
-    pub(crate) async fn start(config: Config, surroundings: &Surroundings<'_>, live: Option<Observer>) -> Result<Self> {
+    /// `policy` is what is done to requests on purpose.
+    pub(crate) async fn start(
+        config: Config,
+        surroundings: &Surroundings<'_>,
+        live: Option<Observer>,
+        policy: Option<Policy>,
+    ) -> Result<Self> {
         // First of all: who connects while the rest is made ready waits for some milliseconds instead of being refused.
         let listening = Listening::bind(config.listen)?;
         let options = redaction(&config);
@@ -89,7 +95,7 @@ impl Session {
             upstream_proxy: config.upstream_proxy,
             access: access.clone(),
             patience: Patience::default(),
-            policy: None,
+            policy,
         };
         let recorder = Arc::new(Recorder::start(&path, head, Arc::clone(&redactor), live.into_iter().collect())?);
         let sink: Arc<dyn EventSink> = Arc::<Recorder>::clone(&recorder);
@@ -121,7 +127,8 @@ impl Session {
         let style = console::stderr_style();
         let survey = self.survey();
         let diagnosis = diagnose(&survey);
-        console::write(&summary::closing(&survey, &diagnosis, self.trace_path(), hints, degraded, style));
+        let aside: Vec<String> = guard::in_a_row(&survey).into_iter().collect();
+        console::write(&summary::closing(&survey, &diagnosis, self.trace_path(), hints, &aside, degraded, style));
     }
 
     /// Writes a note into the trace.

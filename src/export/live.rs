@@ -7,7 +7,7 @@ use super::style::{Ink, Style, clean, columns, counted, duration, fit, left, rig
 use super::timeline::ink;
 use super::wording;
 use crate::analyze::{Failure, Labels, Survey};
-use crate::trace::{Connection, Exchange, Record};
+use crate::trace::{Connection, Exchange, Note, NoteKind, Record};
 use findings::Findings;
 
 /// The name of the only client of a trace that nobody joined.
@@ -63,8 +63,16 @@ impl Watch {
                 let text = format!("{lost} lost: {}", clean(gap.cause.as_str()));
                 Some(format!("{}  {}", self.time(&gap.at.clock()), self.style.paint(Ink::Warning, &text)))
             }
+            Record::Note(note) if note.kind == NoteKind::Policy => Some(self.purpose(note)),
             Record::Trace(_) | Record::Request(_) | Record::Note(_) | Record::End(_) => None,
         }
+    }
+
+    /// What authtrace did on purpose.
+    fn purpose(&self, note: &Note) -> String {
+        let lines = wrap(&clean(note.text.as_str()), self.style.width.saturating_sub(14).max(30));
+        let text = self.style.paint(Ink::Warning, &lines.join(&format!("\n{}", " ".repeat(14))));
+        format!("{}  {text}", self.time(&note.at.clock()))
     }
 
     fn exchange(&self, exchange: &Exchange) -> String {

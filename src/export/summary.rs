@@ -9,14 +9,16 @@ use super::svg::verdict::{State, state};
 use super::wording;
 use crate::analyze::{Diagnosis, Survey};
 use crate::catalogue::Code;
-use crate::trace::{Connection, Exchange, Outcome};
+use crate::trace::{Connection, Exchange, NoteKind, Origin, Outcome};
 use std::path::Path;
 
 /// Kinds of failure that are named, of exchanges and of connections each; the report has the others.
 const NAMED: usize = 1;
+/// Notes of what authtrace did itself; the report has the others.
+const PURPOSES: usize = 3;
 
 /// About five lines: the verdict, what to do, what passed, the failure with the id to quote, how to read the trace. What
-/// the caller has to `explain` (a bypassed proxy, a changed environment) takes the place of the remedy. `degraded` says
+/// the caller has to `explain` (a bypassed proxy, a changed environment) takes the place of the remedy; what it says `aside` does not. `degraded` says
 /// why records could not be written, if so.
 #[must_use]
 pub fn closing(
@@ -24,6 +26,7 @@ pub fn closing(
     diagnosis: &Diagnosis,
     trace: &Path,
     explain: &[String],
+    aside: &[String],
     degraded: Option<&str>,
     style: Style,
 ) -> String {
@@ -34,7 +37,7 @@ pub fn closing(
     if explain.is_empty() && !conclusion.is_calm() {
         remedy(survey, &conclusion, &groups, style, &mut lines);
     }
-    for line in explain {
+    for line in explain.iter().chain(aside).chain(&on_purpose(survey)) {
         warn(line, style, &mut lines);
     }
     wrapped(" ", &passed(survey, &groups), style, &mut lines);
@@ -162,6 +165,23 @@ fn unconnected(group: &[&Connection], style: Style, lines: &mut Vec<String>) {
         (outcome, _) => wording::what(outcome).into(),
     };
     wrapped(&style.paint(Ink::Bad, "✗"), &format!("{target}{by}: {what}{times}"), style, lines);
+}
+
+/// What authtrace did to the traffic itself, and that it proves nothing.
+fn on_purpose(survey: &Survey) -> Vec<String> {
+    let notes = survey.notes().iter().filter(|note| note.kind == NoteKind::Policy);
+    let mut lines: Vec<String> = notes.map(|note| clean(note.text.as_str()).into_owned()).collect();
+    let more = lines.len().saturating_sub(PURPOSES);
+    lines.truncate(PURPOSES);
+    if more > 0 {
+        lines.push(format!("… {} in the report", counted(more, "more note")));
+    }
+    let ours = survey.exchanges().iter().filter(|exchange| exchange.origin == Origin::Authtrace).count();
+    if ours > 0 {
+        let them = if ours == 1 { "it proves" } else { "they prove" };
+        lines.push(format!("{} by authtrace, marked *; {them} nothing", counted(ours, "answer")));
+    }
+    lines
 }
 
 /// The path as a shell reads it.

@@ -36,7 +36,7 @@ fn json_of(survey: &Survey) -> serde_json::Value {
 
 fn closing_of(survey: &Survey, explain: &[String], style: Style) -> String {
     let trace = Path::new("/home/dev/.local/state/authtrace/run 1.jsonl");
-    summary::closing(survey, &diagnose(survey), trace, explain, None, style)
+    summary::closing(survey, &diagnose(survey), trace, explain, &[], None, style)
 }
 
 /// As the recorder hands records over that come slowly: one by one.

@@ -2,6 +2,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use super::{ChildEnvironment, LaunchError};
 /// How long a stopped child is watched before we stop, too: when the terminal stopped the whole group, we were stopped with it,
 /// and find the child running again afterwards.
 const STOP_SETTLES: Duration = Duration::from_millis(50);
+
+/// How long a child that is ended on purpose may take, until it is killed.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// How the child ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +81,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for the end of the child.
+    /// Waits for the end of the child; once `enough` is ready, it is asked to end, and killed if it does not.
     ///
     /// Terminate and hang-up are passed on to it, and a second terminate kills it. Interrupt and quit are its own matter when a terminal
     /// sends them, since it gets them from there; without one they are passed on. When the child stops itself, we stop as well, so that
@@ -85,10 +89,24 @@ impl Running {
     ///
     /// # Errors
     /// [`LaunchError::Supervise`] if the operating system does not let us wait.
-    pub async fn wait(mut self) -> Result<Outcome, LaunchError> {
+    pub async fn wait_until(mut self, enough: impl Future<Output = ()>) -> Result<Outcome, LaunchError> {
         let mut asked_to_end = false;
+        let mut enough = pin!(enough);
+        let mut last_call = pin!(tokio::time::sleep(Duration::MAX));
+        let (mut is_enough, mut is_killed) = (false, false);
         loop {
             let arrival = tokio::select! {
+                () = &mut enough, if !is_enough => {
+                    is_enough = true;
+                    last_call.as_mut().reset(tokio::time::Instant::now() + GRACE);
+                    self.send(Signal::TERM);
+                    continue;
+                }
+                () = &mut last_call, if is_enough && !is_killed => {
+                    is_killed = true;
+                    self.send(Signal::KILL);
+                    continue;
+                }
                 status = self.child.wait() => return status.map(Outcome::from).map_err(LaunchError::Supervise),
                 arrival = self.signals.next() => arrival,
             };
@@ -104,6 +122,14 @@ impl Running {
                 Arrival::ChildChanged => self.follow_a_stop().await,
             }
         }
+    }
+
+    /// Waits for the end of the child, as [`Self::wait_until`] does.
+    ///
+    /// # Errors
+    /// [`LaunchError::Supervise`] if the operating system does not let us wait.
+    pub async fn wait(self) -> Result<Outcome, LaunchError> {
+        self.wait_until(std::future::pending()).await
     }
 
     async fn follow_a_stop(&self) {
@@ -186,6 +212,13 @@ mod tests {
     async fn a_child_that_dies_of_a_signal_is_reported_as_shells_do() {
         let outcome = shell("kill -KILL $$", &ChildEnvironment::default()).wait().await.unwrap();
         assert_eq!((outcome, outcome.exit_code()), (Outcome::Signalled(9), 137));
+    }
+
+    #[tokio::test]
+    async fn a_child_that_is_to_end_is_told_so() {
+        let shell = shell("trap 'exit 9' TERM; while :; do sleep 0.05; done", &ChildEnvironment::default());
+        let enough = tokio::time::sleep(Duration::from_millis(300));
+        assert_eq!(shell.wait_until(enough).await.unwrap(), Outcome::Exited(9));
     }
 
     #[cfg(target_os = "linux")]

@@ -5,6 +5,7 @@
 
 use super::decide::Asked;
 use std::collections::HashMap;
+use std::fmt;
 use std::time::Duration;
 
 /// So many refusals in a row are worth a warning, whatever the limits are.
@@ -132,6 +133,19 @@ pub enum Reason {
     Requests(u32),
     /// So much time has passed.
     Time(Duration),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refusals(1) => f.write_str("a credential was refused"),
+            Self::Refusals(count) => write!(f, "{count} refusals in a row of one credential"),
+            Self::TokenRefusals(1) => f.write_str("the token endpoint refused"),
+            Self::TokenRefusals(count) => write!(f, "{count} refusals in a row by the token endpoint"),
+            Self::Requests(count) => write!(f, "the budget of requests ({count}) is used up"),
+            Self::Time(time) => write!(f, "the budget of time ({} seconds) is used up", time.as_secs()),
+        }
+    }
 }
 
 /// The limits, and what was counted so far.

@@ -215,7 +215,7 @@ impl Supervisor {
 
     /// What is done to a request that does not pass; none: it goes on after all.
     async fn stop(&self, on: &OnGuard, question: &Question, stop: Stop, held: &AtomicBool) -> Option<Own> {
-        let what = describe(stop.reason);
+        let what = stop.reason;
         let id = question.exchange;
         match on {
             OnGuard::Answer => {
@@ -305,19 +305,7 @@ async fn ask(desk: &UnboundedSender<Held>, question: &Question, reason: Reason) 
     choice.await.ok()
 }
 
-/// What has happened, for a note.
-fn describe(reason: Reason) -> String {
-    match reason {
-        Reason::Refusals(1) => "a credential was refused".to_owned(),
-        Reason::Refusals(count) => format!("{count} refusals in a row of one credential"),
-        Reason::TokenRefusals(1) => "the token endpoint refused".to_owned(),
-        Reason::TokenRefusals(count) => format!("{count} refusals in a row by the token endpoint"),
-        Reason::Requests(count) => format!("the budget of {count} requests is used up"),
-        Reason::Time(time) => format!("the budget of {} seconds is used up", time.as_secs()),
-    }
-}
-
 /// What the user of the client reads.
 fn sentence(reason: Reason) -> String {
-    format!("authtrace stopped this request: {}. It was not sent to the server", describe(reason))
+    format!("authtrace stopped this request: {reason}. It was not sent to the server")
 }

@@ -22,10 +22,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("policy", &["redact"]),
     ("fake", &["policy", "redact", "trace"]),
     ("export", &["analyze", "catalogue", "redact", "trace"]),
-    ("proxy", &["ca", "facts", "redact", "trace", "wire"]),
+    ("proxy", &["ca", "facts", "policy", "redact", "trace", "wire"]),
     ("launch", &["ca"]),
     ("doctor", &["ca", "export", "launch", "redact", "trace"]),
-    ("config", &["ca", "launch", "proxy", "redact", "wire"]),
+    ("config", &["ca", "launch", "policy", "proxy", "redact", "wire"]),
     (
         "cli",
         &[
@@ -38,6 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "fake",
             "import",
             "launch",
+            "policy",
             "proxy",
             "record",
             "redact",

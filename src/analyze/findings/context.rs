@@ -5,7 +5,7 @@ use crate::analyze::lineage::{self, CredentialHistory, Lineage, Reaction};
 use crate::analyze::says::{self, Says};
 use crate::analyze::survey::Survey;
 use crate::redact::{Fingerprint, Kind};
-use crate::trace::{Credential, Exchange, Timestamp};
+use crate::trace::{Credential, Exchange, Origin, Timestamp};
 use std::collections::HashMap;
 
 /// A 401 that is followed by a refresh and a success within this time is how things should be (FAILURE_MODES §1.13).
@@ -44,7 +44,7 @@ pub(super) struct Group<'a> {
 pub(super) struct Context<'a> {
     pub(super) survey: &'a Survey,
     pub(super) lineage: &'a Lineage,
-    /// All exchanges in the order of time.
+    /// All exchanges in the order of time, without those that authtrace answered itself: they prove nothing.
     pub(super) seen: Vec<Seen<'a>>,
     /// Requests to Anthropic's token endpoint, as places in `seen`.
     pub(super) tokens: Vec<usize>,
@@ -153,9 +153,12 @@ impl<'a> Context<'a> {
             places: HashMap::new(),
             end: end_of(survey),
         };
-        for exchange in survey.exchanges() {
+        for (place, exchange) in survey.exchanges().iter().enumerate() {
+            if exchange.origin == Origin::Authtrace {
+                continue;
+            }
             let at = context.seen.len();
-            let seen = read(exchange, lineage.process_of(at));
+            let seen = read(exchange, lineage.process_of(place));
             context.places.insert(exchange.id, at);
             if let Some(fp) = seen.fp() {
                 context.uses.entry(fp).or_default().push(at);

@@ -81,7 +81,8 @@ impl Builder<'_> {
 
     fn issued(&mut self, exchange: &Exchange, process: usize) {
         let issued = issued_by(exchange);
-        if issued.is_empty() || exchange.status().is_none_or(|status| status >= 400) {
+        let by_us = exchange.origin == AnsweredBy::Authtrace;
+        if by_us || issued.is_empty() || exchange.status().is_none_or(|status| status >= 400) {
             return;
         }
         let origin = origin(exchange);
