@@ -21,6 +21,8 @@ mod doctor;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod guarded_client;
+#[cfg(test)]
 mod handshake;
 #[cfg(test)]
 mod har;
@@ -48,6 +50,8 @@ mod refusal;
 mod reports;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod supervise;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -86,6 +86,8 @@ pub(super) struct Stage {
 pub(super) struct Seance {
     pub(super) ended: Ended,
     pub(super) trace: Trace,
+    /// The login on disk, as the client has left it.
+    pub(super) credentials_file: Option<String>,
     requests: Vec<Seen>,
 }
 
@@ -114,6 +116,18 @@ impl Stage {
 
     /// `authtrace run … -- claude -p …`; every host is the fake. `options` go before `--`, `variables` are the user's.
     pub(super) fn play(self, options: &[&str], variables: &[(&str, &str)]) -> Seance {
+        let seance = self.play_stopped(options, variables);
+        assert_eq!(
+            seance.trace.end.as_ref().and_then(|end| end.exit_code),
+            seance.ended.code,
+            "{}",
+            seance.ended.stderr
+        );
+        seance
+    }
+
+    /// The same for a run that may end with a code of its own.
+    pub(super) fn play_stopped(self, options: &[&str], variables: &[(&str, &str)]) -> Seance {
         let port = self.fake.addr().port();
         let plaintext = self.fake.plaintext_addr().port();
         let mut command = self.home.authtrace();
@@ -132,11 +146,11 @@ impl Stage {
         }
         self.look_for_secrets(&ended, &trace);
         assert_eq!(self.home.left_behind(), Vec::<String>::new());
-        assert_eq!(trace.end.as_ref().and_then(|end| end.exit_code), ended.code, "{}", ended.stderr);
         assert_eq!(trace.end.as_ref().map(|end| end.lost), Some(0));
         let requests = self.fake.requests();
         self.runtime.block_on(self.fake.shutdown());
-        Seance { ended, trace, requests }
+        let credentials_file = std::fs::read_to_string(self.home.path(".claude/.credentials.json")).ok();
+        Seance { ended, trace, credentials_file, requests }
     }
 
     /// No made-up value, and no piece of one, in anything that authtrace has written.
@@ -164,7 +178,12 @@ impl Seance {
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.ended.stdout, self.ended.stderr))
     }
 
-    fn assert_good(&self) {
+    /// How many requests to this path the server was asked.
+    pub(super) fn asked(&self, path: &str) -> usize {
+        self.requests.iter().filter(|one| one.path == path).count()
+    }
+
+    pub(super) fn assert_good(&self) {
         assert_eq!(self.ended.code, Some(0), "{} {}", self.ended.stdout, self.ended.stderr);
         assert_eq!(self.result()["result"], "Hello from the fake.");
     }
@@ -174,7 +193,7 @@ impl Seance {
     }
 
     /// Every request that the fake answered is in the trace with its status, and nothing else is.
-    fn assert_all_recorded(&self) {
+    pub(super) fn assert_all_recorded(&self) {
         let mut answered: Vec<_> = self.requests.iter().map(|one| (one.method.clone(), one.status)).collect();
         let mut recorded: Vec<_> =
             self.trace.exchanges.iter().map(|one| (one.request.method.as_str().to_owned(), one.status())).collect();
@@ -193,7 +212,7 @@ impl Seance {
         self.trace.on(MESSAGES)
     }
 
-    fn said(&self, text: &str) {
+    pub(super) fn said(&self, text: &str) {
         // Long lines are wrapped.
         let said = self.ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains(text), "{text:?} is missing in: {}", self.ended.stderr);

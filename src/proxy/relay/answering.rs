@@ -49,6 +49,10 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                     }
                 }
             }
+            // What is left of a shaped stream goes out first.
+            if self.down.eof.is_some() && matches!(self.answering, Answering::Shaped(_)) {
+                break;
+            }
             if let Some(manner) = self.down.eof {
                 if drained && manner == Eof::Reset {
                     self.stop = Some(Stop::UpstreamGone);
