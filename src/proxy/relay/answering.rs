@@ -32,6 +32,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 progressed = true;
                 continue;
             }
+            if self.stop.is_some() {
+                return Poll::Pending;
+            }
             if self.last_word || self.awaits_own_answer() {
                 break;
             }
