@@ -47,6 +47,41 @@ fn refused_credentials_are_followed_through_a_refresh() {
     assert_eq!(survey.accepted_after(last).map(|good| good.id), None);
 }
 
+/// Whatever authtrace answered itself: the findings are those of a trace without it.
+#[test]
+fn an_answer_of_authtraces_own_proves_nothing() {
+    let lines = |own: bool| {
+        let refused = |id, clock: &str| {
+            let sent = fixture::access("3f9c21ab");
+            fixture::refuse(fixture::message(id, clock, &sent, 401, 1_000), "OAuth token has expired.")
+        };
+        let mut records = vec![fixture::head(), refused(1, "02.301"), refused(2, "03.301"), refused(3, "05.301")];
+        if own {
+            for (id, status, fp) in
+                [(4, 403, "3f9c21ab"), (5, 401, "3f9c21ab"), (6, 200, "3f9c21ab"), (7, 401, "b81e07d4")]
+            {
+                let sent = fixture::access(fp);
+                let mut exchange = fixture::message(id, &format!("{id:02}.900"), &sent, status, 1_000);
+                if status != 200 {
+                    exchange = fixture::refuse(exchange, "authtrace stopped this request");
+                }
+                exchange["origin"] = serde_json::json!("authtrace");
+                records.push(exchange);
+            }
+        }
+        fixture::join(records)
+    };
+    let (with, without) = (survey(&lines(true)), survey(&lines(false)));
+    let verdicts = |survey: &Survey| format!("{:?}", diagnose(survey));
+    assert_eq!(verdicts(&with), verdicts(&without));
+    let failed =
+        |survey: &Survey| survey.failures().iter().filter_map(|one| Some(one.exchange()?.id)).collect::<Vec<_>>();
+    assert_eq!(failed(&with), [1, 2, 3]);
+    let row = &with.credentials()[0];
+    assert_eq!((row.uses, row.accepted, row.refused), (6, 0, 3));
+    assert_eq!(with.receipt().answered_by_us, [4, 5, 6, 7]);
+}
+
 #[test]
 fn connections_that_came_to_nothing_are_failures_and_unused_tunnels_are_not() {
     let survey = survey(&fixture::untrusted());

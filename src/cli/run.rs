@@ -4,7 +4,7 @@ use super::args::RunArgs;
 use super::session::{Session, Surroundings, scope_names};
 use super::{console, guard, join, logging};
 use anyhow::{Context, Result};
-use authtrace::config::Config;
+use authtrace::config::{Config, GuardOptions};
 use authtrace::launch::settings::{self, SettingsFacts};
 use authtrace::launch::{
     self, BaseUrl, ChildEnvironment, Login, Outcome, ParentEnvironment, Plan, TempDir, TrustFiles, environment,
@@ -22,6 +22,9 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
     let runtime = super::runtime()?;
     runtime.block_on(async {
         match &args.join {
+            Some(_) if args.proxy.guard != GuardOptions::default() => {
+                anyhow::bail!("the guard belongs to the run that is joined; give --guard there")
+            }
             Some(name) => join::run(name, &args.command, &parent, args.proxy.lane.as_deref()).await,
             None => run_alone(args, &parent).await,
         }

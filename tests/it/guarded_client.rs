@@ -164,6 +164,8 @@ fn a_long_row_is_told_at_the_end() {
     let seance = stage.play(&[], &[("CLAUDE_CODE_MAX_RETRIES", "5"), ("ANTHROPIC_API_KEY", &key)]);
     assert_eq!(seance.asked(MESSAGES), 6);
     assert!(ours(&seance).is_empty());
+    // Standard output is no terminal here, so it was also said at once.
+    seance.said("5 refusals in a row of key-A");
     seance.said("6 refusals in a row of key-A");
     seance.said("authtrace run --guard 3 ends such a loop");
 }

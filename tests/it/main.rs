@@ -21,6 +21,8 @@ mod doctor;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod guard_options;
+#[cfg(test)]
 mod guarded_client;
 #[cfg(test)]
 mod handshake;

@@ -110,7 +110,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         };
         let switched = head.kind == ResponseKind::Switched;
         if head.kind == ResponseKind::Final {
-            let stream = shaping::is_stream(unread, &head);
+            let stream = self.supervisor.is_some() && shaping::is_stream(unread, &head);
             current.tap.status_known(head.status, stream);
             if stream
                 && shaping::is_plain(unread, &head)
