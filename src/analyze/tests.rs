@@ -72,7 +72,10 @@ fn an_answer_of_authtraces_own_proves_nothing() {
         fixture::join(records)
     };
     let (with, without) = (survey(&lines(true)), survey(&lines(false)));
-    let verdicts = |survey: &Survey| format!("{:?}", diagnose(survey));
+    let verdicts = |survey: &Survey| {
+        let Diagnosis { verdict, findings, .. } = diagnose(survey);
+        format!("{verdict:?} {findings:?}")
+    };
     assert_eq!(verdicts(&with), verdicts(&without));
     let failed =
         |survey: &Survey| survey.failures().iter().filter_map(|one| Some(one.exchange()?.id)).collect::<Vec<_>>();
