@@ -47,7 +47,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 return;
             }
             // A client that has to wait is still read, within the room that there is: it may go away.
-            if waiting && !self.up.has_room() || self.poll_head_due(cx).is_ready() {
+            if waiting && !self.up.has_room() && !self.may_read_ahead() || self.poll_head_due(cx).is_ready() {
                 return;
             }
             let empty = self.up.unread().is_empty();

@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+/// Bytes of one request that is being decided on: several times what Claude Code sends.
+const READ_AHEAD: usize = 4 << 20;
 /// How long the client's socket may take what was said to it before it is cut.
 const LAST_BYTES: Duration = Duration::from_secs(1);
 
@@ -72,6 +74,12 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     /// Whether somebody is asked about the request at the front. Who goes away then does not want an answer.
     pub(super) fn is_held(&self) -> bool {
         self.deciding.as_ref().is_some_and(|deciding| deciding.held.load(Ordering::Acquire))
+    }
+
+    /// Whether more than the usual room is given to a client that waits for a decision: with its whole request read, its
+    /// end is noticed.
+    pub(super) fn may_read_ahead(&self) -> bool {
+        self.deciding.is_some() && self.up.unread().len() < READ_AHEAD
     }
 
     /// The head of a request whose event stream is to be read: no coding may hide it.

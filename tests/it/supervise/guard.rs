@@ -144,7 +144,9 @@ async fn a_client_that_goes_away_is_not_asked_about_any_more() {
     let (mut client, mut upstream) = proxy.intercepted(&origin).await;
     let one = with_key("/v1/messages", "one");
     pass(&mut client, &mut upstream, &one, REFUSED).await;
-    client.send(&one).await;
+    // As large as what Claude Code sends, and more.
+    let body = "x".repeat(300_000);
+    client.send(one.replace("GET", "POST").replace("\r\n\r\n", "\r\nContent-Length: 300000\r\n\r\n") + &body).await;
     let mut held = soon("the question", questions.recv()).await.unwrap();
     client.close().await;
     soon("the end of the waiting", held.reply.closed()).await;

@@ -1,7 +1,7 @@
 //! Rules of a scenario on HTTP/1.1.
 
 use super::{OK, get, is_ours, parts, script, start};
-use crate::support::{Ending, HOST, Wire, soon};
+use crate::support::{Ending, HOST, Origin, Pki, Setup, Wire, soon};
 use authtrace::policy::{ApiError, Cut, HtmlPage, PathPattern, Rule, Then, When};
 use authtrace::trace::{EndKind, Origin as AnsweredBy, Record};
 use std::time::{Duration, Instant};
@@ -167,6 +167,28 @@ async fn a_connection_is_cut_after_the_answers_before() {
         assert_eq!((exchanges[1].end.outcome, exchanges[1].status()), (EndKind::Cut, None));
         assert!(is_ours(&exchanges[1]));
     }
+}
+
+/// As Claude Code asks a gateway without TLS: in absolute form, of us as of a proxy.
+#[tokio::test]
+async fn requests_in_absolute_form_are_decided_on_as_well() {
+    let pki = Pki::new();
+    let origin = Origin::plain().await;
+    let mut setup = Setup::to(&origin);
+    setup.policy = Some(script(vec![on("/own", refusal())]));
+    let proxy = setup.start(&pki);
+    let mut client = proxy.dial().await;
+    let ask = |path: &str| format!("GET http://127.0.0.1:8080{path} HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n");
+    client.send(ask("/own")).await;
+    let mut upstream = origin.accept().await;
+    assert!(receive_own(&mut client).await.0.starts_with("HTTP/1.1 401"));
+    client.send(ask("/other")).await;
+    upstream.expect("GET /other HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n").await;
+    upstream.send(OK).await;
+    client.expect(OK).await;
+    let exchanges = proxy.records.await_exchanges(2).await;
+    assert!(is_ours(&exchanges[0]) && !is_ours(&exchanges[1]));
+    assert!(exchanges[1].passage.as_ref().is_some_and(|passage| !passage.request.is_altered()));
 }
 
 #[tokio::test]
