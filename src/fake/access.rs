@@ -3,7 +3,7 @@
 use super::answer::Request;
 use super::credential::{CredentialKind, Label, Remembered};
 use super::model::Model;
-use crate::policy::{ApiError, RequestIdShape};
+use crate::policy::ApiError;
 
 /// The opt-in without which the API takes no OAuth token on inference.
 const OAUTH_BETA: &str = "oauth-2025-04-20";
@@ -36,29 +36,33 @@ pub(super) fn admit(
     scope: &str,
     inference: bool,
 ) -> Result<CredentialKind, ApiError> {
+    let circumstances = model.circumstances;
+    let barred = |with_key: bool| match circumstances.organization.refusal(circumstances.wording, with_key) {
+        Some(error) if inference => Err(error),
+        _ => Ok(()),
+    };
     if let Some(key) = request.header("x-api-key") {
-        return match model.api_key(key) {
-            true => Ok(CredentialKind::ApiKey),
-            false => Err(ApiError::unauthorized("invalid x-api-key")),
-        };
+        if !model.api_key(key) {
+            return Err(ApiError::unauthorized("invalid x-api-key"));
+        }
+        return barred(true).map(|()| CredentialKind::ApiKey);
     }
     let Some(token) = bearer(request) else {
         return Err(ApiError::unauthorized("x-api-key header is required"));
     };
     let now = request.now;
+    let wording = circumstances.wording;
     let Some(state) = model.access_token(token, now) else {
-        return Err(ApiError::unauthorized("Invalid bearer token"));
+        return Err(wording.unknown());
     };
     if state.refused {
-        return Err(ApiError::unauthorized("Invalid authentication credentials"));
+        return Err(wording.refused());
     }
     if state.revoked {
-        let error = ApiError::unauthorized("OAuth access token has been revoked.");
-        return Err(error.with_request_id(RequestIdShape::Null));
+        return Err(wording.revoked());
     }
     if state.expires_at <= now {
-        let error = ApiError::unauthorized("OAuth access token has expired. Re-authenticate to continue.");
-        return Err(error.with_request_id(RequestIdShape::Null));
+        return Err(wording.expired());
     }
     if inference && !request.lists("anthropic-beta", OAUTH_BETA) {
         return Err(ApiError::unauthorized("OAuth authentication is currently not supported."));
@@ -66,5 +70,5 @@ pub(super) fn admit(
     if !state.scopes.split(' ').any(|held| held == scope) {
         return Err(ApiError::forbidden(&format!("OAuth token does not meet scope requirement {scope}")));
     }
-    Ok(CredentialKind::AccessToken)
+    barred(false).map(|()| CredentialKind::AccessToken)
 }

@@ -12,14 +12,17 @@
 
 mod access;
 mod answer;
+mod circumstances;
 mod client;
 mod conversation;
 mod credential;
 mod error;
+mod event;
 mod model;
 mod oauth;
 mod pace;
 mod play;
+mod routes;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -27,9 +30,11 @@ mod tls;
 mod tunnel;
 
 pub use answer::{Body, Reply, Request, Response, StreamEnd, Streamed};
+pub use circumstances::{Circumstances, Organization, Outage, Reuse, Wording};
 pub use client::{ClientConfig, Step, play};
 pub use credential::{CredentialKind, Label, Seed};
 pub use error::FakeError;
+pub use event::{Change, Event, Moment};
 pub use model::{Login, Model};
 pub use play::{Play, Seen, motivating_bug};
 pub use server::{Fake, FakeConfig};

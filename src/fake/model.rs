@@ -1,22 +1,21 @@
 //! The state of the fake: what was issued, to be used until when, and what each endpoint says.
 
-use super::access::admit;
 use super::answer::{Request, Response};
-use super::conversation;
+use super::circumstances::{Circumstances, Organization, Outage};
 use super::credential::{CredentialKind, Label, Remembered, Seed};
-use super::oauth;
-use crate::policy::{ApiError, TokenTerms};
+use super::routes;
+use crate::policy::TokenTerms;
 use crate::trace::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::HashMap;
 
 /// All scopes a full login holds.
 pub(super) const FULL_SCOPES: &str = "user:profile user:inference user:sessions:claude_code user:mcp_servers \
      user:file_upload";
-/// Lifetime of an access token in seconds, the one reported most.
-pub(super) const LIFETIME: u32 = 28_800;
-/// Hosts that have the token endpoint.
-const AUTHORIZATION_SERVERS: [&str; 2] = ["platform.claude.com", "console.anthropic.com"];
+/// All a setup token may be used for.
+const SETUP_SCOPES: &str = "user:inference";
+/// Lifetime of a setup token in seconds: a year.
+const SETUP_LIFETIME: i64 = 365 * 24 * 3600;
 const ALPHANUMERIC: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz123456789";
 
 /// A login as a client keeps it.
@@ -53,6 +52,8 @@ pub struct Model {
     pub(super) seed: Seed,
     pub(super) reply: String,
     pub(super) terms: TokenTerms,
+    pub(super) circumstances: Circumstances,
+    pub(super) outage: Option<Outage>,
     adopts_strangers: bool,
     issued: HashMap<Remembered, Label>,
     counts: HashMap<CredentialKind, usize>,
@@ -93,6 +94,8 @@ impl Model {
             seed,
             reply: "Hello from the fake.".to_owned(),
             terms: TokenTerms::default(),
+            circumstances: Circumstances::default(),
+            outage: None,
             adopts_strangers: false,
             issued: HashMap::new(),
             counts: HashMap::new(),
@@ -119,6 +122,23 @@ impl Model {
         self
     }
 
+    /// What the server is like.
+    #[must_use]
+    pub fn with_circumstances(mut self, circumstances: Circumstances) -> Self {
+        self.circumstances = circumstances;
+        self
+    }
+
+    /// What the organisation of every account may do from now on.
+    pub fn set_organization(&mut self, organization: Organization) {
+        self.circumstances.organization = organization;
+    }
+
+    /// Every endpoint answers so from now on; with none, the outage is over.
+    pub fn set_outage(&mut self, outage: Option<Outage>) {
+        self.outage = outage;
+    }
+
     /// What the token endpoint answers to a granted request from now on.
     pub fn set_token_terms(&mut self, terms: TokenTerms) {
         self.terms = terms;
@@ -126,11 +146,22 @@ impl Model {
 
     /// A login of long ago: an access token good for `lifetime_seconds` (negative: it has ended) and a refresh token.
     pub fn log_in(&mut self, now: Timestamp, lifetime_seconds: i64) -> Login {
-        let expires_at = Timestamp::from_unix_ms(now.unix_ms().saturating_add(lifetime_seconds.saturating_mul(1000)));
+        self.log_in_for(FULL_SCOPES, now, lifetime_seconds)
+    }
+
+    /// The same for some scopes, separated by spaces.
+    pub fn log_in_for(&mut self, scopes: &str, now: Timestamp, lifetime_seconds: i64) -> Login {
+        let expires_at = later(now, lifetime_seconds);
         let family = self.refresh.len();
-        let access_token = self.issue_access(expires_at, FULL_SCOPES, family);
-        let refresh_token = self.issue_refresh(FULL_SCOPES, family);
-        Login { access_token, refresh_token, expires_at, scopes: FULL_SCOPES.to_owned() }
+        let access_token = self.issue_access(expires_at, scopes, family);
+        let refresh_token = self.issue_refresh(scopes, family);
+        Login { access_token, refresh_token, expires_at, scopes: scopes.to_owned() }
+    }
+
+    /// A token of `claude setup-token`: good for messages only, for a year, and not to be renewed.
+    pub fn setup_token(&mut self, now: Timestamp) -> String {
+        let family = self.refresh.len();
+        self.issue_access(later(now, SETUP_LIFETIME), SETUP_SCOPES, family)
     }
 
     /// A new API key.
@@ -164,6 +195,44 @@ impl Model {
         }
     }
 
+    /// Everything that came from the logins so far has ended, as if each had been logged out elsewhere.
+    pub fn log_out_everywhere(&mut self) {
+        self.refresh.iter_mut().for_each(|token| token.revoked = true);
+        self.access.iter_mut().for_each(|token| token.revoked = true);
+    }
+
+    /// All access tokens issued so far are refused from now on, as invalid.
+    pub fn refuse_all(&mut self) {
+        self.access.iter_mut().for_each(|token| token.refused = true);
+    }
+
+    /// All access tokens issued so far are revoked.
+    pub fn revoke_all(&mut self) {
+        self.access.iter_mut().for_each(|token| token.revoked = true);
+    }
+
+    /// The lifetime of all access tokens issued so far is over.
+    pub fn expire_all(&mut self, now: Timestamp) {
+        self.access.iter_mut().for_each(|token| token.expires_at = token.expires_at.min(now));
+    }
+
+    /// Somebody else renews every login that can be renewed: its refresh token is spent, and the new one is theirs.
+    pub fn renew_elsewhere(&mut self, now: Timestamp) {
+        let live: Vec<(usize, String)> = self
+            .refresh
+            .iter_mut()
+            .filter(|token| !token.spent && !token.revoked)
+            .map(|token| {
+                token.spent = true;
+                (token.family, token.scopes.clone())
+            })
+            .collect();
+        for (family, scopes) in live {
+            self.issue_access(later(now, i64::from(self.terms.lifetime)), &scopes, family);
+            self.issue_refresh(&scopes, family);
+        }
+    }
+
     /// All credentials issued so far, to look for where none must be.
     #[must_use]
     pub fn issued_values(&self) -> Vec<String> {
@@ -185,7 +254,7 @@ impl Model {
     pub fn answer(&mut self, request: &Request<'_>) -> Response {
         self.answered += 1;
         let id = self.request_id();
-        let mut response = match self.route(request) {
+        let mut response = match routes::answer(self, request) {
             Ok(response) => response,
             Err(error) => error.answer(&id).into(),
         };
@@ -207,7 +276,7 @@ impl Model {
     /// Adds the header fields every answer has.
     pub(super) fn dress(&self, request: &Request<'_>, response: &mut Response, id: &str) {
         let n = self.answered;
-        let api = !AUTHORIZATION_SERVERS.contains(&request.host);
+        let api = !routes::AUTHORIZATION_SERVERS.contains(&request.host);
         let authenticated = response.status < 400;
         let headers = &mut response.headers;
         headers.push(("date".into(), http_date(request.now)));
@@ -228,82 +297,6 @@ impl Model {
         format!("{prefix}_01{}", self.seed.text(prefix, self.answered, 22, ALPHANUMERIC))
     }
 
-    fn route(&mut self, request: &Request<'_>) -> Result<Response, ApiError> {
-        let ok = |body: Value| Ok(Response::json(200, &body));
-        if AUTHORIZATION_SERVERS.contains(&request.host) {
-            match (request.method, request.path) {
-                ("POST", "/v1/oauth/token") => return oauth::token(self, request),
-                ("POST", "/v1/oauth/token/revoke") => return oauth::revoke(self, request),
-                // The interactive program asks before its first screen whether it gets through.
-                ("GET", "/v1/oauth/hello") => return ok(json!({"message": "hello"})),
-                _ => {}
-            }
-        }
-        match (request.method, request.path) {
-            ("POST", "/v1/messages") => conversation::messages(self, request),
-            ("POST", "/v1/messages/count_tokens") => conversation::count_tokens(self, request),
-            ("GET", "/v1/models") => {
-                admit(self, request, "user:inference", true)?;
-                ok(json!({"data": [{"type": "model", "id": conversation::MODEL, "display_name": "Fake",
-                    "created_at": "2026-01-01T00:00:00Z"}], "has_more": false, "first_id": conversation::MODEL,
-                    "last_id": conversation::MODEL}))
-            }
-            ("GET", "/api/oauth/profile") => {
-                admit(self, request, "user:profile", false)?;
-                ok(self.profile())
-            }
-            ("GET", "/api/oauth/claude_cli/roles") => {
-                admit(self, request, "user:profile", false)?;
-                ok(json!({"organization_role": "admin", "workspace_role": null,
-                    "organization_name": "Fake organization"}))
-            }
-            ("POST", "/api/oauth/claude_cli/create_api_key") => {
-                admit(self, request, "org:create_api_key", false)?;
-                let key = self.issue(CredentialKind::ApiKey);
-                ok(json!({"raw_key": key}))
-            }
-            ("GET", "/api/oauth/usage") => {
-                admit(self, request, "user:profile", false)?;
-                ok(json!({"five_hour": {"utilization": 4.0, "resets_at": null}, "seven_day": null}))
-            }
-            ("GET", "/api/organization/claude_code_first_token_date") => {
-                ok(json!({"first_token_date": "2026-01-01T00:00:00Z"}))
-            }
-            ("GET", "/api/claude_code/organizations/metrics_enabled") => ok(json!({"metrics_logging_enabled": false})),
-            ("GET", "/api/claude_code/policy_limits") => ok(json!({"restrictions": {}})),
-            ("GET", "/api/claude_code/settings") => Err(not_found()),
-            ("GET" | "HEAD", "/" | "/api/hello") => ok(json!({"message": "hello"})),
-            ("GET", "/v1/mcp_servers") => ok(json!({"data": [], "has_more": false})),
-            ("GET", "/mcp-registry/v0/servers") => ok(json!({"servers": [], "metadata": {"count": 0}})),
-            ("GET", "/api/directory/server-urls") => ok(json!({"urls": []})),
-            ("GET", "/api/claude_cli/bootstrap" | "/api/claude_code_penguin_mode" | "/api/claude_code_grove") => {
-                ok(json!({}))
-            }
-            ("POST", path) if path.starts_with("/api/eval/sdk-") => ok(json!({"features": {}})),
-            ("POST", path) if path.starts_with("/api/event_logging/") => {
-                ok(json!({"accepted_count": 0, "rejected_count": 0}))
-            }
-            _ => Err(not_found()),
-        }
-    }
-
-    fn profile(&self) -> Value {
-        json!({
-            "account": {
-                "uuid": self.seed.uuid("account", 0), "full_name": "Fake Person", "display_name": "Fake",
-                "email": "person@fake.invalid", "has_claude_max": true, "has_claude_pro": false,
-                "created_at": "2025-01-01T00:00:00Z",
-            },
-            "organization": {
-                "uuid": self.organization(), "name": "Fake organization", "organization_type": "claude_max",
-                "billing_type": "stripe_subscription", "rate_limit_tier": "default_claude_max_5x",
-                "has_extra_usage_enabled": false, "subscription_status": "active",
-            },
-            "application": {"uuid": "9d1c250a-e61b-44d9-88ed-5944d1962f5e", "name": "Claude Code",
-                "slug": "claude-code"},
-        })
-    }
-
     pub(super) fn issue_access(&mut self, expires_at: Timestamp, scopes: &str, family: usize) -> String {
         let refused = self.terms.refused;
         self.access.push(AccessToken { expires_at, scopes: scopes.to_owned(), family, refused, revoked: false });
@@ -315,7 +308,7 @@ impl Model {
         self.issue(CredentialKind::RefreshToken)
     }
 
-    fn issue(&mut self, kind: CredentialKind) -> String {
+    pub(super) fn issue(&mut self, kind: CredentialKind) -> String {
         let label = self.remember(kind, None);
         self.derived.push(label);
         match label {
@@ -351,7 +344,7 @@ impl Model {
         match self.label(value) {
             Label::Known(CredentialKind::AccessToken, index) => self.access.get(index),
             Label::Stranger(Some(CredentialKind::AccessToken)) if self.adopts_strangers => {
-                let expires_at = Timestamp::from_unix_ms(now.unix_ms().saturating_add(i64::from(LIFETIME) * 1000));
+                let expires_at = later(now, i64::from(TokenTerms::default().lifetime));
                 let family = self.refresh.len();
                 let scopes = FULL_SCOPES.to_owned();
                 self.access.push(AccessToken { expires_at, scopes, family, refused: false, revoked: false });
@@ -384,8 +377,9 @@ impl Model {
     }
 }
 
-fn not_found() -> ApiError {
-    ApiError { should_retry: Some(false), ..ApiError::new(404, "not_found_error", "Not found") }
+/// So many seconds later; negative: before.
+pub(super) fn later(now: Timestamp, seconds: i64) -> Timestamp {
+    Timestamp::from_unix_ms(now.unix_ms().saturating_add(seconds.saturating_mul(1_000)))
 }
 
 /// IMF-fixdate (RFC 9110 §5.6.7).

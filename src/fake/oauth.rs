@@ -1,13 +1,15 @@
 //! The token endpoint: grants, rotation, revocation.
 
 use super::answer::{Request, Response};
+use super::circumstances::Reuse;
 use super::credential::{CredentialKind, Label, Remembered};
-use super::model::{FULL_SCOPES, Model};
+use super::model::{FULL_SCOPES, Model, later};
+use super::routes::AUTHORIZATION_SERVERS;
 use crate::policy::{ApiError, Envelope, Grant, RequestIdShape};
 use crate::trace::Timestamp;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -44,6 +46,53 @@ fn brought(request: &Request<'_>) -> Option<String> {
     Some(value.split('#').next().unwrap_or_default().to_owned())
 }
 
+/// Where a browser is sent to log in.
+pub(super) fn is_authorize_page(request: &Request<'_>) -> bool {
+    matches!(
+        (request.host, request.path),
+        ("claude.ai" | "platform.claude.com" | "console.anthropic.com", "/oauth/authorize")
+            | ("claude.com", "/cai/oauth/authorize")
+    )
+}
+
+/// The page on which a person agrees; this one agrees at once (RFC 6749 §4.1.2, RFC 7636 §4.3).
+pub(super) fn authorize_page(model: &mut Model, request: &Request<'_>) -> Result<Response, ApiError> {
+    let query = Fields::of_form(request.query.unwrap_or_default());
+    let (redirect, state) = (query.text("redirect_uri"), query.text("state"));
+    let returns = redirect.starts_with("http://localhost:")
+        || redirect.starts_with("http://127.0.0.1:")
+        || AUTHORIZATION_SERVERS.iter().any(|host| redirect == format!("https://{host}/oauth/code/callback"));
+    let proof = query.text("code_challenge_method") == "S256" && !query.text("code_challenge").is_empty();
+    if query.text("response_type") != "code" || query.text("client_id").is_empty() || state.is_empty() {
+        return Err(malformed());
+    }
+    if !returns || !proof {
+        return Err(malformed());
+    }
+    let code = model.authorize(&state, Some(&query.text("code_challenge")), &query.text("scope"));
+    let state = utf8_percent_encode(&state, NON_ALPHANUMERIC);
+    let mut response = page("You are being sent back.");
+    response.status = 302;
+    response.headers.push(("location".into(), format!("{redirect}?code={code}&state={state}")));
+    Ok(response)
+}
+
+/// Shows the code to whoever has to paste it.
+pub(super) fn callback_page(request: &Request<'_>) -> Result<Response, ApiError> {
+    let query = Fields::of_form(request.query.unwrap_or_default());
+    let (code, state) = (query.text("code"), query.text("state"));
+    if code.is_empty() || state.is_empty() {
+        return Err(malformed());
+    }
+    Ok(page(&format!("Paste this into Claude Code: {code}#{state}")))
+}
+
+/// A page that says one thing.
+pub(super) fn page(text: &str) -> Response {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;");
+    Response::text(200, "text/html; charset=utf-8", format!("<!DOCTYPE html><title>Fake</title><p>{text}</p>\n"))
+}
+
 /// `POST /v1/oauth/token`.
 pub(super) fn token(model: &mut Model, request: &Request<'_>) -> Result<Response, ApiError> {
     let fields = Fields::of(request);
@@ -75,6 +124,10 @@ fn refresh(model: &mut Model, fields: &Fields, now: Timestamp) -> Result<Respons
     let index = model.refresh_token(&fields.text("refresh_token")).ok_or_else(ApiError::invalid_grant)?;
     let token = model.refresh.get_mut(index).ok_or_else(ApiError::invalid_grant)?;
     if token.spent || token.revoked {
+        if token.spent && model.circumstances.reuse == Reuse::RevokesFamily {
+            let family = token.family;
+            model.revoke_family(family);
+        }
         return Err(ApiError::invalid_grant());
     }
     token.spent = rotates;
@@ -114,7 +167,7 @@ fn grant_tokens(
     now: Timestamp,
 ) -> Response {
     let scopes = if scopes.is_empty() { FULL_SCOPES } else { scopes };
-    let expires_at = Timestamp::from_unix_ms(now.unix_ms().saturating_add(i64::from(lifetime) * 1000));
+    let expires_at = later(now, i64::from(lifetime));
     let mut body = json!({
         "token_type": "Bearer",
         "access_token": model.issue_access(expires_at, scopes, family),
@@ -144,7 +197,10 @@ impl Fields {
         if !form {
             return Self(request.json());
         }
-        let text = String::from_utf8_lossy(request.body);
+        Self::of_form(&String::from_utf8_lossy(request.body))
+    }
+
+    fn of_form(text: &str) -> Self {
         let decoded = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
         let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
         Self(pairs.map(|(name, value)| (decoded(name), Value::String(decoded(value)))).collect())

@@ -4,6 +4,7 @@ use super::access;
 use super::answer::{Body, Reply, Request, Response, StreamEnd};
 use super::conversation::error_event;
 use super::credential::{CredentialKind, Label};
+use super::event::{Agenda, Event};
 use super::model::Model;
 use super::oauth;
 use crate::policy::{
@@ -40,6 +41,7 @@ pub struct Seen {
 pub struct Play {
     model: Model,
     decider: Decider,
+    agenda: Agenda,
     begun: Option<Timestamp>,
 }
 
@@ -47,7 +49,13 @@ impl Play {
     /// The beginning of the play: no rule has been used. Its time begins with the first request.
     #[must_use]
     pub fn new(model: Model, script: Script) -> Self {
-        Self { model, decider: Decider::new(script), begun: None }
+        Self { model, decider: Decider::new(script), agenda: Agenda::default(), begun: None }
+    }
+
+    /// The same with events.
+    #[must_use]
+    pub fn with_events(self, events: Vec<Event>) -> Self {
+        Self { agenda: Agenda::new(events), ..self }
     }
 
     /// The model.
@@ -57,10 +65,14 @@ impl Play {
 
     /// What to do with a request, how long to wait before, and what to remember of it.
     pub fn reply(&mut self, request: &Request<'_>) -> (Reply, Duration, Seen) {
+        let begun = *self.begun.get_or_insert(request.now);
+        let elapsed = Duration::from_millis(u64::try_from(request.now.unix_ms() - begun.unix_ms()).unwrap_or(0));
+        for change in self.agenda.at(elapsed) {
+            change.apply(&mut self.model, request.now);
+        }
         let credential = access::label(&self.model, request);
         let body_credential = oauth::label(&self.model, request);
         let grant = oauth::grant(request);
-        let begun = *self.begun.get_or_insert(request.now);
         let decision = self.decider.decide(&Asked {
             method: request.method,
             host: request.host,
@@ -68,9 +80,12 @@ impl Play {
             credential: credential.and_then(Label::kind).map(kind),
             identity: oauth::identity(request).or_else(|| access::identity(request)),
             grant,
-            elapsed: Duration::from_millis(u64::try_from(request.now.unix_ms() - begun.unix_ms()).unwrap_or(0)),
+            elapsed,
         });
         let reply = self.act(request, decision.then);
+        for change in self.agenda.behind(request.path) {
+            change.apply(&mut self.model, request.now);
+        }
         let status = match &reply {
             Reply::Response(response) => Some(response.status),
             Reply::Cut(_) => None,

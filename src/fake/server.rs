@@ -2,6 +2,7 @@
 
 use super::FakeError;
 use super::answer::{Reply, Request};
+use super::event::Event;
 use super::model::Model;
 use super::pace::{Cutter, Paced};
 use super::play::{Play, Seen};
@@ -15,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -30,6 +32,8 @@ pub struct FakeConfig {
     pub model: Model,
     /// What it does otherwise than the model would.
     pub script: Script,
+    /// What happens to it in the course of time.
+    pub events: Vec<Event>,
     /// The pause before each event of a stream, where the script names none.
     pub event_gap: Duration,
     /// Milliseconds that its clock is ahead of this machine's; negative: behind.
@@ -40,7 +44,13 @@ impl FakeConfig {
     /// Nothing scripted, events 5 ms apart, the machine's clock.
     #[must_use]
     pub fn new(model: Model) -> Self {
-        Self { model, script: Script::default(), event_gap: Duration::from_millis(5), clock_ahead_ms: 0 }
+        Self {
+            model,
+            script: Script::default(),
+            events: Vec::new(),
+            event_gap: Duration::from_millis(5),
+            clock_ahead_ms: 0,
+        }
     }
 
     /// The same with a script.
@@ -64,7 +74,14 @@ struct Shared {
     play: Mutex<Play>,
     seen: watch::Sender<Vec<Seen>>,
     event_gap: Duration,
-    clock_ahead_ms: i64,
+    clock_ahead_ms: AtomicI64,
+}
+
+impl Shared {
+    fn now(&self) -> Timestamp {
+        let ahead = self.clock_ahead_ms.load(Ordering::Relaxed);
+        Timestamp::from_unix_ms(Timestamp::now().unix_ms().saturating_add(ahead))
+    }
 }
 
 impl Fake {
@@ -79,10 +96,10 @@ impl Fake {
         let addr = encrypted.local_addr().map_err(FakeError::Listen)?;
         let plaintext_addr = plaintext.local_addr().map_err(FakeError::Listen)?;
         let shared = Arc::new(Shared {
-            play: Mutex::new(Play::new(config.model, config.script)),
+            play: Mutex::new(Play::new(config.model, config.script).with_events(config.events)),
             seen: watch::Sender::new(Vec::new()),
             event_gap: config.event_gap,
-            clock_ahead_ms: config.clock_ahead_ms,
+            clock_ahead_ms: AtomicI64::new(config.clock_ahead_ms),
         });
         let fake =
             Self { addr, plaintext_addr, ca_pem, shared, stop: CancellationToken::new(), tasks: TaskTracker::new() };
@@ -123,6 +140,20 @@ impl Fake {
             // The sender lives in `self`, so this does not come about; what is there is still the right answer.
             Err(_) => self.requests(),
         }
+    }
+
+    /// The server's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.now()
+    }
+
+    /// Puts the server's clock forward, so that eight hours of a token's life pass at once.
+    pub fn advance(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
+        let forward = |ahead: i64| Some(ahead.saturating_add(by));
+        // The closure always gives a value.
+        let _ = self.shared.clock_ahead_ms.fetch_update(Ordering::Relaxed, Ordering::Relaxed, forward);
     }
 
     /// Looks at or changes the model between requests: a new login, a revocation.
@@ -220,7 +251,7 @@ async fn exchange(
     let named = head.headers.get("host").and_then(|value| value.to_str().ok());
     let authority = head.uri.authority().map(http::uri::Authority::as_str).or(named).unwrap_or_default();
     let host = host_of(authority);
-    let now = Timestamp::from_unix_ms(Timestamp::now().unix_ms().saturating_add(shared.clock_ahead_ms));
+    let now = shared.now();
     let (reply, delay) = {
         let mut play = shared.play.lock().unwrap_or_else(PoisonError::into_inner);
         let (reply, delay, seen) = play.reply(&Request {

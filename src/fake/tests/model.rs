@@ -8,94 +8,100 @@ use std::time::Duration;
 
 const NOW: i64 = 1_790_000_000_000;
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_ms(NOW + seconds * 1000)
 }
 
 /// A request to be changed by `with_*` and sent to a play.
-struct Ask {
+pub(super) struct Ask {
     method: &'static str,
     host: &'static str,
     path: &'static str,
+    query: Option<&'static str>,
     headers: HeaderMap,
     body: Vec<u8>,
     now: Timestamp,
 }
 
-fn ask(method: &'static str, host: &'static str, path: &'static str) -> Ask {
-    Ask { method, host, path, headers: HeaderMap::new(), body: Vec::new(), now: at(0) }
+pub(super) fn ask(method: &'static str, host: &'static str, path: &'static str) -> Ask {
+    Ask { method, host, path, query: None, headers: HeaderMap::new(), body: Vec::new(), now: at(0) }
 }
 
-fn message(token: &str) -> Ask {
+pub(super) fn message(token: &str) -> Ask {
     ask("POST", "api.anthropic.com", "/v1/messages")
         .with("authorization", &format!("Bearer {token}"))
         .with("anthropic-beta", "claude-code-20250219,oauth-2025-04-20")
         .with_json(&json!({"model": "m", "stream": true, "messages": []}))
 }
 
-fn profile(token: &str) -> Ask {
+pub(super) fn profile(token: &str) -> Ask {
     ask("GET", "api.anthropic.com", "/api/oauth/profile").with("authorization", &format!("Bearer {token}"))
 }
 
-fn refresh(token: &str) -> Ask {
+pub(super) fn refresh(token: &str) -> Ask {
     token_request(&json!({"grant_type": "refresh_token", "refresh_token": token, "client_id": "c"}))
 }
 
-fn token_request(body: &Value) -> Ask {
+pub(super) fn token_request(body: &Value) -> Ask {
     ask("POST", "platform.claude.com", "/v1/oauth/token").with_json(body)
 }
 
 impl Ask {
-    fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(super) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.append(name, value.parse().unwrap());
         self
     }
 
-    fn with_json(mut self, body: &Value) -> Self {
+    pub(super) fn with_json(mut self, body: &Value) -> Self {
         self.body = body.to_string().into_bytes();
         self.with("content-type", "application/json")
     }
 
-    fn at(mut self, seconds: i64) -> Self {
+    pub(super) fn asking(mut self, query: &'static str) -> Self {
+        self.query = Some(query);
+        self
+    }
+
+    pub(super) fn at(mut self, seconds: i64) -> Self {
         self.now = at(seconds);
         self
     }
 
-    fn to(&self, play: &mut Play) -> (Reply, Duration, Seen) {
+    pub(super) fn to(&self, play: &mut Play) -> (Reply, Duration, Seen) {
         play.reply(&Request {
             method: self.method,
             host: self.host,
             path: self.path,
-            query: None,
+            query: self.query,
             headers: &self.headers,
             body: &self.body,
             now: self.now,
         })
     }
 
-    fn answer(&self, play: &mut Play) -> Response {
+    pub(super) fn answer(&self, play: &mut Play) -> Response {
         match self.to(play).0 {
             Reply::Response(response) => response,
             Reply::Cut(cut) => panic!("{cut:?} instead of an answer"),
         }
     }
 
-    fn status(&self, play: &mut Play) -> u16 {
+    pub(super) fn status(&self, play: &mut Play) -> u16 {
         self.answer(play).status
     }
 
-    fn json(&self, play: &mut Play) -> Value {
+    pub(super) fn json(&self, play: &mut Play) -> Value {
         serde_json::from_slice(&self.answer(play).body.bytes()).unwrap()
     }
 
-    fn message(&self, play: &mut Play) -> (u16, String) {
+    pub(super) fn message(&self, play: &mut Play) -> (u16, String) {
         let answer = self.answer(play);
         let body: Value = serde_json::from_slice(&answer.body.bytes()).unwrap();
         (answer.status, body["error"]["message"].as_str().unwrap_or_default().to_owned())
     }
 }
 
-fn with_login(script: Script) -> (Play, Login) {
+pub(super) fn with_login(script: Script) -> (Play, Login) {
     let mut model = Model::new(Seed::fixed(1));
     let login = model.log_in(at(0), 28_800);
     (Play::new(model, script), login)
