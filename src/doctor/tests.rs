@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::export::Style;
+use crate::launch::ParentEnvironment;
 use crate::redact::{Kind, Redacted, Redactor};
 
 const NOW: i64 = 1_795_000_000_000;
@@ -268,6 +269,49 @@ fn what_a_value_looks_like_decides() {
         assert_eq!(seen[0].0, status, "{name:?} {seen:?}");
         assert!(seen[0].1.contains(words), "{words:?} in {seen:?}");
         assert!(!seen[0].1.contains("FAKE"));
+    }
+}
+
+#[test]
+fn a_proxy_of_a_settings_file_is_not_overlooked() {
+    let mut facts = healthy();
+    assert_eq!(statuses(&facts, "env.proxy"), [Status::Ok]);
+    let file = |names: &[&str]| Settings {
+        path: "~/.claude/settings.json".to_owned(),
+        managed: false,
+        api_key_helper: false,
+        overrides: names.iter().map(|name| (*name).to_owned()).collect(),
+        problem: None,
+    };
+    facts.environment.settings = vec![file(&["NO_PROXY"])];
+    assert_eq!(statuses(&facts, "env.proxy"), [Status::Ok]);
+    facts.environment.settings = vec![file(&["HTTPS_PROXY", "NO_PROXY"])];
+    assert_eq!(statuses(&facts, "env.proxy"), [Status::Note]);
+    assert!(found(&facts, "env.proxy")[0].1.contains("~/.claude/settings.json sets one"));
+}
+
+#[test]
+fn a_credential_in_a_variable_for_something_else_is_not_shown() {
+    let token = made_up("sk-ant-oat01-");
+    let parent: ParentEnvironment = [
+        ("HOME", "/nonexistent"),
+        ("HTTPS_PROXY", &token),
+        ("NO_PROXY", &format!("*,{token}")),
+        ("NODE_EXTRA_CA_CERTS", &format!("/{token}")),
+        ("SSL_CERT_FILE", "-----BEGIN PRIVATE KEY-----FAKE"),
+        ("ANTHROPIC_BASE_URL", &format!("https://{token}.example")),
+    ]
+    .map(|(name, value)| (name.into(), value.into()))
+    .into();
+    let mut facts = healthy();
+    facts.environment = look::environment(&parent, std::path::Path::new("/nonexistent"), &Redactor::plain());
+    let examination = examine(&facts);
+    let mut shown = Vec::new();
+    text::write(&examination, &mut shown, Style { width: 400, ..Style::default() }).unwrap();
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.matches("‹a credential›").count() >= 3 && shown.contains("the text of a PEM file"), "{shown}");
+    for text in [shown, serde_json::to_string(&examination.checks).unwrap()] {
+        assert!(!text.to_ascii_lowercase().contains("fake"), "{text}");
     }
 }
 

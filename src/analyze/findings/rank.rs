@@ -144,8 +144,13 @@ fn verdict(context: &Context<'_>, findings: &[Finding]) -> Verdict {
     } else if let Some(noise) = findings.iter().find(|finding| finding.code == Code::TelemetryNoise) {
         (Code::TelemetryNoise, Confidence::Medium, noise.summary.clone())
     } else {
-        let summary = "No request with a credential was seen, and no sign of a failed login.".to_owned();
-        (Code::NothingSeen, Confidence::Low, summary)
+        let torn = context.seen.is_empty() && !context.survey.unread().is_empty();
+        let summary = if torn {
+            "No request could be read, since the capture is damaged: what is missing stands at the end of the report."
+        } else {
+            "No request with a credential was seen, and no sign of a failed login."
+        };
+        (Code::NothingSeen, Confidence::Low, summary.to_owned())
     };
     Verdict { code, confidence, recovered: false, summary }
 }

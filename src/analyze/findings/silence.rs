@@ -41,7 +41,9 @@ pub(super) fn silent(context: &Context<'_>) -> Vec<Finding> {
     }
     if anthropic().next().is_none() {
         let unread = context.survey.is_imported() || failed;
-        let nothing = context.seen.is_empty() && context.survey.connections().is_empty();
+        // What could not be read may have been the requests.
+        let whole = context.survey.unread().is_empty();
+        let nothing = whole && context.seen.is_empty() && context.survey.connections().is_empty();
         if !(unread && nothing) {
             return Vec::new();
         }

@@ -248,6 +248,16 @@ fn what_never_went_over_the_network_is_left_out_and_counted() {
 }
 
 #[test]
+fn a_har_without_a_list_of_entries_says_so() {
+    for text in [r#"{"log":{}}"#, r#"{"log":{"version":"1.2","entries":{}}}"#, r#"{"log":{"entries":null}}"#] {
+        let imported = import(text);
+        let why: Vec<&str> = imported.unread.iter().map(|place| place.why.as_str()).collect();
+        assert_eq!(why, [r#"this HAR has no list "entries" in its "log""#], "{text}");
+    }
+    assert!(import(&har(&[])).unread.is_empty());
+}
+
+#[test]
 fn of_a_torn_file_the_whole_entries_are_read() {
     let whole = har(&[entry(json!({})), entry(json!({})), entry(json!({}))]);
     let second = whole.match_indices("\"cache\"").nth(1).unwrap().0;
