@@ -11,7 +11,7 @@ use crate::analyze::says::header;
 use crate::catalogue::Code;
 use crate::redact::{Fingerprint, Kind};
 use crate::trace::Outcome;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A refused credential that comes so often in a row is worth a word.
 const REPEATED: usize = 3;
@@ -202,13 +202,13 @@ fn telemetry(context: &Context<'_>) -> Option<Finding> {
     Some(note(Code::TelemetryNoise, Severity::Note, summary, refused))
 }
 
-/// The same refused credential, again and again.
+/// The same refused credential, again and again, by one process or by several one after the other.
 fn repeated(context: &Context<'_>) -> Vec<Finding> {
-    let mut runs: HashMap<(Fingerprint, usize), Vec<&Seen<'_>>> = HashMap::new();
+    let mut runs: HashMap<Fingerprint, Vec<&Seen<'_>>> = HashMap::new();
     let mut found: Vec<Vec<&Seen<'_>>> = Vec::new();
     for seen in context.messages() {
         let Some(fp) = seen.fp() else { continue };
-        let run = runs.entry((fp, seen.process)).or_default();
+        let run = runs.entry(fp).or_default();
         if seen.is_refused() {
             run.push(seen);
         } else if seen.is_accepted() {
@@ -224,8 +224,13 @@ fn repeated(context: &Context<'_>) -> Vec<Finding> {
 
 fn repetition(context: &Context<'_>, run: &[&Seen<'_>]) -> Option<Finding> {
     let (first, last) = (run.first()?, run.last()?);
+    let processes: HashSet<usize> = run.iter().map(|seen| seen.process).collect();
+    let who = match processes.len() {
+        1 => "The client".to_owned(),
+        several => format!("{several} clients"),
+    };
     let summary = format!(
-        "The client sent the refused {} {} in a row without changing it, over {}.",
+        "{who} sent the refused {} {} in a row without changing it, over {}.",
         context.name(first.fp()),
         times(run.len()),
         span(last.ms() - first.ms()),

@@ -4,6 +4,7 @@ mod account;
 mod healing;
 mod lifetime;
 mod network;
+mod observations;
 mod properties;
 mod refresh;
 
