@@ -156,7 +156,18 @@ fn found(
     };
     let host = &last.exchange.request.host;
     let later = context.after(last.ms()).any(|seen| seen.exchange.request.host == *host && seen.is_accepted());
-    let finding = Finding::new(code, Severity::Failure, confidence, summary(first, since(refused.len(), first.at())));
+    let same = |seen: &&&Seen<'_>| {
+        seen.exchange.request.host == first.exchange.request.host && answer(seen.exchange) == answer(first.exchange)
+    };
+    let alike = refused.iter().filter(same).count();
+    let mut summary = summary(first, since(alike, first.at()));
+    if alike < refused.len() {
+        summary.push_str(&format!(
+            " Others like it were refused {}, in other words or at other hosts.",
+            times(refused.len() - alike)
+        ));
+    }
+    let finding = Finding::new(code, Severity::Failure, confidence, summary);
     let credentials = refused.iter().filter_map(|seen| seen.fp());
     vec![finding.proved_by(refused.iter().map(|seen| seen.id())).about(credentials).recovered_if(later)]
 }

@@ -11,6 +11,10 @@ use crate::catalogue::Code;
 /// What follows a login comes within this time, in milliseconds.
 const FOLLOWS_MS: i64 = 5 * 60_000;
 
+/// What helps where no code was pasted.
+const REFRESHES: &str =
+    "Update Claude Code, or the tool that refreshes this login: tokens come from platform.claude.com.";
+
 /// Whether the client got tokens later.
 pub(super) fn answered_later(context: &Context<'_>, failed: &Seen<'_>) -> bool {
     let later = |seen: &Seen<'_>| seen.ms() > failed.ms() && seen.issued();
@@ -37,7 +41,10 @@ pub(super) fn rejected(context: &Context<'_>) -> Vec<Finding> {
     );
     let confidence =
         if last.grant().is_some() || first.status() == 404 { Confidence::High } else { Confidence::Medium };
-    let finding = Finding::new(Code::TokenRequestRejected, Severity::Failure, confidence, summary);
+    let mut finding = Finding::new(Code::TokenRequestRejected, Severity::Failure, confidence, summary);
+    if first.is_refresh() {
+        REFRESHES.clone_into(&mut finding.remedy);
+    }
     vec![finding.proved_by(refused.iter().map(|seen| seen.id())).recovered_if(answered_later(context, last))]
 }
 

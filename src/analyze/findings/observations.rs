@@ -193,13 +193,25 @@ fn clock_skew(context: &Context<'_>) -> Option<Finding> {
 fn telemetry(context: &Context<'_>) -> Option<Finding> {
     let refused: Vec<u64> = context.survey.telemetry_refusals().map(|exchange| exchange.id).collect();
     if refused.is_empty() {
-        return None;
+        return gateway_key_at_the_side(context);
     }
     let summary = format!(
         "Telemetry was refused {}; the client sends it with or without a credential, and nothing depends on it.",
         times(refused.len())
     );
     Some(note(Code::TelemetryNoise, Severity::Note, summary, refused))
+}
+
+/// With a custom base URL, what is asked at the side still goes to Anthropic, with the key of the gateway.
+fn gateway_key_at_the_side(context: &Context<'_>) -> Option<Finding> {
+    let refused = context.seen.iter().filter(|seen| seen.is_refused() && context.is_of_gateway(seen));
+    let refused: Vec<u64> = refused.map(Seen::id).collect();
+    let summary = format!(
+        "The key of the gateway was refused {} where Anthropic is asked for settings and the like; messages go to the \
+         gateway and do not depend on it.",
+        times(refused.len())
+    );
+    (!refused.is_empty()).then(|| note(Code::TelemetryNoise, Severity::Note, summary, refused))
 }
 
 /// The same refused credential, again and again, by one process or by several one after the other.

@@ -14,6 +14,9 @@ use std::collections::{HashMap, HashSet};
 
 /// Two refreshes with one token within this time compete, in milliseconds (FAILURE_MODES §1.5).
 const RACE_MS: i64 = 60_000;
+/// Refreshes that take each other's tokens away follow on one another within this time, in milliseconds; a token that is
+/// left in peace lives for hours.
+const STORM_MS: i64 = 60 * 60_000;
 /// A client that waits for the token endpoint gives up after 15 s; what ends in this range was given up.
 const GIVEN_UP_MS: std::ops::RangeInclusive<u64> = 13_000..=17_000;
 /// An answer that takes longer than this is an outage, whoever ended the waiting, in milliseconds.
@@ -245,6 +248,44 @@ pub(super) fn sibling_rotated(context: &Context<'_>, group: &Group<'_>) -> Optio
             .with(issue.id())
             .or(&[Code::AccessTokenExpiredNotRefreshed, Code::NewLoginNotUsed])
     })
+}
+
+/// Processes that refresh in turns, each taking the other's token away: every refusal mends itself, and the next is
+/// already on its way.
+pub(super) fn storm(context: &Context<'_>) -> Vec<Finding> {
+    let robbed: Vec<(&Seen<'_>, &Seen<'_>)> = context
+        .seen
+        .iter()
+        .filter(|seen| seen.is_anthropic() && seen.is_refused() && seen.says.is_some_and(Says::is_about_token))
+        .filter_map(|seen| Some((seen, robber(context, seen)?)))
+        .collect();
+    let robbers: HashSet<u64> = robbed.iter().map(|(_, by)| by.id()).collect();
+    let (Some((first, by)), Some((last, _))) = (robbed.first(), robbed.last()) else {
+        return Vec::new();
+    };
+    let took = last.ms() - first.ms();
+    if robbers.len() < 2 || took > STORM_MS {
+        return Vec::new();
+    }
+    let summary = format!(
+        "Processes that share one login refreshed in turns: {} within {}, a token was refused because another process had \
+         just replaced it, first at {} UTC (#{}, after #{}).",
+        times(robbed.len()),
+        span(took),
+        clock(first.at()),
+        first.id(),
+        by.id(),
+    );
+    let confidence = if context.is_told_apart(first) { Confidence::High } else { Confidence::Medium };
+    let evidence = robbed.iter().flat_map(|(seen, by)| [seen.id(), by.id()]);
+    vec![Finding::new(Code::RefreshRace, Severity::Failure, confidence, summary).proved_by(evidence)]
+}
+
+/// The refresh of another client, not long before, that replaced the refused token.
+fn robber<'a, 'b>(context: &'b Context<'a>, refused: &Seen<'a>) -> Option<&'b Seen<'a>> {
+    let (_, by) = context.history(refused.fp())?.replaced_by?;
+    let by = context.by_id(by).filter(|by| by.is_refresh() && context.different_clients(by, refused))?;
+    (0..STORM_MS).contains(&(refused.ms() - by.ms())).then_some(by)
 }
 
 /// Whether a failure of the token endpoint stands behind these refusals. They are its consequence then, and its

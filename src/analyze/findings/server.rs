@@ -89,8 +89,9 @@ fn accepted_nearby<'a>(context: &Context<'a>, group: &Group<'a>, first: &Seen<'a
         let (one, other) = (&seen.exchange.request, &first.exchange.request);
         one.path == other.path && one.method == other.method
     };
-    let judges =
-        |seen: &&Seen<'a>| seen.is_accepted() && !matches!(seen.endpoint, Endpoint::Telemetry | Endpoint::Hello);
+    let judges = |seen: &&Seen<'a>| {
+        seen.is_accepted() && seen.is_anthropic() && !matches!(seen.endpoint, Endpoint::Telemetry | Endpoint::Hello)
+    };
     let mut own = context.uses(group.fp()?).filter(judges);
     if let Some(after) = own.find(|seen| seen.ms() > first.ms()) {
         return Some((*after, same_place(after)));
@@ -106,12 +107,12 @@ fn accepted_nearby<'a>(context: &Context<'a>, group: &Group<'a>, first: &Seen<'a
     }
     let near = context.after(first.ms().saturating_sub(INCIDENT_MS));
     let mut near = near.take_while(|seen| seen.ms() <= group.last_ms().saturating_add(INCIDENT_MS));
-    let other = near.find(|seen| judges(seen) && seen.is_anthropic() && context.same_client(seen, first))?;
+    let other = near.find(|seen| judges(seen) && context.same_client(seen, first))?;
     Some((*other, false))
 }
 
 /// The web site's own API.
-fn is_web(seen: &Seen<'_>) -> bool {
+pub(super) fn is_web(seen: &Seen<'_>) -> bool {
     seen.exchange.request.host.as_str() == "claude.ai" && place(seen).starts_with("/api/")
 }
 

@@ -1,6 +1,7 @@
 //! Traces of a few exchanges, and the limits at which one reading gives way to the next.
 
 mod account;
+mod bystanders;
 mod healing;
 mod lifetime;
 mod network;
