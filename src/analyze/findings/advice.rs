@@ -13,11 +13,15 @@ const CLIENT: &str = "claude-cli/";
 
 pub(super) fn add(context: &Context<'_>, finding: &mut Finding) {
     let known = entry(finding.code);
-    if finding.remedy.is_empty() {
-        let nth = usize::from(finding.code == Code::LocalExpiryMisjudged && is_clock_right(context));
-        finding.remedy = known.remedy.get(nth).copied().unwrap_or_default().to_owned();
-    }
     finding.version = client_of(context, finding).and_then(|client| advice(known, client));
+    if finding.remedy.is_empty() {
+        let second = match finding.code {
+            Code::LocalExpiryMisjudged => is_clock_right(context),
+            Code::AccessTokenExpiredNotRefreshed => finding.version.as_ref().is_some_and(|version| version.affected),
+            _ => false,
+        };
+        finding.remedy = known.remedy.get(usize::from(second)).copied().unwrap_or_default().to_owned();
+    }
 }
 
 /// Whether the answers show that there is nothing to be set right.

@@ -102,6 +102,18 @@ impl<'a> Seen<'a> {
         self.endpoint == Endpoint::Token && self.grant() == Some("refresh_token")
     }
 
+    /// Whether the grant itself is refused. 401 is what some servers say for it; a 400 in unknown words is about the
+    /// request.
+    pub(super) fn is_refused_grant(&self) -> bool {
+        self.is_refresh()
+            && match (self.says, self.status()) {
+                (Some(Says::InvalidGrant), _) => true,
+                (Some(Says::OtherAuth), status) => status == 401,
+                (Some(says), 400 | 401) => says.is_about_token(),
+                _ => false,
+            }
+    }
+
     /// Whether it issued tokens.
     pub(super) fn issued(&self) -> bool {
         self.endpoint == Endpoint::Token && (200..300).contains(&self.status()) && self.says.is_none()
@@ -324,6 +336,12 @@ impl<'a> Context<'a> {
 
     pub(super) fn history(&self, fp: Option<Fingerprint>) -> Option<&'a CredentialHistory> {
         self.lineage.get(fp?)
+    }
+
+    /// Whether a client got tokens after a token request that failed.
+    pub(super) fn answered_later(&self, failed: &Seen<'_>) -> bool {
+        let later = |seen: &&Seen<'_>| seen.ms() > failed.ms();
+        self.token_requests().rev().take_while(later).any(Seen::issued)
     }
 
     /// Requests to Anthropic's token endpoint.

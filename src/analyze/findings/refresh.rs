@@ -3,7 +3,6 @@
 use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer, clock, since, span, times};
 use super::finding::{Confidence, Finding, Severity};
-use super::login::answered_later;
 use crate::analyze::endpoint;
 use crate::analyze::lineage::{Origin, spent};
 use crate::analyze::says::Says;
@@ -31,7 +30,7 @@ pub(super) fn refused(context: &Context<'_>) -> Vec<Finding> {
     for seen in context.token_requests().filter(|seen| seen.is_refresh()) {
         let Some(token) = spent(seen.exchange) else { continue };
         let of_token = attempts.entry(token).or_default();
-        if is_refused_grant(seen) && !of_token.iter().any(|seen| is_refused_grant(seen)) {
+        if seen.is_refused_grant() && !of_token.iter().any(|seen| seen.is_refused_grant()) {
             refused.push((seen, token));
         }
         of_token.push(seen);
@@ -39,22 +38,11 @@ pub(super) fn refused(context: &Context<'_>) -> Vec<Finding> {
     refused.into_iter().filter_map(|(first, token)| Some(judge(context, first, token, attempts.get(&token)?))).collect()
 }
 
-/// The grant itself is refused. 401 is what some servers say for it; a 400 in unknown words is about the request.
-pub(super) fn is_refused_grant(seen: &Seen<'_>) -> bool {
-    seen.is_refresh()
-        && match (seen.says, seen.status()) {
-            (Some(Says::InvalidGrant), _) => true,
-            (Some(Says::OtherAuth), status) => status == 401,
-            (Some(says), 400 | 401) => says.is_about_token(),
-            _ => false,
-        }
-}
-
 fn judge(context: &Context<'_>, first: &Seen<'_>, token: Fingerprint, attempts: &[&Seen<'_>]) -> Finding {
-    let refused: Vec<&&Seen<'_>> = attempts.iter().filter(|seen| is_refused_grant(seen)).collect();
+    let refused: Vec<&&Seen<'_>> = attempts.iter().filter(|seen| seen.is_refused_grant()).collect();
     let name = context.name(Some(token));
     let evidence = attempts.iter().map(|seen| seen.id());
-    let recovered = refused.last().is_some_and(|last| answered_later(context, last));
+    let recovered = refused.last().is_some_and(|last| context.answered_later(last));
     let finding = |code: Code, confidence: Confidence, summary: String| {
         Finding::new(code, Severity::Failure, confidence, summary)
             .proved_by(evidence.clone())
@@ -122,7 +110,7 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
     let silent = || context.token_requests().filter(|seen| seen.exchange.response.is_none());
     let refused: HashSet<Fingerprint> = context
         .token_requests()
-        .filter(|seen| is_refused_grant(seen))
+        .filter(|seen| seen.is_refused_grant())
         .filter_map(|seen| spent(seen.exchange))
         .collect();
     let lost = |seen: &&Seen<'_>| spent(seen.exchange).is_some_and(|token| refused.contains(&token));
@@ -138,7 +126,7 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
         findings.push(
             Finding::new(Code::TokenEndpointOutage, severity(context, first, last), Confidence::High, summary)
                 .proved_by(slow.iter().map(|seen| seen.id()))
-                .recovered_if(answered_later(context, last))
+                .recovered_if(context.answered_later(last))
                 .or(&[Code::RefreshNetworkFailure]),
         );
     }
@@ -154,7 +142,7 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
             Finding::new(Code::RefreshNetworkFailure, severity(context, first, last), confidence, summary)
                 .proved_by(cut.iter().map(|seen| seen.id()))
                 .about(spent(first.exchange))
-                .recovered_if(answered_later(context, last))
+                .recovered_if(context.answered_later(last))
                 .or(&[Code::RefreshResultLost, Code::NoAuthenticatedRequest]),
         );
     }

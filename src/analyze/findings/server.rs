@@ -3,7 +3,6 @@
 use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer, since, span, times};
 use super::finding::{Confidence, Finding, Severity};
-use super::login::answered_later;
 use crate::analyze::endpoint::{Endpoint, Provider};
 use crate::analyze::says::{Says, header};
 use crate::catalogue::Code;
@@ -154,7 +153,7 @@ fn of_tokens(context: &Context<'_>, code: Code, summary: String, seen: &[&Seen<'
     let severity = if got_over { Severity::Warning } else { Severity::Failure };
     Finding::new(code, severity, Confidence::High, summary)
         .proved_by(seen.iter().map(|seen| seen.id()))
-        .recovered_if(answered_later(context, last))
+        .recovered_if(context.answered_later(last))
 }
 
 /// 5xx where consent is given.
@@ -174,7 +173,7 @@ pub(super) fn authorize(context: &Context<'_>) -> Vec<Finding> {
         since(failed.len(), first.at()),
     );
     let finding = Finding::new(Code::TokenEndpointOutage, Severity::Failure, Confidence::Medium, summary);
-    vec![finding.proved_by(failed.iter().map(|seen| seen.id())).recovered_if(answered_later(context, last))]
+    vec![finding.proved_by(failed.iter().map(|seen| seen.id())).recovered_if(context.answered_later(last))]
 }
 
 /// What is no failure of authentication: limits, load, failures of the server.
