@@ -62,20 +62,24 @@ const CLOUDS: [&str; 9] = [
 ];
 
 /// Sites whose tokens have nothing to do with the model or with an MCP server.
-const BYSTANDERS: [&str; 4] = ["github.com", "githubusercontent.com", "npmjs.org", "datadoghq.com"];
+const BYSTANDERS: [&str; 5] =
+    ["github.com", "githubusercontent.com", "npmjs.org", "datadoghq.com", "storage.googleapis.com"];
+
+/// Sites of Anthropic that hold files and pages for everybody, by the front of their names.
+const SITES: [&str; 8] = ["assets", "code", "docs", "downloads", "statsig", "status", "support", "www"];
 
 pub(super) fn provider(exchange: &Exchange) -> Provider {
     let host = exchange.request.host.as_str();
     if is_anthropic(host) {
         return Provider::Anthropic;
     }
-    let path = path(exchange);
+    if is_site(host) || BYSTANDERS.iter().any(|end| is_below(host, end)) {
+        return Provider::Other;
+    }
     if CLOUDS.iter().any(|end| is_below(host, end)) {
         return Provider::Cloud;
     }
-    if BYSTANDERS.iter().any(|end| is_below(host, end)) {
-        return Provider::Other;
-    }
+    let path = path(exchange);
     if is_messages(path) || path.ends_with("/chat/completions") || path.ends_with("/v1/models") {
         return Provider::Gateway;
     }
@@ -87,7 +91,13 @@ pub(super) fn provider(exchange: &Exchange) -> Provider {
 }
 
 pub(super) fn is_anthropic(host: &str) -> bool {
-    ANTHROPIC.iter().any(|end| is_below(host, end)) && host != "mcp-proxy.anthropic.com"
+    ANTHROPIC.iter().any(|end| is_below(host, end)) && host != "mcp-proxy.anthropic.com" && !is_site(host)
+}
+
+/// Whether it is a site that asks nobody for a credential: a refusal there is none of the login.
+fn is_site(host: &str) -> bool {
+    let front = ANTHROPIC.iter().find_map(|end| host.strip_suffix(end)?.strip_suffix('.'));
+    front.is_some_and(|front| SITES.contains(&front))
 }
 
 pub(super) fn endpoint(exchange: &Exchange) -> Endpoint {

@@ -70,6 +70,11 @@ impl Says {
                 | Self::OtherAuth
         )
     }
+
+    /// Whether only a request that carried a credential is answered so.
+    pub(super) fn knows_a_credential(self) -> bool {
+        matches!(self, Self::Revoked | Self::Expired | Self::InvalidBearer | Self::TokenNotFound | Self::InvalidApiKey)
+    }
 }
 
 /// Wordings in the order in which they are tried; all words of an entry have to occur.

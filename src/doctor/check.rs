@@ -1,5 +1,6 @@
 //! One check, and all of them.
 
+use super::stripped::masked;
 use crate::trace::Timestamp;
 use serde::Serialize;
 
@@ -90,16 +91,16 @@ pub struct Check {
 
 impl Check {
     pub(super) fn new(topic: Topic, id: &'static str, status: Status, found: impl Into<String>) -> Self {
-        Self { id, subject: None, topic, status, found: found.into(), advice: None }
+        Self { id, subject: None, topic, status, found: masked(found.into()), advice: None }
     }
 
     pub(super) fn about(mut self, subject: impl Into<String>) -> Self {
-        self.subject = Some(subject.into());
+        self.subject = Some(masked(subject.into()));
         self
     }
 
     pub(super) fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
+        self.advice = Some(masked(advice.into()));
         self
     }
 }

@@ -49,6 +49,10 @@ impl Places {
     /// A path as people write it, with `~` for the home folder.
     #[must_use]
     pub fn show(&self, path: &Path) -> String {
+        // The text of a key or certificate, put where its file should be named.
+        if path.as_os_str().as_bytes().windows(10).any(|bytes| bytes == b"-----BEGIN") {
+            return "the text of a PEM file".to_owned();
+        }
         match self.home.as_ref().and_then(|home| path.strip_prefix(home).ok()) {
             Some(below) if below.as_os_str().is_empty() => "~".to_owned(),
             Some(below) => format!("~/{}", below.display()),

@@ -64,7 +64,7 @@ pub fn examine(facts: &Facts) -> Examination {
     checks.extend(credentials::checks(&facts.environment, facts.now));
     checks.extend(settings::checks(&facts.environment));
     checks.extend(proxy_variables::checks(&facts.environment));
-    checks.extend(trust::checks(&facts.environment.trust));
+    checks.extend(trust::checks(&facts.environment));
     checks.extend(client::checks(&facts.client, &facts.environment));
     checks.extend(network::checks(facts.upstream.as_ref()));
     checks.extend(own::checks(&facts.own));

@@ -5,7 +5,7 @@ use super::facts::{Environment, ProxyScheme, ProxyVariable};
 
 pub(super) fn checks(environment: &Environment) -> Vec<Check> {
     let mut checks = vec![match environment.proxies.first() {
-        None => check("env.proxy", Status::Ok, "no proxy is set: requests go out directly"),
+        None => none(environment),
         Some(first) => url(first),
     }];
     checks.extend(cases(environment));
@@ -16,6 +16,19 @@ pub(super) fn checks(environment: &Environment) -> Vec<Check> {
 
 fn check(id: &'static str, status: Status, found: impl Into<String>) -> Check {
     Check::new(Topic::Proxy, id, status, found)
+}
+
+/// The environment names no proxy; a settings file may, and stands in a check of its own.
+fn none(environment: &Environment) -> Check {
+    let of_proxy =
+        |name: &String| name.to_ascii_uppercase().ends_with("_PROXY") && !name.eq_ignore_ascii_case("NO_PROXY");
+    match environment.settings.iter().rev().find(|file| file.overrides.iter().any(of_proxy)) {
+        Some(file) => {
+            let found = format!("no proxy is set in the environment; {} sets one", file.path);
+            check("env.proxy", Status::Note, found)
+        }
+        None => check("env.proxy", Status::Ok, "no proxy is set: requests go out directly"),
+    }
 }
 
 /// The one that clients use.

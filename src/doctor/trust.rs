@@ -1,9 +1,13 @@
 //! Variables that say which certificates are trusted.
 
 use super::check::{Check, Status, Topic};
-use super::facts::{CertificateFile, Certificates, Trust};
+use super::facts::{CertificateFile, Certificates, Environment};
 
-pub(super) fn checks(trust: &Trust) -> Vec<Check> {
+/// Variables of which a settings file may say what the environment does not.
+const NAMES: [&str; 3] = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+pub(super) fn checks(environment: &Environment) -> Vec<Check> {
+    let trust = &environment.trust;
     let mut checks = Vec::new();
     checks.extend(
         trust.extra.as_ref().map(|file| certificates("NODE_EXTRA_CA_CERTS", "trust.extra-certs", file, "adds")),
@@ -42,13 +46,24 @@ pub(super) fn checks(trust: &Trust) -> Vec<Check> {
         );
     }
     if checks.is_empty() {
-        checks.push(check(
-            "trust.variables",
-            Status::Ok,
-            "none is set: clients use their own certificates and the system's",
-        ));
+        checks.push(none(environment));
     }
     checks
+}
+
+/// The environment says nothing about trust; a settings file may, and stands in a check of its own.
+fn none(environment: &Environment) -> Check {
+    let set = environment.settings.iter().rev().find_map(|file| {
+        let name = file.overrides.iter().find(|name| NAMES.contains(&name.as_str()))?;
+        Some(format!("none is set in the environment; {} sets {name}", file.path))
+    });
+    match set {
+        Some(found) => check("trust.variables", Status::Note, found)
+            .advise("Its file has to exist, and to hold certificates in PEM"),
+        None => {
+            check("trust.variables", Status::Ok, "none is set: clients use their own certificates and the system's")
+        }
+    }
 }
 
 fn check(id: &'static str, status: Status, found: impl Into<String>) -> Check {

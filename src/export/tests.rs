@@ -135,8 +135,16 @@ fn a_long_timeline_keeps_its_ends_and_its_failures() {
         let lines = timeline.lines().take_while(|line| !line.is_empty());
         lines.filter(|line| line.contains("api.anthropic.com/v1/messages") && line.contains(" oat-")).count()
     };
-    assert_eq!(rows(text_of(&survey, WIDE)), 20 + 40 + 5);
+    // Five failures, and the success that one of them is held against.
+    assert_eq!(rows(text_of(&survey, WIDE)), 20 + 40 + 5 + 1);
     assert_eq!(rows(text_of(&survey, Style { full: true, ..WIDE })), 3_000);
+}
+
+#[test]
+fn a_long_trace_of_failures_stays_a_few_screens() {
+    let text = text_of(&survey(&fixture::long(3_000, 2)), WIDE);
+    assert!(text.lines().count() < 250, "{} lines:\n{text}", text.lines().count());
+    assert!(text.contains("more exchanges, shown with --full"));
 }
 
 #[test]

@@ -13,11 +13,14 @@ use super::style::{Ink, Style, bytes, clean, columns, counted, duration, left, r
 use super::timeline::Layout;
 use crate::analyze::{Diagnosis, Failure, Spread, Survey};
 use crate::trace::{Exchange, Origin};
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 /// Exchanges that are always shown at the beginning and at the end of a long trace.
 const FIRST: usize = 20;
 const LAST: usize = 40;
+/// Failures between these that are shown, from the first on and up to the last.
+const FAILURES: usize = 20;
 
 /// Writes the report for a screen: the verdict with its evidence and what to do, other findings, timeline, failures with
 /// their ids, connections that came to nothing, credentials, times, whether authtrace had a part in it, what was left out.
@@ -98,20 +101,24 @@ impl<W: Write> Page<'_, W> {
         }
         self.heading("Timeline (UTC)")?;
         let (first, last) = if self.style.full { (usize::MAX, 0) } else { (FIRST, LAST) };
-        let shown = select(exchanges, first, last, |exchange| Failure::of_exchange(exchange).is_some());
+        let proof = conclusion.finding.map_or(&[][..], |finding| &finding.exchanges);
+        let failed = |exchange: &&Exchange| Failure::of_exchange(exchange).is_some();
+        let mut telling: HashSet<u64> = proof.iter().copied().collect();
+        telling.extend(exchanges.iter().filter(failed).take(FAILURES / 2).map(|exchange| exchange.id));
+        telling.extend(exchanges.iter().rev().filter(failed).take(FAILURES / 2).map(|exchange| exchange.id));
+        let shown = select(exchanges, first, last, |exchange| telling.contains(&exchange.id));
         let rows: Vec<&Exchange> = shown
             .iter()
             .filter_map(|line| if let Shown::Item(exchange) = line { Some(*exchange) } else { None })
             .collect();
         let layout = Layout::of(&rows, self.survey, self.style);
-        let proof = conclusion.finding.map_or(&[][..], |finding| &finding.exchanges);
         for line in &shown {
             match line {
                 Shown::Item(exchange) => {
                     writeln!(self.out, "{}", layout.line(exchange, proof.contains(&exchange.id)))?;
                 }
                 Shown::LeftOut(count) => {
-                    let text = format!("  … {} without a failure, shown with --full", counted(*count, "more exchange"));
+                    let text = format!("  … {}, shown with --full", counted(*count, "more exchange"));
                     writeln!(self.out, "{}", self.style.paint(Ink::Dim, &text))?;
                 }
             }

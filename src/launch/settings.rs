@@ -67,7 +67,11 @@ pub fn places(parent: &ParentEnvironment, working_dir: &Path) -> Vec<(Level, Pat
         "/etc/claude-code"
     });
     let mut places: Vec<_> = user.map(|dir| (Level::User, dir.join("settings.json"))).into_iter().collect();
-    places.push((Level::Project, working_dir.join(".claude/settings.json")));
+    let project = working_dir.join(".claude/settings.json");
+    // In the home folder the project's is the user's.
+    if places.iter().all(|(_, user)| *user != project) {
+        places.push((Level::Project, project));
+    }
     places.push((Level::Local, working_dir.join(".claude/settings.local.json")));
     places.push((Level::Managed, managed.join("managed-settings.json")));
     let mut parts: Vec<PathBuf> =
@@ -294,5 +298,7 @@ mod tests {
         let moved =
             ParentEnvironment::from([("HOME".into(), "/home/u".into()), ("CLAUDE_CONFIG_DIR".into(), "/c".into())]);
         assert_eq!(places(&moved, Path::new("/p"))[0].1, Path::new("/c/settings.json"));
+        let at_home: Vec<Level> = places(&parent, Path::new("/home/u")).into_iter().map(|(level, _)| level).collect();
+        assert_eq!(at_home.get(..3), Some(&[Level::User, Level::Local, Level::Managed][..]));
     }
 }

@@ -20,7 +20,7 @@ impl Timestamp {
 
     /// From milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
-    pub fn from_unix_ms(unix_ms: i64) -> Self {
+    pub const fn from_unix_ms(unix_ms: i64) -> Self {
         Self { unix_ms }
     }
 

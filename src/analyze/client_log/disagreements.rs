@@ -188,6 +188,11 @@ fn numbers<'a>(rows: impl Iterator<Item = &'a ClientRow>) -> (Vec<u64>, Vec<u64>
         exchanges.extend(&row.exchanges);
         connections.extend(&row.connections);
     }
+    // A line that the log holds twice is one event.
+    for ids in [&mut exchanges, &mut connections] {
+        let mut known = HashSet::new();
+        ids.retain(|id| known.insert(*id));
+    }
     (exchanges, connections)
 }
 
@@ -210,6 +215,7 @@ fn token_believed_good(survey: &Survey, view: &ClientView) -> Option<Disagreemen
     let mut refused: Vec<&Exchange> =
         sent(survey, view).map(|(exchange, _)| exchange).filter(|exchange| exchange.status() == Some(401)).collect();
     refused.sort_by_key(|exchange| (exchange.at, exchange.id));
+    refused.dedup_by_key(|exchange| exchange.id);
     let token = refused.first().and_then(|exchange| access_token(exchange))?;
     let again: Vec<&&Exchange> = refused.iter().filter(|exchange| access_token(exchange) == Some(token)).collect();
     let (first, last) = (again.first()?.at, again.last()?.at);

@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use super::finding::{Finding, VersionAdvice};
+use super::lifetime::SKEW_MS;
 use crate::analyze::says::request_header;
 use crate::catalogue::versions::compare;
-use crate::catalogue::{Entry, VersionNote, entry};
+use crate::catalogue::{Code, Entry, VersionNote, entry};
 use std::cmp::Ordering;
 
 /// How Claude Code calls itself.
@@ -12,10 +13,20 @@ const CLIENT: &str = "claude-cli/";
 
 pub(super) fn add(context: &Context<'_>, finding: &mut Finding) {
     let known = entry(finding.code);
-    if finding.remedy.is_empty() {
-        finding.remedy = known.remedy.first().copied().unwrap_or_default().to_owned();
-    }
     finding.version = client_of(context, finding).and_then(|client| advice(known, client));
+    if finding.remedy.is_empty() {
+        let second = match finding.code {
+            Code::LocalExpiryMisjudged => is_clock_right(context),
+            Code::AccessTokenExpiredNotRefreshed => finding.version.as_ref().is_some_and(|version| version.affected),
+            _ => false,
+        };
+        finding.remedy = known.remedy.get(usize::from(second)).copied().unwrap_or_default().to_owned();
+    }
+}
+
+/// Whether the answers show that there is nothing to be set right.
+fn is_clock_right(context: &Context<'_>) -> bool {
+    context.survey.clock_difference().is_some_and(|difference| difference.median_ms.abs() <= SKEW_MS)
 }
 
 /// The oldest version of Claude Code among the exchanges that prove it.
@@ -46,7 +57,6 @@ fn advice(known: &Entry, client: &str) -> Option<VersionAdvice> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::Code;
 
     #[test]
     fn the_version_stands_behind_the_clients_name() {

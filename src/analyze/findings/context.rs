@@ -102,6 +102,18 @@ impl<'a> Seen<'a> {
         self.endpoint == Endpoint::Token && self.grant() == Some("refresh_token")
     }
 
+    /// Whether the grant itself is refused. 401 is what some servers say for it; a 400 in unknown words is about the
+    /// request.
+    pub(super) fn is_refused_grant(&self) -> bool {
+        self.is_refresh()
+            && match (self.says, self.status()) {
+                (Some(Says::InvalidGrant), _) => true,
+                (Some(Says::OtherAuth), status) => status == 401,
+                (Some(says), 400 | 401) => says.is_about_token(),
+                _ => false,
+            }
+    }
+
     /// Whether it issued tokens.
     pub(super) fn issued(&self) -> bool {
         self.endpoint == Endpoint::Token && (200..300).contains(&self.status()) && self.says.is_none()
@@ -202,13 +214,49 @@ impl<'a> Context<'a> {
             seen.says,
             None | Some(Says::RateLimited | Says::Overloaded | Says::ServerError | Says::UsageExhausted)
         );
-        refused && about_auth && !self.is_healed(seen)
+        refused && about_auth && !self.is_of_gateway(seen) && !is_of_browser(seen) && !self.is_healed(seen)
+    }
+
+    /// Whether it carries the key of a gateway to Anthropic: with a custom base URL, only messages go there, and what is
+    /// asked at the side still comes here with that key (WIRE §6).
+    pub(super) fn is_of_gateway(&self, seen: &Seen<'a>) -> bool {
+        let optional = matches!(seen.endpoint, Endpoint::Side | Endpoint::Profile | Endpoint::Other);
+        let serves = |other: &Seen<'a>| other.provider == Provider::Gateway && other.is_message();
+        seen.is_anthropic() && optional && seen.fp().is_some_and(|fp| self.uses(fp).any(serves))
+    }
+
+    /// Whether the file comes from a tool that leaves credentials out: none is in it, and the answers show that there was
+    /// one.
+    pub(super) fn lacks_credentials(&self) -> bool {
+        let shows = |seen: &Seen<'a>| match seen.says {
+            None => seen.is_message() && (200..300).contains(&seen.status()),
+            Some(says) => says.knows_a_credential(),
+        };
+        self.survey.is_imported()
+            && self.seen.iter().all(|seen| !seen.is_anthropic() || seen.credential.is_none())
+            && self.seen.iter().any(|seen| seen.is_anthropic() && shows(seen))
     }
 
     /// Whether a refresh (which needs no hand of the user) and a success followed within a minute. Where the trace ends
     /// with the refresh, it was on its way to being mended.
     fn is_healed(&self, refused: &Seen<'a>) -> bool {
-        self.refreshes_near(refused).any(|refresh| self.heals(refresh, refused))
+        self.refreshes_near(refused).any(|refresh| self.heals(refresh, refused)) || self.is_caught_up(refused)
+    }
+
+    /// Whether a sibling had refreshed within the minute before, and this client went on with the new token by itself.
+    fn is_caught_up(&self, refused: &Seen<'a>) -> bool {
+        let limit = refused.ms().saturating_add(HEALING_MS);
+        let mut after = self.after(refused.ms()).take(NEAR).take_while(|seen| seen.ms() <= limit).filter(|seen| {
+            seen.endpoint == refused.endpoint && seen.id() != refused.id() && self.same_client(seen, refused)
+        });
+        let next = after.find(|seen| seen.is_accepted() || seen.is_refused() && seen.fp() != refused.fp());
+        let Some(fp) = next.filter(|seen| seen.is_accepted()).and_then(Seen::fp) else { return false };
+        let recent = |seen: &&Seen<'a>| {
+            (refused.ms().saturating_sub(HEALING_MS)..=refused.ms()).contains(&seen.ms())
+                && seen.is_refresh()
+                && seen.issued()
+        };
+        self.token_requests().filter(recent).any(|refresh| issued_by(refresh.exchange).contains(&fp))
     }
 
     /// Refreshes that gave tokens within the minute after `failed`.
@@ -293,6 +341,12 @@ impl<'a> Context<'a> {
         self.lineage.get(fp?)
     }
 
+    /// Whether a client got tokens after a token request that failed.
+    pub(super) fn answered_later(&self, failed: &Seen<'_>) -> bool {
+        let later = |seen: &&Seen<'_>| seen.ms() > failed.ms();
+        self.token_requests().rev().take_while(later).any(Seen::issued)
+    }
+
     /// Requests to Anthropic's token endpoint.
     pub(super) fn token_requests(&self) -> impl DoubleEndedIterator<Item = &Seen<'a>> {
         self.tokens.iter().filter_map(|at| self.seen.get(*at))
@@ -313,6 +367,15 @@ impl<'a> Context<'a> {
     pub(super) fn name(&self, fp: Option<Fingerprint>) -> String {
         fp.and_then(|fp| self.survey.credential_label(fp)).map_or_else(|| "no credential".to_owned(), |l| l.to_string())
     }
+}
+
+/// Whether a page of the web site asked for it: its cookies are not in the capture, and are no login of a program.
+pub(super) fn is_of_browser(seen: &Seen<'_>) -> bool {
+    let told = matches!(seen.says, Some(Says::Challenge | Says::EdgeForbidden | Says::StaleSession));
+    seen.exchange.request.host.as_str() == "claude.ai"
+        && seen.credential.is_none()
+        && !matches!(seen.endpoint, Endpoint::Authorize | Endpoint::Token)
+        && !told
 }
 
 fn read(exchange: &Exchange, process: usize) -> Seen<'_> {

@@ -32,7 +32,7 @@ pub(super) fn token_endpoint(context: &Context<'_>) -> Vec<Finding> {
     {
         let Some(last) = refused.last().copied() else { continue };
         let reading = if says == Says::Challenge { challenged(context, &refused) } else { refused_at_edge(&refused) };
-        let recovered = super::login::answered_later(context, &last);
+        let recovered = context.answered_later(&last);
         findings.push(
             Finding::new(reading.code, Severity::Failure, reading.confidence, reading.summary)
                 .proved_by(refused.iter().map(Seen::id))

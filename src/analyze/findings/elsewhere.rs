@@ -89,7 +89,19 @@ pub(super) fn mcp(context: &Context<'_>) -> Vec<Finding> {
 
 /// The host of a custom base URL refuses what it was given.
 pub(super) fn gateway(context: &Context<'_>) -> Vec<Finding> {
-    let refused = refused_by(context, Provider::Gateway);
+    let mut hosts: Vec<Vec<&Seen<'_>>> = Vec::new();
+    for seen in refused_by(context, Provider::Gateway) {
+        let host = &seen.exchange.request.host;
+        match hosts.iter_mut().find(|of_host| of_host.first().is_some_and(|first| first.exchange.request.host == *host))
+        {
+            Some(of_host) => of_host.push(seen),
+            None => hosts.push(vec![seen]),
+        }
+    }
+    hosts.iter().flat_map(|refused| one_gateway(context, refused)).collect()
+}
+
+fn one_gateway(context: &Context<'_>, refused: &[&Seen<'_>]) -> Vec<Finding> {
     let Some((first, last)) = refused.first().zip(refused.last()) else {
         return Vec::new();
     };
@@ -108,7 +120,7 @@ pub(super) fn gateway(context: &Context<'_>) -> Vec<Finding> {
         let evidence = refused.iter().map(|seen| seen.id()).chain([next.id()]);
         return vec![finding.proved_by(evidence).recovered_if(true).or(&[Code::GatewayKeyRejected])];
     }
-    found(context, Code::GatewayKeyRejected, &refused, Confidence::High, |first, when| {
+    found(context, Code::GatewayKeyRejected, refused, Confidence::High, |first, when| {
         let places: Vec<&str> = first.exchange.credentials.iter().map(|sent| sent.place.as_str()).collect();
         let sent = if places.is_empty() {
             "no credential".to_owned()
@@ -144,7 +156,18 @@ fn found(
     };
     let host = &last.exchange.request.host;
     let later = context.after(last.ms()).any(|seen| seen.exchange.request.host == *host && seen.is_accepted());
-    let finding = Finding::new(code, Severity::Failure, confidence, summary(first, since(refused.len(), first.at())));
+    let same = |seen: &&&Seen<'_>| {
+        seen.exchange.request.host == first.exchange.request.host && answer(seen.exchange) == answer(first.exchange)
+    };
+    let alike = refused.iter().filter(same).count();
+    let mut summary = summary(first, since(alike, first.at()));
+    if alike < refused.len() {
+        summary.push_str(&format!(
+            " Others like it were refused {}, in other words or at other hosts.",
+            times(refused.len() - alike)
+        ));
+    }
+    let finding = Finding::new(code, Severity::Failure, confidence, summary);
     let credentials = refused.iter().filter_map(|seen| seen.fp());
     vec![finding.proved_by(refused.iter().map(|seen| seen.id())).about(credentials).recovered_if(later)]
 }

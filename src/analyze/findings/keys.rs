@@ -101,12 +101,12 @@ pub(super) fn succeeded_by_new_key<'a>(context: &Context<'a>, refused: &Seen<'a>
 
 /// The key is simply refused.
 pub(super) fn invalid(context: &Context<'_>, group: &Group<'_>) -> Option<Reading> {
-    let sent = group.credential?;
-    if sent.place.as_str() != "x-api-key" || !group.says.is_about_token() {
+    let left_out = group.credential.is_none() && group.says == Says::InvalidApiKey && context.lacks_credentials();
+    if !left_out && (group.place() != "x-api-key" || !group.says.is_about_token()) {
         return None;
     }
     let first = group.first()?;
-    let name = context.name(group.fp());
+    let name = if left_out { "that this file leaves out".to_owned() } else { context.name(group.fp()) };
     let both = first
         .exchange
         .credentials

@@ -19,7 +19,15 @@ const OLD_MS: i64 = 60 * 60_000;
 const QUIET_MS: i64 = 30_000;
 
 fn is_bearer(group: &Group<'_>) -> bool {
+    // What the server calls expired it has known, whatever a tool that blanks credentials left of it.
+    if group.says == Says::Expired && matches!(group.kind(), None | Some(Kind::Unknown)) {
+        return group.place() != "x-api-key";
+    }
     group.place() == "authorization" && group.kind() == Some(Kind::OauthAccess) && group.says.is_about_token()
+}
+
+fn token(context: &Context<'_>, group: &Group<'_>) -> String {
+    if group.fp().is_none() { "A token that this file leaves out".to_owned() } else { context.name(group.fp()) }
 }
 
 /// Issued in this trace, and refused from the first message on.
@@ -71,16 +79,17 @@ pub(super) fn not_used(context: &Context<'_>, group: &Group<'_>) -> Option<Readi
     let last = group.last()?;
     let history = context.history(group.fp())?;
     let issue = context.token_requests().rev().find(|seen| {
-        seen.issued()
-            && seen.ms() < last.ms()
-            && seen.ms() >= history.first_seen.unix_ms()
-            && issued_access(seen, group)
+        // What is older than the login may be sent after it for the first time.
+        let older =
+            seen.ms() >= history.first_seen.unix_ms() || !seen.is_refresh() && history.origin == Origin::Brought;
+        seen.issued() && seen.ms() < last.ms() && older && issued_access(seen, group)
     })?;
     let by_login = !issue.is_refresh();
     let foreign = context.different_clients(issue, last);
     if !by_login && foreign {
         return None;
     }
+    let seen_before = issue.ms() >= history.first_seen.unix_ms();
     let after = group.refused.iter().filter(|seen| seen.ms() > issue.ms()).count();
     let age = span(last.ms() - issue.ms());
     let new = super::context::issued_by(issue.exchange);
@@ -99,8 +108,10 @@ pub(super) fn not_used(context: &Context<'_>, group: &Group<'_>) -> Option<Readi
     if used {
         summary.push_str(" The new token itself works.");
     }
-    let confidence = if by_login { Confidence::High } else { Confidence::Medium };
-    Some(Reading::new(Code::NewLoginNotUsed, confidence, summary).with(issue.id()))
+    let certain = by_login && (seen_before || !foreign);
+    let confidence = if certain { Confidence::High } else { Confidence::Medium };
+    let reading = Reading::new(Code::NewLoginNotUsed, confidence, summary).with(issue.id());
+    Some(if seen_before { reading } else { reading.or(&[Code::StaticTokenRejected]) })
 }
 
 fn issued_access(seen: &Seen<'_>, group: &Group<'_>) -> bool {
@@ -116,18 +127,25 @@ pub(super) fn misjudged(context: &Context<'_>, group: &Group<'_>) -> Option<Read
     }
     let first = group.first()?;
     let skew = context.survey.clock_difference_of(first.exchange).filter(|ms| ms.abs() > SKEW_MS);
-    if let Some(ms) = skew {
+    // A clock explains an expiry. Words that may mean one leave it open; others do not speak of time at all.
+    let of_time = match group.says {
+        Says::Expired => Some(Confidence::High),
+        Says::InvalidCredentials | Says::OtherAuth => {
+            (!issued_recently(context.history(group.fp()), first)).then_some(Confidence::Medium)
+        }
+        _ => None,
+    };
+    if let Some((ms, confidence)) = skew.zip(of_time) {
         let way = if ms > 0 { "behind" } else { "ahead of" };
         let summary = format!(
             "This machine's clock was {} {way} the server's when {} was refused with {}: the client misjudges when its \
              token expires.",
             span(ms),
-            context.name(group.fp()),
+            token(context, group),
             answer(first.exchange),
         );
         return Some(
-            Reading::new(Code::LocalExpiryMisjudged, Confidence::High, summary)
-                .or(&[Code::AccessTokenExpiredNotRefreshed]),
+            Reading::new(Code::LocalExpiryMisjudged, confidence, summary).or(&[Code::AccessTokenExpiredNotRefreshed]),
         );
     }
     let history = context.history(group.fp())?;
@@ -169,7 +187,7 @@ pub(super) fn expired(context: &Context<'_>, group: &Group<'_>) -> Option<Readin
     };
     let summary = format!(
         "{} was refused {} with {}, and no refresh followed: the client goes on with a token that has run out.{since}",
-        context.name(group.fp()),
+        token(context, group),
         times(group.refused.len()),
         answer(first.exchange),
     );

@@ -3,7 +3,6 @@
 use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer, clock, since, times};
 use super::finding::{Confidence, Finding, Severity};
-use super::refresh::is_refused_grant;
 use crate::analyze::endpoint::Endpoint;
 use crate::analyze::says::Says;
 use crate::catalogue::Code;
@@ -11,11 +10,9 @@ use crate::catalogue::Code;
 /// What follows a login comes within this time, in milliseconds.
 const FOLLOWS_MS: i64 = 5 * 60_000;
 
-/// Whether the client got tokens later.
-pub(super) fn answered_later(context: &Context<'_>, failed: &Seen<'_>) -> bool {
-    let later = |seen: &Seen<'_>| seen.ms() > failed.ms() && seen.issued();
-    context.token_requests().rev().take_while(|seen| seen.ms() > failed.ms()).any(later)
-}
+/// What helps where no code was pasted.
+const REFRESHES: &str =
+    "Update Claude Code, or the tool that refreshes this login: tokens come from platform.claude.com.";
 
 /// The token endpoint refuses the request itself.
 pub(super) fn rejected(context: &Context<'_>) -> Vec<Finding> {
@@ -37,8 +34,11 @@ pub(super) fn rejected(context: &Context<'_>) -> Vec<Finding> {
     );
     let confidence =
         if last.grant().is_some() || first.status() == 404 { Confidence::High } else { Confidence::Medium };
-    let finding = Finding::new(Code::TokenRequestRejected, Severity::Failure, confidence, summary);
-    vec![finding.proved_by(refused.iter().map(|seen| seen.id())).recovered_if(answered_later(context, last))]
+    let mut finding = Finding::new(Code::TokenRequestRejected, Severity::Failure, confidence, summary);
+    if first.is_refresh() {
+        REFRESHES.clone_into(&mut finding.remedy);
+    }
+    vec![finding.proved_by(refused.iter().map(|seen| seen.id())).recovered_if(context.answered_later(last))]
 }
 
 /// What the request itself can tell.
@@ -58,7 +58,7 @@ fn is_rejected(seen: &Seen<'_>) -> bool {
     let elsewhere = match seen.says {
         Some(Says::Challenge | Says::EdgeForbidden | Says::RateLimited) => true,
         // A refused grant of a refresh is judged by the lineage of its token.
-        _ => is_refused_grant(seen),
+        _ => seen.is_refused_grant(),
     };
     let spent = crate::analyze::lineage::spent(seen.exchange);
     let unknown = seen.is_refresh() && elsewhere && spent.is_none() && seen.says == Some(Says::InvalidGrant);

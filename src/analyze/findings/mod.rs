@@ -71,6 +71,7 @@ const WHOLE: &[Rule] = &[
     refresh::refused,
     refresh::unanswered,
     refresh::unreachable,
+    refresh::storm,
     login::rejected,
     login::bootstrap,
     server::token_endpoint,

@@ -11,7 +11,7 @@ use crate::analyze::says::header;
 use crate::catalogue::Code;
 use crate::redact::{Fingerprint, Kind};
 use crate::trace::Outcome;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A refused credential that comes so often in a row is worth a word.
 const REPEATED: usize = 3;
@@ -193,7 +193,7 @@ fn clock_skew(context: &Context<'_>) -> Option<Finding> {
 fn telemetry(context: &Context<'_>) -> Option<Finding> {
     let refused: Vec<u64> = context.survey.telemetry_refusals().map(|exchange| exchange.id).collect();
     if refused.is_empty() {
-        return None;
+        return gateway_key_at_the_side(context);
     }
     let summary = format!(
         "Telemetry was refused {}; the client sends it with or without a credential, and nothing depends on it.",
@@ -202,13 +202,25 @@ fn telemetry(context: &Context<'_>) -> Option<Finding> {
     Some(note(Code::TelemetryNoise, Severity::Note, summary, refused))
 }
 
-/// The same refused credential, again and again.
+/// With a custom base URL, what is asked at the side still goes to Anthropic, with the key of the gateway.
+fn gateway_key_at_the_side(context: &Context<'_>) -> Option<Finding> {
+    let refused = context.seen.iter().filter(|seen| seen.is_refused() && context.is_of_gateway(seen));
+    let refused: Vec<u64> = refused.map(Seen::id).collect();
+    let summary = format!(
+        "The key of the gateway was refused {} where Anthropic is asked for settings and the like; messages go to the \
+         gateway and do not depend on it.",
+        times(refused.len())
+    );
+    (!refused.is_empty()).then(|| note(Code::TelemetryNoise, Severity::Note, summary, refused))
+}
+
+/// The same refused credential, again and again, by one process or by several one after the other.
 fn repeated(context: &Context<'_>) -> Vec<Finding> {
-    let mut runs: HashMap<(Fingerprint, usize), Vec<&Seen<'_>>> = HashMap::new();
+    let mut runs: HashMap<Fingerprint, Vec<&Seen<'_>>> = HashMap::new();
     let mut found: Vec<Vec<&Seen<'_>>> = Vec::new();
     for seen in context.messages() {
         let Some(fp) = seen.fp() else { continue };
-        let run = runs.entry((fp, seen.process)).or_default();
+        let run = runs.entry(fp).or_default();
         if seen.is_refused() {
             run.push(seen);
         } else if seen.is_accepted() {
@@ -224,8 +236,13 @@ fn repeated(context: &Context<'_>) -> Vec<Finding> {
 
 fn repetition(context: &Context<'_>, run: &[&Seen<'_>]) -> Option<Finding> {
     let (first, last) = (run.first()?, run.last()?);
+    let processes: HashSet<usize> = run.iter().map(|seen| seen.process).collect();
+    let who = match processes.len() {
+        1 => "The client".to_owned(),
+        several => format!("{several} clients"),
+    };
     let summary = format!(
-        "The client sent the refused {} {} in a row without changing it, over {}.",
+        "{who} sent the refused {} {} in a row without changing it, over {}.",
         context.name(first.fp()),
         times(run.len()),
         span(last.ms() - first.ms()),

@@ -4,7 +4,8 @@ use super::advice;
 use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer};
 use super::finding::{Confidence, Finding, Severity, Verdict};
-use crate::analyze::endpoint::Endpoint;
+use super::server::is_web;
+use crate::analyze::endpoint::{Endpoint, Provider};
 use crate::analyze::lineage::Reaction;
 use crate::analyze::says::Says;
 use crate::catalogue::{Class, Code};
@@ -141,11 +142,20 @@ fn verdict(context: &Context<'_>, findings: &[Finding]) -> Verdict {
             answer(answered.exchange)
         );
         (Code::Healthy, Confidence::Medium, summary)
+    } else if context.lacks_credentials() {
+        let summary =
+            "Messages were answered. The file leaves credentials out, so nothing more can be told.".to_owned();
+        (Code::Healthy, Confidence::Medium, summary)
     } else if let Some(noise) = findings.iter().find(|finding| finding.code == Code::TelemetryNoise) {
         (Code::TelemetryNoise, Confidence::Medium, noise.summary.clone())
     } else {
-        let summary = "No request with a credential was seen, and no sign of a failed login.".to_owned();
-        (Code::NothingSeen, Confidence::Low, summary)
+        let torn = context.seen.is_empty() && !context.survey.unread().is_empty();
+        let summary = if torn {
+            "No request could be read, since the capture is damaged: what is missing stands at the end of the report."
+        } else {
+            "No request with a credential was seen, and no sign of a failed login."
+        };
+        (Code::NothingSeen, Confidence::Low, summary.to_owned())
     };
     Verdict { code, confidence, recovered: false, summary }
 }
@@ -164,7 +174,10 @@ fn healthy(context: &Context<'_>, findings: &[Finding]) -> (Confidence, String) 
         (0, _) if context.messages().next().is_some() => {
             "No credential was refused; no message was answered.".to_owned()
         }
-        (0, _) => "Every credential that was sent was accepted, but no message was sent.".to_owned(),
+        (0, _) => match elsewhere(context) {
+            Some(host) => format!("Nothing was refused that matters; messages went to {host}, which accepted them."),
+            None => "Every credential that was sent was accepted, but no message was sent.".to_owned(),
+        },
         (_, 0) if all => "Every message was accepted.".to_owned(),
         (_, 0) => "No message was refused for its credential.".to_owned(),
         (_, _) => "A token was refused, a refresh renewed it, and the message went through: that is how it should be."
@@ -178,11 +191,24 @@ fn healthy(context: &Context<'_>, findings: &[Finding]) -> (Confidence, String) 
     (if accepted == 0 || doubt { Confidence::Medium } else { Confidence::High }, summary)
 }
 
+/// The gateway or cloud that takes the messages in place of the API.
+fn elsewhere<'a>(context: &Context<'a>) -> Option<&'a str> {
+    let serves = |seen: &&Seen<'a>| match seen.provider {
+        Provider::Gateway => seen.is_message(),
+        Provider::Cloud => seen.endpoint != Endpoint::Token && seen.exchange.request.method.as_str() == "POST",
+        _ => false,
+    };
+    let seen = context.seen.iter().filter(serves).find(|seen| seen.is_accepted())?;
+    Some(seen.exchange.request.host.as_str())
+}
+
 /// A refusal of something that the user hardly needs, while messages work, is a warning.
 pub(super) fn severity(context: &Context<'_>, group: &Group<'_>, reading: &Reading) -> Severity {
     let side = matches!(group.endpoint, Endpoint::Side | Endpoint::Profile | Endpoint::Roles | Endpoint::Hello);
     let in_login = reading.code == Code::PostLoginBootstrapFailed && group.endpoint != Endpoint::Profile;
-    let cosmetic = side && !in_login && context.messages_work();
+    // That one token is good here and not there is itself what the user meets on the web site's side.
+    let contradicts = reading.code == Code::EndpointInconsistent401 && group.first().is_some_and(is_web);
+    let cosmetic = side && !in_login && !contradicts && context.messages_work();
     if cosmetic { Severity::Warning } else { Severity::Failure }
 }
 

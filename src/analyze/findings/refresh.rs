@@ -3,7 +3,6 @@
 use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer, clock, since, span, times};
 use super::finding::{Confidence, Finding, Severity};
-use super::login::answered_later;
 use crate::analyze::endpoint;
 use crate::analyze::lineage::{Origin, spent};
 use crate::analyze::says::Says;
@@ -14,6 +13,9 @@ use std::collections::{HashMap, HashSet};
 
 /// Two refreshes with one token within this time compete, in milliseconds (FAILURE_MODES §1.5).
 const RACE_MS: i64 = 60_000;
+/// Refreshes that take each other's tokens away follow on one another within this time, in milliseconds; a token that is
+/// left in peace lives for hours.
+const STORM_MS: i64 = 60 * 60_000;
 /// A client that waits for the token endpoint gives up after 15 s; what ends in this range was given up.
 const GIVEN_UP_MS: std::ops::RangeInclusive<u64> = 13_000..=17_000;
 /// An answer that takes longer than this is an outage, whoever ended the waiting, in milliseconds.
@@ -28,7 +30,7 @@ pub(super) fn refused(context: &Context<'_>) -> Vec<Finding> {
     for seen in context.token_requests().filter(|seen| seen.is_refresh()) {
         let Some(token) = spent(seen.exchange) else { continue };
         let of_token = attempts.entry(token).or_default();
-        if is_refused_grant(seen) && !of_token.iter().any(|seen| is_refused_grant(seen)) {
+        if seen.is_refused_grant() && !of_token.iter().any(|seen| seen.is_refused_grant()) {
             refused.push((seen, token));
         }
         of_token.push(seen);
@@ -36,22 +38,11 @@ pub(super) fn refused(context: &Context<'_>) -> Vec<Finding> {
     refused.into_iter().filter_map(|(first, token)| Some(judge(context, first, token, attempts.get(&token)?))).collect()
 }
 
-/// The grant itself is refused. 401 is what some servers say for it; a 400 in unknown words is about the request.
-pub(super) fn is_refused_grant(seen: &Seen<'_>) -> bool {
-    seen.is_refresh()
-        && match (seen.says, seen.status()) {
-            (Some(Says::InvalidGrant), _) => true,
-            (Some(Says::OtherAuth), status) => status == 401,
-            (Some(says), 400 | 401) => says.is_about_token(),
-            _ => false,
-        }
-}
-
 fn judge(context: &Context<'_>, first: &Seen<'_>, token: Fingerprint, attempts: &[&Seen<'_>]) -> Finding {
-    let refused: Vec<&&Seen<'_>> = attempts.iter().filter(|seen| is_refused_grant(seen)).collect();
+    let refused: Vec<&&Seen<'_>> = attempts.iter().filter(|seen| seen.is_refused_grant()).collect();
     let name = context.name(Some(token));
     let evidence = attempts.iter().map(|seen| seen.id());
-    let recovered = refused.last().is_some_and(|last| answered_later(context, last));
+    let recovered = refused.last().is_some_and(|last| context.answered_later(last));
     let finding = |code: Code, confidence: Confidence, summary: String| {
         Finding::new(code, Severity::Failure, confidence, summary)
             .proved_by(evidence.clone())
@@ -119,7 +110,7 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
     let silent = || context.token_requests().filter(|seen| seen.exchange.response.is_none());
     let refused: HashSet<Fingerprint> = context
         .token_requests()
-        .filter(|seen| is_refused_grant(seen))
+        .filter(|seen| seen.is_refused_grant())
         .filter_map(|seen| spent(seen.exchange))
         .collect();
     let lost = |seen: &&Seen<'_>| spent(seen.exchange).is_some_and(|token| refused.contains(&token));
@@ -135,7 +126,7 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
         findings.push(
             Finding::new(Code::TokenEndpointOutage, severity(context, first, last), Confidence::High, summary)
                 .proved_by(slow.iter().map(|seen| seen.id()))
-                .recovered_if(answered_later(context, last))
+                .recovered_if(context.answered_later(last))
                 .or(&[Code::RefreshNetworkFailure]),
         );
     }
@@ -151,7 +142,7 @@ pub(super) fn unanswered(context: &Context<'_>) -> Vec<Finding> {
             Finding::new(Code::RefreshNetworkFailure, severity(context, first, last), confidence, summary)
                 .proved_by(cut.iter().map(|seen| seen.id()))
                 .about(spent(first.exchange))
-                .recovered_if(answered_later(context, last))
+                .recovered_if(context.answered_later(last))
                 .or(&[Code::RefreshResultLost, Code::NoAuthenticatedRequest]),
         );
     }
@@ -245,6 +236,44 @@ pub(super) fn sibling_rotated(context: &Context<'_>, group: &Group<'_>) -> Optio
             .with(issue.id())
             .or(&[Code::AccessTokenExpiredNotRefreshed, Code::NewLoginNotUsed])
     })
+}
+
+/// Processes that refresh in turns, each taking the other's token away: every refusal mends itself, and the next is
+/// already on its way.
+pub(super) fn storm(context: &Context<'_>) -> Vec<Finding> {
+    let robbed: Vec<(&Seen<'_>, &Seen<'_>)> = context
+        .seen
+        .iter()
+        .filter(|seen| seen.is_anthropic() && seen.is_refused() && seen.says.is_some_and(Says::is_about_token))
+        .filter_map(|seen| Some((seen, robber(context, seen)?)))
+        .collect();
+    let robbers: HashSet<u64> = robbed.iter().map(|(_, by)| by.id()).collect();
+    let (Some((first, by)), Some((last, _))) = (robbed.first(), robbed.last()) else {
+        return Vec::new();
+    };
+    let took = last.ms() - first.ms();
+    if robbers.len() < 2 || took > STORM_MS {
+        return Vec::new();
+    }
+    let summary = format!(
+        "Processes that share one login refreshed in turns: {} within {}, a token was refused because another process had \
+         just replaced it, first at {} UTC (#{}, after #{}).",
+        times(robbed.len()),
+        span(took),
+        clock(first.at()),
+        first.id(),
+        by.id(),
+    );
+    let confidence = if context.is_told_apart(first) { Confidence::High } else { Confidence::Medium };
+    let evidence = robbed.iter().flat_map(|(seen, by)| [seen.id(), by.id()]);
+    vec![Finding::new(Code::RefreshRace, Severity::Failure, confidence, summary).proved_by(evidence)]
+}
+
+/// The refresh of another client, not long before, that replaced the refused token.
+fn robber<'a, 'b>(context: &'b Context<'a>, refused: &Seen<'a>) -> Option<&'b Seen<'a>> {
+    let (_, by) = context.history(refused.fp())?.replaced_by?;
+    let by = context.by_id(by).filter(|by| by.is_refresh() && context.different_clients(by, refused))?;
+    (0..STORM_MS).contains(&(refused.ms() - by.ms())).then_some(by)
 }
 
 /// Whether a failure of the token endpoint stands behind these refusals. They are its consequence then, and its

@@ -3,7 +3,6 @@
 use super::context::{Context, Group, Seen};
 use super::draft::{Reading, answer, since, span, times};
 use super::finding::{Confidence, Finding, Severity};
-use super::login::answered_later;
 use crate::analyze::endpoint::{Endpoint, Provider};
 use crate::analyze::says::{Says, header};
 use crate::catalogue::Code;
@@ -89,8 +88,9 @@ fn accepted_nearby<'a>(context: &Context<'a>, group: &Group<'a>, first: &Seen<'a
         let (one, other) = (&seen.exchange.request, &first.exchange.request);
         one.path == other.path && one.method == other.method
     };
-    let judges =
-        |seen: &&Seen<'a>| seen.is_accepted() && !matches!(seen.endpoint, Endpoint::Telemetry | Endpoint::Hello);
+    let judges = |seen: &&Seen<'a>| {
+        seen.is_accepted() && seen.is_anthropic() && !matches!(seen.endpoint, Endpoint::Telemetry | Endpoint::Hello)
+    };
     let mut own = context.uses(group.fp()?).filter(judges);
     if let Some(after) = own.find(|seen| seen.ms() > first.ms()) {
         return Some((*after, same_place(after)));
@@ -106,12 +106,12 @@ fn accepted_nearby<'a>(context: &Context<'a>, group: &Group<'a>, first: &Seen<'a
     }
     let near = context.after(first.ms().saturating_sub(INCIDENT_MS));
     let mut near = near.take_while(|seen| seen.ms() <= group.last_ms().saturating_add(INCIDENT_MS));
-    let other = near.find(|seen| judges(seen) && seen.is_anthropic() && context.same_client(seen, first))?;
+    let other = near.find(|seen| judges(seen) && context.same_client(seen, first))?;
     Some((*other, false))
 }
 
 /// The web site's own API.
-fn is_web(seen: &Seen<'_>) -> bool {
+pub(super) fn is_web(seen: &Seen<'_>) -> bool {
     seen.exchange.request.host.as_str() == "claude.ai" && place(seen).starts_with("/api/")
 }
 
@@ -153,7 +153,7 @@ fn of_tokens(context: &Context<'_>, code: Code, summary: String, seen: &[&Seen<'
     let severity = if got_over { Severity::Warning } else { Severity::Failure };
     Finding::new(code, severity, Confidence::High, summary)
         .proved_by(seen.iter().map(|seen| seen.id()))
-        .recovered_if(answered_later(context, last))
+        .recovered_if(context.answered_later(last))
 }
 
 /// 5xx where consent is given.
@@ -173,7 +173,7 @@ pub(super) fn authorize(context: &Context<'_>) -> Vec<Finding> {
         since(failed.len(), first.at()),
     );
     let finding = Finding::new(Code::TokenEndpointOutage, Severity::Failure, Confidence::Medium, summary);
-    vec![finding.proved_by(failed.iter().map(|seen| seen.id())).recovered_if(answered_later(context, last))]
+    vec![finding.proved_by(failed.iter().map(|seen| seen.id())).recovered_if(context.answered_later(last))]
 }
 
 /// What is no failure of authentication: limits, load, failures of the server.

@@ -131,11 +131,16 @@ fn damage(context: &Context<'_>, group: &Group<'_>) -> Option<(String, Confidenc
             Some((told, Confidence::Medium))
         }
         // `Bearer` with something of no known kind, which nothing in the trace issued.
-        (Kind::Unknown | Kind::OauthCode, _) if group.place() == "authorization" => {
+        (kind, _) if is_of_others(kind) && group.place() == "authorization" && group.says != Says::Expired => {
             let brought = context.history(group.fp()).is_some_and(|history| history.origin.exchange().is_none());
             let never = context.history(group.fp()).is_some_and(|history| history.first_accepted.is_none());
             (brought && never).then(|| ("it is of no kind that the API issues".to_owned(), Confidence::Medium))
         }
         _ => None,
     }
+}
+
+/// Whether the API issues nothing of this kind as a bearer token.
+fn is_of_others(kind: Kind) -> bool {
+    !matches!(kind, Kind::OauthAccess | Kind::ApiKey)
 }

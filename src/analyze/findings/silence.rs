@@ -1,6 +1,6 @@
 //! What did not happen.
 
-use super::context::{Context, Group, Seen};
+use super::context::{Context, Group, Seen, is_of_browser};
 use super::draft::{Reading, answer, clock, span, times};
 use super::finding::{Confidence, Finding, Severity};
 use super::server::label;
@@ -16,7 +16,9 @@ const WAITED_MS: i64 = 60_000;
 pub(super) fn without_credential(context: &Context<'_>, group: &Group<'_>) -> Option<Reading> {
     let first = group.first()?;
     let none = group.credential.is_none();
-    if !none || !group.is_message() && context.messages_work() || group.endpoint == Endpoint::Authorize {
+    let left_out = || group.says.knows_a_credential() && context.lacks_credentials();
+    let optional = !group.is_message() && context.messages_work();
+    if !none || optional || group.endpoint == Endpoint::Authorize || left_out() {
         return None;
     }
     let summary = format!(
@@ -41,7 +43,9 @@ pub(super) fn silent(context: &Context<'_>) -> Vec<Finding> {
     }
     if anthropic().next().is_none() {
         let unread = context.survey.is_imported() || failed;
-        let nothing = context.seen.is_empty() && context.survey.connections().is_empty();
+        // What could not be read may have been the requests.
+        let whole = context.survey.unread().is_empty();
+        let nothing = whole && context.seen.is_empty() && context.survey.connections().is_empty();
         if !(unread && nothing) {
             return Vec::new();
         }
@@ -54,9 +58,9 @@ pub(super) fn silent(context: &Context<'_>) -> Vec<Finding> {
     let elsewhere = context.seen.iter().any(|seen| {
         matches!(seen.provider, Provider::Gateway | Provider::Cloud) && !seen.exchange.credentials.is_empty()
     });
-    let judged = anthropic().any(|seen| !matches!(seen.endpoint, Endpoint::Telemetry));
+    let judged = anthropic().any(|seen| seen.endpoint != Endpoint::Telemetry && !is_of_browser(seen));
     let server_fails = anthropic().any(|seen| label(seen).is_some());
-    if tried || elsewhere || !judged || server_fails {
+    if tried || elsewhere || !judged || server_fails || context.lacks_credentials() {
         return Vec::new();
     }
     let probes: Vec<u64> = anthropic().map(Seen::id).collect();

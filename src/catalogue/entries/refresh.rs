@@ -22,7 +22,8 @@ pub(super) static ACCESS_TOKEN_EXPIRED_NOT_REFRESHED: Entry = Entry {
         "The local clock or a stored date says that the token is still good.",
     ],
     remedy: &[
-        "Update Claude Code, then log in again: claude auth login",
+        "Log in again: claude auth login",
+        "Update Claude Code, then log in again: versions before 2.1.117 do not renew a token that is refused in mid-session.",
         "Start `claude` once and send a message: an interactive turn renews the stored token.",
         "For automation use a token that is made to last (`claude setup-token`) or an API key.",
     ],

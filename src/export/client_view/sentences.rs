@@ -136,8 +136,12 @@ impl<'a> Sentences<'a> {
         match one {
             Disagreement::NothingJoined { why } => self.nothing(*why),
             Disagreement::RenewalHidden { shown, logged, exchanges, connections } => format!(
-                "Claude Code shows a {shown}, but it began before that: renewing its token failed ({}){}. Look there first.",
-                self.evidence(exchanges, connections),
+                "Claude Code shows a {shown}, but it began before that: renewing its token failed{}{}. Look there first.",
+                match self.evidence(exchanges, connections) {
+                    // Only the log knows of it.
+                    none if none.is_empty() => String::new(),
+                    some => format!(" ({some})"),
+                },
                 if *logged { "" } else { ", of which the log says nothing" }
             ),
             Disagreement::RenewalNotLogged { exchanges, connections } => format!(

@@ -8,6 +8,9 @@ use crate::export::selection::{Shown, select};
 use crate::export::style::{Ink, columns, counted, left, wrap};
 use std::io::{self, Write};
 
+/// Credentials that are shown at the beginning and at the end, and of those that findings name.
+const ENDS: usize = 8;
+
 impl<W: Write> Page<'_, W> {
     pub(super) fn credentials(&mut self, diagnosis: &Diagnosis) -> io::Result<()> {
         let histories = Histories::of(self.survey, diagnosis);
@@ -23,12 +26,19 @@ impl<W: Write> Page<'_, W> {
         let marker = widest(&|history| history.credential.to_string()).min(40);
         let shown = match self.style.full {
             true => select(all, usize::MAX, 0, |_| false),
-            false => select(all, 8, 8, |history| histories.is_in_a_finding(history)),
+            false => {
+                let named = || all.iter().filter(|history| histories.is_in_a_finding(history));
+                let ends = named().take(ENDS).chain(named().rev().take(ENDS));
+                let telling: Vec<_> = ends.map(|history| history.credential.fp).collect();
+                select(all, ENDS, ENDS, |history| telling.contains(&history.credential.fp))
+            }
         };
         for line in shown {
             match line {
                 Shown::Item(history) => self.credential(&histories, history, width, marker)?,
-                Shown::LeftOut(count) => writeln!(self.out, "  … {}", counted(count, "more credential"))?,
+                Shown::LeftOut(count) => {
+                    writeln!(self.out, "  … {}, shown with --full", counted(count, "more credential"))?;
+                }
             }
         }
         Ok(())

@@ -14,6 +14,8 @@ use std::sync::Arc;
 
 /// Places that are told one by one; further ones are only counted.
 const PLACES: usize = 100;
+/// The time of what has none, until one is found for it.
+const UNDATED: Timestamp = Timestamp::from_unix_ms(0);
 
 /// A capture in the making.
 pub(super) struct Capture {
@@ -147,19 +149,28 @@ impl Capture {
         self.exchanges.push(read);
     }
 
-    /// When the entry began; one without a time stands with the one before it.
+    /// When the entry began; one without a time stands with the one before it, and with the first that has one if
+    /// there is none before it.
     fn time_of(&mut self, entry: &Json) -> Timestamp {
         let at = entry.get("startedDateTime").text().and_then(timing::timestamp);
         if at.is_none() {
             self.left_out.undated += 1;
         }
-        let at = at.or(self.last_at).unwrap_or(Timestamp::from_unix_ms(0));
-        self.last_at = Some(at);
-        at
+        self.last_at = at.or(self.last_at);
+        self.last_at.unwrap_or(UNDATED)
+    }
+
+    fn date_the_first(&mut self) {
+        let dated = self.exchanges.iter().map(|read| read.exchange.at).find(|at| *at != UNDATED);
+        let undated = self.exchanges.iter_mut().take_while(|read| read.exchange.at == UNDATED);
+        for (read, at) in undated.zip(dated.into_iter().cycle()) {
+            read.exchange.at = at;
+        }
     }
 
     /// Everything, in the order of time.
     pub(super) fn finish(mut self) -> Imported {
+        self.date_the_first();
         let own = self.is_wholly_own();
         if own {
             self.exchanges.sort_by_key(|read| (read.exchange.at, read.exchange.id));
@@ -190,7 +201,7 @@ impl Capture {
             masked: self.masked,
             exit_code: None,
         };
-        let notes = self.notes(ended.unwrap_or(Timestamp::from_unix_ms(0)));
+        let notes = self.notes(ended.unwrap_or(UNDATED));
         records.extend(connections.into_iter().map(|connection| Record::Connection(Box::new(connection))));
         records.extend(exchanges.into_iter().map(|exchange| Record::Exchange(Box::new(exchange))));
         records.extend(notes.into_iter().map(Record::Note));
@@ -225,7 +236,7 @@ impl Capture {
             format: FormatVersion::CURRENT,
             tool: Redacted::literal(concat!("authtrace ", env!("CARGO_PKG_VERSION"))),
             os: Redacted::literal(""),
-            started: begun.unwrap_or(Timestamp::from_unix_ms(0)),
+            started: begun.unwrap_or(UNDATED),
             intercept: hosts,
             variables: Vec::new(),
             shared_fingerprints: false,

@@ -26,14 +26,26 @@ pub(super) fn read(input: impl BufRead, capture: &mut Capture) -> Result<(), Imp
         Ok(_) => return Err(not_har(cursor.position(), NO_OBJECT)),
     }
     let start = cursor.position();
-    let mut walk =
-        Walk { cursor: &mut cursor, capture, raw: Buffer::default(), log: false, told: false, shape: Shape::default() };
+    let mut walk = Walk {
+        cursor: &mut cursor,
+        capture,
+        raw: Buffer::default(),
+        log: false,
+        entries: false,
+        told: false,
+        shape: Shape::default(),
+    };
     let ended = walk.outermost();
-    let Walk { log, told, shape, .. } = walk;
+    let Walk { log, entries, told, shape, .. } = walk;
     match ended {
         Err(Stop::Io(source)) => Err(ImportError::Io { line: cursor.position().line, source }),
         Ok(()) | Err(Stop::End) if !log => Err(not_har(start, shape.advice())),
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            if !entries {
+                capture.unread(start, "this HAR has no list \"entries\" in its \"log\"");
+            }
+            Ok(())
+        }
         Err(Stop::End) if told => Ok(()),
         Err(Stop::End) => {
             capture.unread(cursor.position(), "the file ends here, before the HAR does; what came before was read");
@@ -66,6 +78,8 @@ struct Walk<'a, R> {
     raw: Buffer,
     /// Whether there is a `log`.
     log: bool,
+    /// Whether there is a list of entries in it.
+    entries: bool,
     /// Whether it has been said that the file ends too early.
     told: bool,
     shape: Shape,
@@ -101,7 +115,10 @@ impl<R: BufRead> Walk<'_, R> {
                 }
                 Ok(())
             }
-            "entries" if self.cursor.peek()? == b'[' => self.entries(),
+            "entries" if self.cursor.peek()? == b'[' => {
+                self.entries = true;
+                self.entries()
+            }
             _ => self.skip(),
         }
     }

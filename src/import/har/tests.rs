@@ -114,6 +114,16 @@ fn entries_are_put_in_the_order_of_time_and_processes_stay_apart() {
 }
 
 #[test]
+fn an_entry_without_a_time_stands_with_its_neighbours() {
+    let at = |time: Value| entry(json!({"startedDateTime": time}));
+    let (one, nine) = ("2026-09-01T08:00:01.000Z", "2026-09-01T08:00:09.000Z");
+    let imported =
+        import(&har(&[at(Value::Null), at(json!("then")), at(json!(one)), at(Value::Null), at(json!(nine))]));
+    let times: Vec<_> = exchanges(&imported).iter().map(|exchange| exchange.at.to_string()).collect();
+    assert_eq!(times, [one, one, one, one, nine]);
+}
+
+#[test]
 fn a_request_without_an_answer_says_why() {
     let none = |error: &str| entry(json!({"response": {"status": 0, "_error": error, "content": {"text": ""}}}));
     let imported = import(&har(&[none("TIMEOUT_15000"), none("ENOTFOUND"), none("net::ERR_CERT_AUTHORITY_INVALID")]));
@@ -245,6 +255,16 @@ fn what_never_went_over_the_network_is_left_out_and_counted() {
             "2 entries left out: their addresses are not of HTTP (data, extensions, files)"
         ]
     );
+}
+
+#[test]
+fn a_har_without_a_list_of_entries_says_so() {
+    for text in [r#"{"log":{}}"#, r#"{"log":{"version":"1.2","entries":{}}}"#, r#"{"log":{"entries":null}}"#] {
+        let imported = import(text);
+        let why: Vec<&str> = imported.unread.iter().map(|place| place.why.as_str()).collect();
+        assert_eq!(why, [r#"this HAR has no list "entries" in its "log""#], "{text}");
+    }
+    assert!(import(&har(&[])).unread.is_empty());
 }
 
 #[test]

@@ -97,6 +97,29 @@ fn an_issue_and_a_program_get_the_same() {
 }
 
 #[test]
+fn a_renewal_that_only_the_log_knows_and_lines_that_stand_twice() {
+    let case = "2.1.328-renewal-reset";
+    let whole = std::fs::read_to_string(data(&format!("{case}.jsonl"))).unwrap();
+    let without: Vec<&str> = whole.lines().filter(|line| !line.contains("platform.claude.com")).collect();
+    let log = std::fs::read_to_string(data(&format!("{case}.log"))).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (trace, twice) = (folder.path().join("trace.jsonl"), folder.path().join("log"));
+    std::fs::write(&trace, without.join("\n") + "\n").unwrap();
+    std::fs::write(&twice, log.lines().flat_map(|line| [line, "\n", line, "\n"]).collect::<String>()).unwrap();
+    let shown = section(&report(&trace, &twice, "text"));
+    assert!(shown.contains("renewing its token failed. Look there"), "{shown}");
+    assert!(!shown.contains("()"), "{shown}");
+    // No number stands twice in one sentence.
+    let json: serde_json::Value = serde_json::from_str(&report(&trace, &twice, "json")).unwrap();
+    for sentence in json["client_log"]["disagreements"].as_array().unwrap() {
+        let ids: Vec<u64> =
+            sentence["exchanges"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_u64).collect();
+        let different: std::collections::BTreeSet<u64> = ids.iter().copied().collect();
+        assert_eq!(ids.len(), different.len(), "{sentence}");
+    }
+}
+
+#[test]
 fn every_request_of_a_log_is_found_by_its_id() {
     for case in CASES.iter().filter(|case| !case.ends_with("untrusted")) {
         let join = view(case).join;

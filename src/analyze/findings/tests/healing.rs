@@ -67,3 +67,15 @@ fn a_request_that_was_wrong_in_itself_had_a_good_credential() {
     tale = tale.with(exchange);
     assert_eq!(tale.verdict(), (Code::Healthy, Confidence::Medium));
 }
+
+#[test]
+fn a_process_that_takes_up_its_siblings_token_by_itself_is_well() {
+    let sibling = Tale::new().lane("one").refresh(0, 'a', 'b', 28_800).ok(300, 'b').lane("two");
+    let late = sibling.clone().refused(2_000, 'a', GENERIC);
+    assert_eq!(late.clone().ok(3_000, 'b').code(), Code::Healthy);
+    assert_ne!(late.clone().ok(3_000, 'x').code(), Code::Healthy, "another token is not what it issued");
+    assert_ne!(late.clone().ok(2_000 + MINUTE + 1, 'b').code(), Code::Healthy, "later than a minute");
+    assert_ne!(late.code(), Code::Healthy);
+    let stuck = sibling.ok(400, 'b').refused(2 * MINUTE, 'a', GENERIC).ok(2 * MINUTE + 1_000, 'b');
+    assert_ne!(stuck.code(), Code::Healthy, "the refresh was long before");
+}

@@ -69,3 +69,31 @@ fn a_token_from_outside_that_never_worked_is_a_fixed_one() {
     let forbidden = Tale::new().ask(0, "/v1/messages", Some('a'), 403, Some("Your account has no access."));
     assert_eq!(forbidden.code(), Code::AuthFailureUnexplained, "403 speaks of the account, not of the token");
 }
+
+#[test]
+fn a_wrong_clock_explains_an_expiry_and_no_other_refusal() {
+    let static_one = Tale::new().refused(0, 'a', BEARER).dated(10 * MINUTE).refused(600, 'a', BEARER);
+    assert_eq!(static_one.code(), Code::StaticTokenRejected);
+    let generic = Tale::new().refused(0, 'a', GENERIC).dated(10 * MINUTE).refused(600, 'a', GENERIC);
+    assert_eq!(generic.verdict(), (Code::LocalExpiryMisjudged, Confidence::Medium));
+    let good = Tale::new().refresh(0, 'r', 'a', 28_800).ok(5, 'a').refused(HOUR, 'a', GENERIC).dated(10 * MINUTE);
+    assert_eq!(good.code(), Code::TokenRejectedBeforeExpiry);
+}
+
+#[test]
+fn where_the_clock_is_right_nobody_is_told_to_set_it() {
+    let remedy = |difference: i64| {
+        let tale = Tale::new().refresh(0, 'r', 'a', 28_800).ok(5, 'a').refused(HOUR, 'a', EXPIRED).dated(difference);
+        tale.diagnosis().findings.first().unwrap().remedy.clone()
+    };
+    assert!(remedy(10 * MINUTE).starts_with("Set the clock right"));
+    assert!(remedy(0).starts_with("If the clock is right, log in again"));
+}
+
+#[test]
+fn a_token_of_before_may_be_sent_for_the_first_time_after_the_login() {
+    let own = Tale::new().login(0, 'b', 28_800).refused(9_000, 'a', BEARER).refused(9_600, 'a', BEARER);
+    assert_eq!(own.verdict(), (Code::NewLoginNotUsed, Confidence::High));
+    let others = Tale::new().lane("one").login(0, 'b', 28_800).lane("two").refused(9_000, 'a', BEARER);
+    assert_eq!(others.verdict(), (Code::NewLoginNotUsed, Confidence::Medium), "it may be a fixed token of its own");
+}

@@ -1,9 +1,11 @@
 //! Traces of a few exchanges, and the limits at which one reading gives way to the next.
 
 mod account;
+mod bystanders;
 mod healing;
 mod lifetime;
 mod network;
+mod observations;
 mod properties;
 mod refresh;
 

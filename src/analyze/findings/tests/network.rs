@@ -1,6 +1,7 @@
 //! Other hosts, other programs, and nothing at all.
 
 use super::*;
+use crate::analyze::Unread;
 
 fn elsewhere(host: &str, path: &str, sent: &[Value], status: u16) -> Tale {
     let tale = Tale::new().ok(0, 'a');
@@ -67,6 +68,20 @@ fn a_login_that_is_not_answered_for_a_minute_did_not_come_back() {
 #[test]
 fn an_empty_trace_shows_nothing() {
     assert_eq!(Tale::new().code(), Code::NothingSeen);
+}
+
+#[test]
+fn what_could_not_be_read_is_not_taken_for_silence() {
+    let head = || {
+        let mut head = fixture::head();
+        head["imported"] = json!({"format": "HAR"});
+        survey(&head.to_string())
+    };
+    assert_eq!(diagnose(&head()).verdict.code, Code::NoAuthenticatedRequest);
+    let torn = head().with_unread([Unread { line: 1, why: "the file ends here".to_owned() }]);
+    let diagnosis = diagnose(&torn);
+    assert_eq!(diagnosis.verdict.code, Code::NothingSeen);
+    assert!(diagnosis.verdict.summary.contains("damaged"), "{}", diagnosis.verdict.summary);
 }
 
 fn distrusted(host: &str) -> Value {

@@ -85,3 +85,18 @@ fn a_siblings_refresh_explains_the_refusal_of_the_token_before() {
         .refused(5 * MINUTE, 'r', GENERIC);
     assert_eq!(tale.code(), Code::RefreshRace);
 }
+
+#[test]
+fn processes_that_refresh_in_turns_compete_though_each_refusal_mends_itself() {
+    let storm = |gap: i64| {
+        let turn = |tale: Tale, nth: i64, lane: &'static str, old: char, mine: char, new: char| {
+            let at = nth * gap;
+            tale.lane(lane).refused(at - 2_000, mine, EXPIRED).refresh(at, old, new, 28_800).ok(at + 1_000, new)
+        };
+        let begun = Tale::new().lane("one").refresh(0, 'a', 'b', 28_800).ok(1_000, 'b');
+        let tale = turn(begun, 1, "two", 'b', 'a', 'c');
+        turn(turn(tale, 2, "one", 'c', 'b', 'd'), 3, "two", 'd', 'c', 'e')
+    };
+    assert_eq!(storm(4 * MINUTE).verdict(), (Code::RefreshRace, Confidence::High));
+    assert_eq!(storm(8 * HOUR).code(), Code::Healthy, "that is how long a token lives");
+}
