@@ -42,10 +42,11 @@ fn reporter() {
     }
 }
 
-/// A session of its own, with the defaults for interrupt and quit: it makes no difference where the tests run.
+/// A session of its own, with the defaults for the signals that somebody may ignore for us (`nohup`, a background job): it makes no
+/// difference where the tests run.
 const WITHOUT_TERMINAL: [&str; 2] = [
     "-c",
-    "import os, signal, sys; os.setsid(); [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGQUIT)]; \
+    "import os, signal, sys; os.setsid(); [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)]; \
      os.execvp(sys.argv[1], sys.argv[1:])",
 ];
 
