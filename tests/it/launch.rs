@@ -46,7 +46,8 @@ fn reporter() {
 /// difference where the tests run.
 const WITHOUT_TERMINAL: [&str; 2] = [
     "-c",
-    "import os, signal, sys; os.setsid(); [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)]; \
+    "import os, signal, sys; os.setsid(); \
+     [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)]; \
      os.execvp(sys.argv[1], sys.argv[1:])",
 ];
 
