@@ -160,9 +160,9 @@ fn a_signal_that_was_ignored_before_stays_so_in_the_child() {
         return;
     }
     let script = "grep SigIgn /proc/$$/status; echo ready $PPID; read -r _ < \"$DRIVER_DIR/go\"; exit 5";
-    let mut nohup = Command::new("sh");
-    nohup.args(["-c", "trap '' HUP; mkfifo \"$DRIVER_DIR/go\"; exec \"$@\"", "sh", "python3"]);
+    let mut nohup = Command::new("python3");
     nohup.args(WITHOUT_TERMINAL);
+    nohup.args(["sh", "-c", "trap '' HUP; mkfifo \"$DRIVER_DIR/go\"; exec \"$@\"", "sh"]);
     let mut driver = Driver::start_as(&mut nohup, script);
     let mask = u64::from_str_radix(&driver.until("SigIgn:"), 16).unwrap();
     assert_eq!(mask & 1, 1, "the child lost its ignored hang-up");
