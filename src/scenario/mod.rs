@@ -1,0 +1,26 @@
+//! Failures to play: a file that says what the fake Anthropic is like, what it does wrong and when, and what the client
+//! is given.
+//!
+//! In comes TOML; out comes a [`Scenario`] of values that [`crate::fake`] and [`crate::policy`] take, or the place of
+//! the mistake with a caret under it. The built-in ones are files of the same format, named by the verdict that they
+//! lead to.
+//!
+//! It never opens a file or a socket, and starts nothing.
+
+mod builtin;
+mod error;
+mod format;
+mod read;
+mod span;
+mod text;
+#[cfg(test)]
+mod tests;
+
+pub use builtin::{Builtin, builtin, builtins};
+pub use error::ScenarioError;
+pub use read::{Scenario, read};
+pub use format::{Against, Client, Given};
+pub use text::describe;
+
+/// The version of the format that this program reads.
+pub const FORMAT: u32 = 1;

@@ -1,0 +1,410 @@
+//! From the file as it is written to values, with everything checked that a type cannot say.
+
+use super::error::ScenarioError;
+use super::format::{
+    Against, AnswerTable, ClientTable, CredentialName, CutName, EventTable, File, Given, GrantName, NewTokens,
+    OrganizationName, RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName, What, WhenTable,
+    WordingName,
+};
+use super::{FORMAT, span};
+use crate::catalogue::Code;
+use crate::fake::{Change, Circumstances, Event, Moment, Organization, Outage, Reuse, Wording};
+use crate::policy::{
+    ApiError, Cut, Envelope, Grant, HtmlPage, PathPattern, RawAnswer, RequestIdShape, Rule, START, Script, Then,
+    TokenOutcome, TokenTerms, When,
+};
+use crate::redact::Kind;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::str::FromStr;
+use toml::Spanned;
+
+/// A failure to play.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scenario {
+    /// The verdict that it leads to.
+    pub code: Option<Code>,
+    /// What is played, in a few words.
+    pub title: String,
+    /// What is played, in a few sentences.
+    pub about: Option<String>,
+    /// Against what.
+    pub against: Against,
+    /// What the client is given.
+    pub client: Client,
+    /// What the server is like.
+    pub server: Server,
+    /// What becomes of the server.
+    pub events: Vec<Event>,
+    /// What is done to requests.
+    pub script: Script,
+    /// What is probably not meant, with its place.
+    pub warnings: Vec<ScenarioError>,
+}
+
+/// What a client is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// With what it logs in.
+    pub login: Given,
+    /// When its access token ends, in seconds from the beginning; negative: it has ended.
+    pub expires_in: i64,
+    /// Whether the server has issued what it brings.
+    pub issued: bool,
+    /// What it brings instead of something made up for it.
+    pub value: Option<String>,
+    /// Variables of its environment.
+    pub variables: BTreeMap<String, String>,
+    /// So many clients at once.
+    pub processes: u32,
+}
+
+/// What a server is like at the beginning.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Server {
+    /// Its wording, its organisation, what reuse does.
+    pub circumstances: Circumstances,
+    /// What its token endpoint gives.
+    pub terms: TokenTerms,
+    /// What the login is good for, separated by spaces; none: everything.
+    pub scopes: Option<String>,
+    /// Seconds that its clock is ahead of this machine's.
+    pub clock: i64,
+}
+
+/// The lifetime that a client's access token has if nothing is said, in seconds.
+const EXPIRES_IN: i64 = 8 * 3_600;
+/// So many clients may be asked for.
+const MOST_PROCESSES: u32 = 16;
+/// What every value of a credential in a scenario has to say.
+const MADE_UP: &str = "FAKE";
+/// Variables that would lead the client past authtrace or to somebody's own login.
+const NOT_TO_BE_SET: [&str; 9] = [
+    "HOME",
+    "PATH",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "CLAUDE_CONFIG_DIR",
+];
+
+/// Reads a scenario.
+///
+/// # Errors
+/// The first mistake, with its place.
+pub fn read(text: &str) -> Result<Scenario, ScenarioError> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        ScenarioError::at(text, span, error.message().to_owned())
+    })?;
+    let reader = Reader { text };
+    reader.scenario(file)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn scenario(&self, file: File) -> Result<Scenario, ScenarioError> {
+        if *file.format.get_ref() != FORMAT {
+            let message = format!("this authtrace reads format {FORMAT}; a newer one may read this file");
+            return Err(self.at(file.format.span(), message));
+        }
+        let code = file.code.map(|code| self.code(&code)).transpose()?;
+        if file.against == Against::Live {
+            self.only_rules(file.client.as_ref().map(Spanned::span), "[client]")?;
+            self.only_rules(file.server.as_ref().map(Spanned::span), "[server]")?;
+            self.only_rules(file.events.first().map(Spanned::span), "[[event]]")?;
+        }
+        let places: Vec<Range<usize>> = file.rules.iter().map(Spanned::span).collect();
+        let mut warnings = self.states(&file.rules);
+        let rules = file.rules.into_iter().map(|rule| self.rule(rule)).collect::<Result<Vec<_>, _>>()?;
+        let script = Script { rules };
+        warnings.extend(self.unreachable(&script, &places));
+        let client = file.client.map(|client| self.client(client)).transpose()?.unwrap_or_default();
+        let server = file.server.map(|server| self.server(server.into_inner())).transpose()?.unwrap_or_default();
+        let events = file.events.into_iter().map(|event| self.event(event)).collect::<Result<_, _>>()?;
+        Ok(Scenario {
+            code,
+            title: file.title,
+            about: file.about,
+            against: file.against,
+            client,
+            server,
+            events,
+            script,
+            warnings,
+        })
+    }
+
+    fn code(&self, code: &Spanned<String>) -> Result<Code, ScenarioError> {
+        Code::from_str(code.get_ref()).map_err(|_| {
+            let near = nearest(code.get_ref(), Code::ALL.iter().map(|code| code.as_str()));
+            let hint = near.map(|near| format!("; is {near:?} meant?")).unwrap_or_default();
+            self.at(code.span(), format!("no verdict has this name{hint} (authtrace explain lists them)"))
+        })
+    }
+
+    fn only_rules(&self, span: Option<Range<usize>>, what: &str) -> Result<(), ScenarioError> {
+        match span {
+            Some(span) => Err(self.at(span, format!("{what} is for the fake; against live traffic there are rules alone"))),
+            None => Ok(()),
+        }
+    }
+
+    fn client(&self, table: Spanned<ClientTable>) -> Result<Client, ScenarioError> {
+        let span = table.span();
+        let table = table.into_inner();
+        if let Some(value) = &table.value {
+            if !value.get_ref().contains(MADE_UP) {
+                let message = "a scenario holds no real credential: a made-up one says FAKE somewhere";
+                return Err(self.at(value.span(), message));
+            }
+            if matches!(table.login, Given::File | Given::None) {
+                return Err(self.at(value.span(), "goes with login = \"oauth-token\", \"api-key\" or \"auth-token\""));
+            }
+        }
+        if let Some(name) = table.variables.keys().find(|name| NOT_TO_BE_SET.contains(&name.to_ascii_uppercase().as_str())) {
+            return Err(self.at(span, format!("{name} is set by authtrace itself")));
+        }
+        let expires_in = self.parsed(table.expires_in.as_ref(), span::signed_seconds)?.unwrap_or(EXPIRES_IN);
+        let processes = match table.processes {
+            Some(count) if !(1..=MOST_PROCESSES).contains(count.get_ref()) => {
+                return Err(self.at(count.span(), format!("from 1 to {MOST_PROCESSES}")));
+            }
+            Some(count) => count.into_inner(),
+            None => 1,
+        };
+        Ok(Client {
+            login: table.login,
+            expires_in,
+            issued: table.issued.unwrap_or(table.value.is_none()),
+            value: table.value.map(Spanned::into_inner),
+            variables: table.variables,
+            processes,
+        })
+    }
+
+    fn server(&self, table: ServerTable) -> Result<Server, ScenarioError> {
+        let lifetime = self.parsed(table.token_lifetime.as_ref(), span::duration)?;
+        let mut terms = TokenTerms::default();
+        if let Some(lifetime) = lifetime {
+            terms.lifetime = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+        }
+        terms.rotates = table.rotation == Rotation::SingleUse;
+        terms.refused = table.new_tokens == NewTokens::Refused;
+        Ok(Server {
+            circumstances: Circumstances {
+                wording: match table.wording {
+                    WordingName::Year2025 => Wording::Year2025,
+                    WordingName::Spring2026 => Wording::Spring2026,
+                    WordingName::Summer2026 => Wording::Summer2026,
+                },
+                organization: match table.organization {
+                    OrganizationName::Active => Organization::Active,
+                    OrganizationName::Disabled => Organization::Disabled,
+                    OrganizationName::OauthNotAllowed => Organization::OauthNotAllowed,
+                    OrganizationName::NoCredit => Organization::NoCredit,
+                },
+                reuse: match table.reuse {
+                    ReuseName::Refused => Reuse::Refused,
+                    ReuseName::RevokesFamily => Reuse::RevokesFamily,
+                },
+            },
+            terms,
+            scopes: table.scopes.map(|scopes| scopes.join(" ")),
+            clock: self.parsed(table.clock.as_ref(), span::signed_seconds)?.unwrap_or(0),
+        })
+    }
+
+    fn event(&self, table: Spanned<EventTable>) -> Result<Event, ScenarioError> {
+        let span = table.span();
+        let table = table.into_inner();
+        let at = match (self.parsed(table.at.as_ref(), span::duration)?, table.after) {
+            (Some(elapsed), None) => Moment::Elapsed(elapsed),
+            (None, Some(after)) => Moment::Requests { path: PathPattern::parse(&after.path), count: after.times.max(1) },
+            _ => return Err(self.at(span, "an event has a time: either `at = \"30s\"` or `after = { path = \"…\" }`")),
+        };
+        let change = match table.what {
+            What::Revoke => Change::Revoke,
+            What::Refuse => Change::Refuse,
+            What::Expire => Change::Expire,
+            What::LogOut => Change::LogOut,
+            What::RenewElsewhere => Change::RenewElsewhere,
+            What::OutageBegins => Change::Outage(Some(Outage { status: 503 })),
+            What::OutageEnds => Change::Outage(None),
+            What::DisableOrganization => Change::Organization(Organization::Disabled),
+        };
+        Ok(Event { at, change })
+    }
+
+    fn rule(&self, table: Spanned<RuleTable>) -> Result<Rule, ScenarioError> {
+        let span = table.span();
+        let table = table.into_inner();
+        if table.times == Some(0) {
+            return Err(self.at(span, "times = 0: this rule never does anything"));
+        }
+        let delay = self.parsed(table.delay.as_ref(), span::duration)?;
+        let when = self.when(&table.when)?;
+        let (skip, times, enters) = (table.skip, table.times, table.enters.clone());
+        let then = self.then(table, span, delay.is_some())?;
+        Ok(Rule { when, skip, times, delay: delay.unwrap_or_default(), then, enters })
+    }
+
+    fn when(&self, table: &WhenTable) -> Result<When, ScenarioError> {
+        Ok(When {
+            method: table.method.as_ref().map(|method| method.to_ascii_uppercase()),
+            host: table.host.as_ref().map(|host| host.to_ascii_lowercase()),
+            path: table.path.as_deref().map(PathPattern::parse),
+            credential: table.credential.map(|kind| match kind {
+                CredentialName::OauthAccess => Kind::OauthAccess,
+                CredentialName::ApiKey => Kind::ApiKey,
+            }),
+            grant: table.grant.map(|grant| match grant {
+                GrantName::RefreshToken => Grant::RefreshToken,
+                GrantName::AuthorizationCode => Grant::AuthorizationCode,
+            }),
+            attempt: self.parsed(table.attempt.as_ref(), span::numbers)?,
+            elapsed: self.parsed(table.elapsed.as_ref(), span::times)?,
+            state: table.state.as_ref().map(|state| state.get_ref().clone()),
+        })
+    }
+
+    fn then(&self, table: RuleTable, span: Range<usize>, delayed: bool) -> Result<Then, ScenarioError> {
+        let slow = self.parsed(table.slow.as_ref(), span::duration)?;
+        let answer = table.answer.map(|answer| self.answer(answer)).transpose()?;
+        let page = table.page.map(|page| {
+            let status = self.status(&page.status)?;
+            Ok(Then::Html(HtmlPage { status, title: page.title, challenge: page.challenge }))
+        });
+        let choices = [
+            answer,
+            page.transpose()?,
+            table.cut.map(|cut| Then::Cut(cut_of(cut))),
+            table.truncate.map(|truncate| Then::Truncate { events: truncate.events, cut: cut_of(truncate.cut) }),
+            table.stream_error.map(|error| Then::StreamError {
+                events: error.events,
+                error: ApiError::new(200, &error.kind, &error.message),
+            }),
+            slow.map(Then::Slow),
+            table.token.map(|token| match token {
+                TokenName::InvalidGrant => Then::Token(TokenOutcome::InvalidGrant),
+                TokenName::Lost => Then::Token(TokenOutcome::Lost(Cut::Reset)),
+            }),
+            table.pass.filter(|pass| *pass).map(|_| Then::Pass),
+        ];
+        let mut chosen = choices.into_iter().flatten();
+        match (chosen.next(), chosen.next()) {
+            (Some(then), None) => Ok(then),
+            (None, _) if delayed || table.enters.is_some() => Ok(Then::Pass),
+            (None, _) => Err(self.at(
+                span,
+                "a rule does one thing: answer, page, cut, truncate, stream_error, slow, token, pass, or a delay alone",
+            )),
+            (Some(_), Some(_)) => Err(self.at(span, "a rule does one thing, and here are two")),
+        }
+    }
+
+    fn answer(&self, table: Spanned<AnswerTable>) -> Result<Then, ScenarioError> {
+        let span = table.span();
+        let table = table.into_inner();
+        let status = self.status(&table.status)?;
+        let headers: Vec<(String, String)> = table.headers.into_iter().collect();
+        match (table.kind, table.message, table.body) {
+            (Some(kind), Some(message), None) => Ok(Then::Error(ApiError {
+                headers,
+                ..ApiError::new(status, &kind, &message)
+                    .with_envelope(match table.shape {
+                        ShapeName::Api => Envelope::Typed,
+                        ShapeName::Bare => Envelope::Untyped,
+                        ShapeName::Oauth => Envelope::OAuth,
+                    })
+                    .with_request_id(match table.request_id {
+                        RequestIdName::Present => RequestIdShape::Present,
+                        RequestIdName::Null => RequestIdShape::Null,
+                        RequestIdName::Missing => RequestIdShape::Missing,
+                    })
+            })),
+            (None, None, body) => {
+                let content_type = table.content_type.unwrap_or_else(|| "application/json".to_owned());
+                let raw = RawAnswer::new(status, &content_type, body.unwrap_or_default().as_bytes());
+                Ok(Then::Raw(RawAnswer { headers, ..raw }))
+            }
+            _ => Err(self.at(span, "an answer is an error (`type` and `message`) or a `body`")),
+        }
+    }
+
+    fn status(&self, status: &Spanned<u16>) -> Result<u16, ScenarioError> {
+        match *status.get_ref() {
+            good @ 200..=599 => Ok(good),
+            _ => Err(self.at(status.span(), "a status from 200 to 599 is expected")),
+        }
+    }
+
+    /// States that are waited for and never entered.
+    fn states(&self, rules: &[Spanned<RuleTable>]) -> Vec<ScenarioError> {
+        let entered: Vec<&str> = rules.iter().filter_map(|rule| rule.get_ref().enters.as_deref()).collect();
+        let waited = rules.iter().filter_map(|rule| rule.get_ref().when.state.as_ref());
+        waited
+            .filter(|state| state.get_ref() != START && !entered.contains(&state.get_ref().as_str()))
+            .map(|state| self.at(state.span(), "no rule enters this state, so this one never does anything"))
+            .collect()
+    }
+
+    /// Rules behind one that takes everything they could.
+    fn unreachable(&self, script: &Script, places: &[Range<usize>]) -> Vec<ScenarioError> {
+        let all = |rule: &Rule| rule.skip == 0 && rule.times.is_none();
+        let covers = |one: &Rule, other: &Rule| all(one) && (one.when == When::default() || one.when == other.when);
+        let mut warnings = Vec::new();
+        for (at, rule) in script.rules.iter().enumerate() {
+            let before = script.rules.iter().take(at).position(|one| covers(one, rule));
+            if let (Some(before), Some(place)) = (before, places.get(at)) {
+                let line = places.get(before).map_or(0, |place| super::error::Place::of(self.text, place.clone()).line);
+                warnings.push(self.at(place.clone(), format!("the rule of line {line} takes all that this one could")));
+            }
+        }
+        warnings
+    }
+
+    fn parsed<T>(
+        &self,
+        value: Option<&Spanned<String>>,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ScenarioError> {
+        value.map(|value| parse(value.get_ref()).map_err(|why| self.at(value.span(), why))).transpose()
+    }
+
+    fn at(&self, span: Range<usize>, message: impl Into<String>) -> ScenarioError {
+        ScenarioError::at(self.text, span, message)
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            login: Given::default(),
+            expires_in: EXPIRES_IN,
+            issued: true,
+            value: None,
+            variables: BTreeMap::new(),
+            processes: 1,
+        }
+    }
+}
+
+fn cut_of(cut: CutName) -> Cut {
+    match cut {
+        CutName::Close => Cut::Close,
+        CutName::Reset => Cut::Reset,
+    }
+}
+
+/// The name that has most in common with a mistyped one, if any is near.
+fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let close = names.map(|name| (strsim::damerau_levenshtein(text, name), name)).min()?;
+    (close.0 <= 3.max(text.len() / 4)).then_some(close.1)
+}

@@ -1,0 +1,92 @@
+//! Ranges and durations as text.
+
+use crate::policy::Span;
+use std::time::Duration;
+
+/// The longest time that a scenario may name: a year and a day, so that sums stay far from any limit.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
+
+/// Reads `500ms`, `30s`, `5m`, `8h`, `2d`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || format!("{text:?} is not a time; expected a number with a unit, such as \"500ms\", \"30s\", \"5m\" or \"8h\"");
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(expected)?;
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    let millis = match unit.trim() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(expected()),
+    };
+    let duration = Duration::from_millis(number.checked_mul(millis).ok_or_else(expected)?);
+    if duration > LONGEST {
+        return Err(format!("{text:?} is longer than a year"));
+    }
+    Ok(duration)
+}
+
+/// Reads a time that may lie before now: `-5m`, `+10m`, `8h`. In seconds.
+pub(super) fn signed_seconds(text: &str) -> Result<i64, String> {
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let seconds = i64::try_from(duration(rest)?.as_secs()).unwrap_or(i64::MAX);
+    Ok(sign * seconds)
+}
+
+/// Reads `3`, `2..4` (both included), `2..`, `..4`.
+pub(super) fn numbers(text: &str) -> Result<Span<u32>, String> {
+    range(text, 1, |part| {
+        part.parse().map_err(|_| format!("{text:?} is not a range of numbers; expected \"3\", \"2..4\", \"2..\" or \"..4\""))
+    })
+}
+
+/// Reads `30s..`, `..30s`, `10s..30s`.
+pub(super) fn times(text: &str) -> Result<Span<Duration>, String> {
+    if !text.contains("..") {
+        return Err(format!("{text:?} is not a range of times; expected \"30s..\", \"..30s\" or \"10s..30s\""));
+    }
+    range(text, Duration::ZERO, duration)
+}
+
+fn range<T: PartialOrd + Copy>(text: &str, least: T, read: impl Fn(&str) -> Result<T, String>) -> Result<Span<T>, String> {
+    let span = match text.split_once("..") {
+        None => Span::just(read(text.trim())?),
+        Some((from, to)) => {
+            let from = Some(from.trim()).filter(|from| !from.is_empty()).map_or(Ok(least), &read)?;
+            let to = Some(to.trim()).filter(|to| !to.is_empty()).map(&read).transpose()?;
+            Span { from, to }
+        }
+    };
+    match span.to {
+        Some(to) if to < span.from => Err(format!("{text:?} ends before it begins")),
+        _ => Ok(span),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("8h"), Ok(Duration::from_secs(28_800)));
+        for bad in ["", "5", "s", "-5s", "5 years", "1.5s", "9999999999999999999s", "400d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!((signed_seconds("-5m"), signed_seconds("+5m"), signed_seconds("5m")), (Ok(-300), Ok(300), Ok(300)));
+    }
+
+    #[test]
+    fn ranges_include_both_ends() {
+        assert_eq!(numbers("3"), Ok(Span::just(3)));
+        assert_eq!(numbers("2.."), Ok(Span::since(2)));
+        assert_eq!(numbers("..4"), Ok(Span { from: 1, to: Some(4) }));
+        assert!(numbers("4..2").is_err() && numbers("x").is_err() && times("30s").is_err());
+        assert_eq!(times("10s..30s").map(|span| span.holds(Duration::from_secs(30))), Ok(true));
+    }
+}
