@@ -25,6 +25,7 @@
 //! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
 //! | [`policy`] | what is done to a request instead of what a server would do: rules with a memory |
+//! | [`scenario`] | files that say what is played: TOML → fake, rules, events |
 //! | [`fake`] | an Anthropic on loopback, for the demo and the tests |
 //!
 //! # How a credential stays inside
@@ -68,5 +69,6 @@ pub mod policy;
 pub mod proxy;
 pub mod record;
 pub mod redact;
+pub mod scenario;
 pub mod trace;
 pub mod wire;

@@ -12,14 +12,14 @@ mod error;
 mod format;
 mod read;
 mod span;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use builtin::{Builtin, builtin, builtins};
-pub use error::ScenarioError;
-pub use read::{Scenario, read};
-pub use format::{Against, Client, Given};
+pub use error::{Place, ScenarioError};
+pub use format::{Against, Given};
+pub use read::{Client, Scenario, Server, read};
 pub use text::describe;
 
 /// The version of the format that this program reads.

@@ -3,8 +3,8 @@
 use super::error::ScenarioError;
 use super::format::{
     Against, AnswerTable, ClientTable, CredentialName, CutName, EventTable, File, Given, GrantName, NewTokens,
-    OrganizationName, RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName, What, WhenTable,
-    WordingName,
+    OrganizationName, RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName, What,
+    WhenTable, WordingName,
 };
 use super::{FORMAT, span};
 use crate::catalogue::Code;
@@ -151,7 +151,9 @@ impl Reader<'_> {
 
     fn only_rules(&self, span: Option<Range<usize>>, what: &str) -> Result<(), ScenarioError> {
         match span {
-            Some(span) => Err(self.at(span, format!("{what} is for the fake; against live traffic there are rules alone"))),
+            Some(span) => {
+                Err(self.at(span, format!("{what} is for the fake; against live traffic there are rules alone")))
+            }
             None => Ok(()),
         }
     }
@@ -168,7 +170,9 @@ impl Reader<'_> {
                 return Err(self.at(value.span(), "goes with login = \"oauth-token\", \"api-key\" or \"auth-token\""));
             }
         }
-        if let Some(name) = table.variables.keys().find(|name| NOT_TO_BE_SET.contains(&name.to_ascii_uppercase().as_str())) {
+        if let Some(name) =
+            table.variables.keys().find(|name| NOT_TO_BE_SET.contains(&name.to_ascii_uppercase().as_str()))
+        {
             return Err(self.at(span, format!("{name} is set by authtrace itself")));
         }
         let expires_in = self.parsed(table.expires_in.as_ref(), span::signed_seconds)?.unwrap_or(EXPIRES_IN);
@@ -226,7 +230,9 @@ impl Reader<'_> {
         let table = table.into_inner();
         let at = match (self.parsed(table.at.as_ref(), span::duration)?, table.after) {
             (Some(elapsed), None) => Moment::Elapsed(elapsed),
-            (None, Some(after)) => Moment::Requests { path: PathPattern::parse(&after.path), count: after.times.max(1) },
+            (None, Some(after)) => {
+                Moment::Requests { path: PathPattern::parse(&after.path), count: after.times.max(1) }
+            }
             _ => return Err(self.at(span, "an event has a time: either `at = \"30s\"` or `after = { path = \"…\" }`")),
         };
         let change = match table.what {

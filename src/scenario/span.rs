@@ -8,7 +8,9 @@ const LONGEST: Duration = Duration::from_secs(366 * 24 * 3_600);
 
 /// Reads `500ms`, `30s`, `5m`, `8h`, `2d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || format!("{text:?} is not a time; expected a number with a unit, such as \"500ms\", \"30s\", \"5m\" or \"8h\"");
+    let expected = || {
+        format!("{text:?} is not a time; expected a number with a unit, such as \"500ms\", \"30s\", \"5m\" or \"8h\"")
+    };
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(expected)?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| expected())?;
@@ -40,7 +42,8 @@ pub(super) fn signed_seconds(text: &str) -> Result<i64, String> {
 /// Reads `3`, `2..4` (both included), `2..`, `..4`.
 pub(super) fn numbers(text: &str) -> Result<Span<u32>, String> {
     range(text, 1, |part| {
-        part.parse().map_err(|_| format!("{text:?} is not a range of numbers; expected \"3\", \"2..4\", \"2..\" or \"..4\""))
+        part.parse()
+            .map_err(|_| format!("{text:?} is not a range of numbers; expected \"3\", \"2..4\", \"2..\" or \"..4\""))
     })
 }
 
@@ -52,7 +55,11 @@ pub(super) fn times(text: &str) -> Result<Span<Duration>, String> {
     range(text, Duration::ZERO, duration)
 }
 
-fn range<T: PartialOrd + Copy>(text: &str, least: T, read: impl Fn(&str) -> Result<T, String>) -> Result<Span<T>, String> {
+fn range<T: PartialOrd + Copy>(
+    text: &str,
+    least: T,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Result<Span<T>, String> {
     let span = match text.split_once("..") {
         None => Span::just(read(text.trim())?),
         Some((from, to)) => {
