@@ -12,6 +12,7 @@ mod error;
 mod format;
 mod read;
 mod span;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -20,6 +21,7 @@ pub use builtin::{Builtin, builtin, builtins};
 pub use error::{Place, ScenarioError};
 pub use format::{Against, Given};
 pub use read::{Client, Scenario, Server, read};
+pub use stage::{Handed, Staged};
 pub use text::describe;
 
 /// The version of the format that this program reads.

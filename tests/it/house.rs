@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("analyze", &["catalogue", "redact", "trace"]),
     ("policy", &["redact"]),
     ("fake", &["policy", "redact", "trace"]),
-    ("scenario", &["catalogue", "fake", "policy", "redact"]),
+    ("scenario", &["catalogue", "fake", "policy", "redact", "trace"]),
     ("export", &["analyze", "catalogue", "redact", "trace"]),
     ("proxy", &["ca", "facts", "policy", "redact", "trace", "wire"]),
     ("launch", &["ca"]),

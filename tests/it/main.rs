@@ -51,6 +51,8 @@ mod refusal;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
+mod scenarios;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod supervise;

@@ -8,6 +8,7 @@ use super::support::program::{Ended, Home, Trace, assert_without, run};
 use authtrace::fake::{Fake, FakeConfig, Login, Model, Seed, Seen};
 use authtrace::policy::{ApiError, Coding, Rule, Script, Then, TokenOutcome, When};
 use authtrace::redact::{Fingerprint, Kind};
+use authtrace::scenario::{Handed, Scenario, Staged};
 use authtrace::trace::{EndKind, ErrorShape, Exchange, Mode, Origin, Outcome, Timestamp};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -103,6 +104,35 @@ impl Stage {
         let home = Home::new();
         home.write("fake.pem", fake.ca_pem());
         Some(Self { executable, home, fake, login, api_key, strangers: Vec::new(), runtime, _slot: slot })
+    }
+
+    /// As a scenario wants it. With what the client is handed, if it is a variable.
+    pub(super) fn of(version: Version, scenario: &Scenario) -> Option<(Self, Vec<(&'static str, String)>)> {
+        let mut stage = Self::set(version, Script::default())?;
+        let seed = || Seed::random().unwrap();
+        let Staged { fake, handed } = scenario.stage(seed(), seed(), Timestamp::now());
+        stage.fake = stage.runtime.block_on(async { Fake::start(fake).await.unwrap() });
+        stage.home.write("fake.pem", stage.fake.ca_pem());
+        let handed = match handed {
+            Handed::Nothing => Vec::new(),
+            Handed::File(login) => {
+                stage.strangers.extend([login.access_token.clone(), login.refresh_token.clone()]);
+                stage.login = login;
+                stage = stage.with_credentials_file();
+                Vec::new()
+            }
+            Handed::Variable(name, value) => {
+                stage.strangers.push(value.clone());
+                vec![(name, value)]
+            }
+        };
+        // A scenario may issue nothing at all.
+        stage.strangers.extend([
+            stage.api_key.clone(),
+            stage.login.access_token.clone(),
+            stage.login.refresh_token.clone(),
+        ]);
+        Some((stage, handed))
     }
 
     pub(super) fn with_credentials_file(self) -> Self {
