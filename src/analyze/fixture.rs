@@ -150,6 +150,19 @@ pub(crate) fn long(exchanges: u64, refused_every: u64) -> String {
     join(lines)
 }
 
+/// Traces of every kind, for what draws them.
+pub(crate) fn to_be_drawn() -> Vec<(&'static str, String)> {
+    vec![
+        ("healthy", healthy()),
+        ("refused_after_refresh", refused_after_refresh()),
+        ("untrusted", untrusted()),
+        ("two_lanes", two_lanes()),
+        ("empty", empty()),
+        ("long", long(3_000, 50)),
+        ("fat", fat(200)),
+    ]
+}
+
 pub(crate) fn join(lines: impl IntoIterator<Item = Value>) -> String {
     lines.into_iter().map(|line| format!("{line}\n")).collect()
 }

@@ -1,11 +1,11 @@
 //! Failures that people met, as captures of other tools, and the verdict of each.
 
-use authtrace::analyze::{self, Diagnosis, Survey};
+use authtrace::analyze::{self, Diagnosis, Survey, Verdict};
 use authtrace::catalogue::{Class, Code};
 use authtrace::import::har;
 use authtrace::redact::Redactor;
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +46,13 @@ pub(crate) fn diagnose(har: &[u8]) -> (Survey, Diagnosis) {
     (survey, diagnosis)
 }
 
+/// Two lines about a case that did not get its verdict.
+pub(crate) fn miss(name: &str, right: &[Code], verdict: &Verdict) -> String {
+    let wanted: Vec<&str> = right.iter().map(|code| code.as_str()).collect();
+    let Verdict { code, confidence, summary, .. } = verdict;
+    format!("  {name}: {code} ({confidence:?}) instead of {}\n      {summary}\n", wanted.join(" or "))
+}
+
 /// How often which verdict was given where which one is wanted.
 #[derive(Default)]
 struct Confusion(BTreeMap<Code, BTreeMap<Code, usize>>);
@@ -84,17 +91,7 @@ fn known_failures_get_their_verdict() {
         if case.right.contains(&verdict.code) {
             right += 1;
         } else {
-            let wanted: Vec<&str> = case.right.iter().map(|code| code.as_str()).collect();
-            writeln!(
-                table,
-                "  {}: {} ({:?}) instead of {}\n      {}",
-                case.name,
-                verdict.code,
-                verdict.confidence,
-                wanted.join(" or "),
-                verdict.summary
-            )
-            .unwrap();
+            table.push_str(&miss(&case.name, &case.right, verdict));
         }
         let harmless = case.right.iter().any(|code| code.class() == Class::Label);
         if harmless && verdict.code.class() == Class::Failure && !case.right.contains(&verdict.code) {

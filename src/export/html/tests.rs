@@ -19,18 +19,6 @@ fn body(html: &str) -> String {
     format!("<body>{body}</body>")
 }
 
-fn stories() -> Vec<(&'static str, String)> {
-    vec![
-        ("healthy", fixture::healthy()),
-        ("refused_after_refresh", fixture::refused_after_refresh()),
-        ("untrusted", fixture::untrusted()),
-        ("two_lanes", fixture::two_lanes()),
-        ("empty", fixture::empty()),
-        ("long", fixture::long(3_000, 50)),
-        ("fat", fixture::fat(200)),
-    ]
-}
-
 #[test]
 fn the_page_about_a_race() {
     let html = body(&written(&survey(&fixture::two_lanes())));
@@ -40,7 +28,7 @@ fn the_page_about_a_race() {
 
 #[test]
 fn each_is_well_formed_and_loads_nothing() {
-    for (name, lines) in stories() {
+    for (name, lines) in fixture::to_be_drawn() {
         let html = written(&survey(&lines));
         let body = body(&html);
         let document = Document::parse(&body).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -20,18 +20,6 @@ fn texts(document: &Document<'_>) -> Vec<String> {
     texts.map(|node| node.text().unwrap_or_default().to_owned()).collect()
 }
 
-fn stories() -> Vec<(&'static str, String)> {
-    vec![
-        ("healthy", fixture::healthy()),
-        ("refused_after_refresh", fixture::refused_after_refresh()),
-        ("untrusted", fixture::untrusted()),
-        ("two_lanes", fixture::two_lanes()),
-        ("empty", fixture::empty()),
-        ("long", fixture::long(3_000, 50)),
-        ("fat", fixture::fat(200)),
-    ]
-}
-
 #[test]
 fn a_refresh_and_what_came_of_it() {
     insta::assert_snapshot!(without_style(&drawn(&survey(&fixture::refused_after_refresh()))));
@@ -44,7 +32,7 @@ fn two_processes_and_one_refresh_token() {
 
 #[test]
 fn each_is_well_formed_and_loads_nothing() {
-    for (name, lines) in stories() {
+    for (name, lines) in fixture::to_be_drawn() {
         let svg = drawn(&survey(&lines));
         let document = Document::parse(&svg).unwrap_or_else(|error| panic!("{name}: {error}"));
         for node in document.descendants().filter(roxmltree::Node::is_element) {
@@ -65,7 +53,7 @@ fn each_is_well_formed_and_loads_nothing() {
 
 #[test]
 fn nothing_stands_outside_of_the_frame_and_every_mark_has_a_name() {
-    for (name, lines) in stories() {
+    for (name, lines) in fixture::to_be_drawn() {
         let svg = drawn(&survey(&lines));
         let document = Document::parse(&svg).unwrap();
         let height: f64 = document.root_element().attribute("height").unwrap().parse().unwrap();

@@ -9,11 +9,10 @@
 mod notation;
 mod vocabulary;
 
-use crate::cases::diagnose;
+use crate::cases::{diagnose, miss};
 use authtrace::analyze::{Confidence, Verdict};
 use authtrace::catalogue::{Class, Code};
 use notation::Told;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -51,17 +50,7 @@ impl Tally {
         self.sure += usize::from(sure);
         self.sure_and_right += usize::from(sure && right);
         if !right {
-            let wanted: Vec<&str> = case.right.iter().map(|code| code.as_str()).collect();
-            writeln!(
-                self.table,
-                "  {}: {} ({:?}) instead of {}\n      {}",
-                case.name,
-                verdict.code,
-                verdict.confidence,
-                wanted.join(" or "),
-                verdict.summary
-            )
-            .unwrap();
+            self.table.push_str(&miss(&case.name, &case.right, verdict));
         }
         let harmless = case.right.iter().any(|code| code.class() == Class::Label);
         if harmless && verdict.code.class() == Class::Failure && !right {
