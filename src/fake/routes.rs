@@ -14,7 +14,7 @@ pub(super) const AUTHORIZATION_SERVERS: [&str; 2] = ["platform.claude.com", "con
 
 /// The answer of the endpoint that was asked.
 pub(super) fn answer(model: &mut Model, request: &Request<'_>) -> Result<Response, ApiError> {
-    if let Some(outage) = &model.outage {
+    if let Some(outage) = model.outage.as_ref().filter(|_| !model.accepts) {
         return Ok(outage.answer().into());
     }
     if let Some(response) = authorization(model, request) {
