@@ -16,6 +16,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod text;
+mod write;
 
 pub use builtin::{Builtin, builtin, builtins};
 pub use error::{Place, ScenarioError};
@@ -23,6 +24,7 @@ pub use format::{Against, Given};
 pub use read::{Client, Scenario, Server, read};
 pub use stage::{Handed, Staged};
 pub use text::describe;
+pub use write::write;
 
 /// The version of the format that this program reads.
 pub const FORMAT: u32 = 1;
