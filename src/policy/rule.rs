@@ -143,7 +143,7 @@ impl<T: PartialOrd + Copy> Span<T> {
 }
 
 /// What a token request asks for (RFC 6749 §4.1.3, §6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Grant {
     /// A login's code for tokens.
     AuthorizationCode,
