@@ -40,6 +40,9 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Say what a finding means and what helps, or what an error text may stand for
     Explain(ExplainArgs),
+    /// The failures that can be played with run --scenario and demo: names, files, whether a file is in order
+    #[command(subcommand)]
+    Scenario(ScenarioCommand),
     /// Make a HAR of another tool safe to share: credentials become fingerprints, bodies are left out
     Scrub(ScrubArgs),
     /// Look whether everything is in place, and which credential wins; changes nothing
@@ -61,6 +64,9 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) proxy: Options,
 
+    #[command(flatten)]
+    pub(crate) scene: SceneArgs,
+
     /// Use the proxy and the trace of an authtrace that is running already (NAME: its --lane, if several are)
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Trace")]
     pub(crate) join: Option<String>,
@@ -71,9 +77,20 @@ pub(crate) struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SceneArgs {
+    /// Play a failure: a name of `authtrace scenario list`, or a file. Every host is then a fake Anthropic inside authtrace,
+    /// and the client has a home of its own with a made-up login; a file can also be against live servers
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Scenario")]
+    pub(crate) scenario: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ProxyArgs {
     #[command(flatten)]
     pub(crate) proxy: Options,
+
+    #[command(flatten)]
+    pub(crate) scene: SceneArgs,
 
     /// For which shell the exports are printed
     #[arg(long, value_name = "SHELL", value_enum, default_value_t = ShellSyntax::Sh)]
@@ -196,6 +213,24 @@ pub(crate) enum DoctorFormat {
     Text,
     /// For programs
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScenarioCommand {
+    /// The built-in scenarios, by the verdict that each leads to
+    List,
+    /// Print a scenario as a file, to be changed and played
+    Show {
+        /// A name of the list, or a file
+        #[arg(value_name = "NAME|FILE")]
+        scenario: String,
+    },
+    /// Look whether files are in order; mistakes are shown in their place
+    Validate {
+        /// The files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -22,6 +22,7 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     let usage = error.is::<authtrace::config::ConfigError>()
         || error.is::<super::explain::UnknownName>()
         || error.is::<super::input::InputError>()
+        || error.is::<super::scene::SceneError>()
         || matches!(error.downcast_ref(), Some(ProxyError::NotLoopback(_) | ProxyError::UpstreamCa { .. }));
     ExitCode::from(if usage { USAGE } else { FAILED })
 }

@@ -15,8 +15,11 @@ mod manual;
 mod proxy;
 mod report;
 mod run;
+mod scenario;
+mod scene;
 mod scrub;
 mod session;
+mod stage;
 
 use args::{CaCommand, Cli, Command};
 use clap::Parser;
@@ -41,6 +44,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
+        Command::Scenario(command) => scenario::run(command),
         Command::Scrub(args) => scrub::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Ca(CaCommand::Show { ca_dir }) => ca::show(&ca_dir),

@@ -125,6 +125,9 @@ impl Reader<'_> {
         let rules = file.rules.into_iter().map(|rule| self.rule(rule)).collect::<Result<Vec<_>, _>>()?;
         let script = Script { rules };
         warnings.extend(self.unreachable(&script, &places));
+        if let (Against::Live, Some(not)) = (file.against, script.not_live().first()) {
+            return Err(self.at(places.get(not.rule).cloned().unwrap_or_default(), not.why));
+        }
         let client = file.client.map(|client| self.client(client)).transpose()?.unwrap_or_default();
         let server = file.server.map(|server| self.server(server.into_inner())).transpose()?.unwrap_or_default();
         let events = file.events.into_iter().map(|event| self.event(event)).collect::<Result<_, _>>()?;

@@ -43,6 +43,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "proxy",
             "record",
             "redact",
+            "scenario",
             "trace",
         ],
     ),
