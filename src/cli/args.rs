@@ -3,6 +3,7 @@
 use authtrace::config::Options;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Exit codes, for `--help` and the man page.
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Say what a finding means and what helps, or what an error text may stand for
     Explain(ExplainArgs),
+    /// Run the fake Anthropic alone, for any client, until Ctrl-C
+    Fake(FakeArgs),
     /// The failures that can be played with run --scenario and demo: names, files, whether a file is in order
     #[command(subcommand)]
     Scenario(ScenarioCommand),
@@ -109,6 +112,25 @@ pub(crate) struct DemoArgs {
     /// Where to write the trace [default: a new file in ~/.local/state/authtrace]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FakeArgs {
+    /// Loopback address for plaintext HTTP, for ANTHROPIC_BASE_URL [default: 127.0.0.1 and a free port]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Loopback address for HTTPS under any host name, for clients behind a proxy [default: 127.0.0.1 and a free port]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen_tls: Option<SocketAddr>,
+
+    /// What it is like and does wrong: a name of `authtrace scenario list`, or a file [default: it works]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) scenario: Option<String>,
+
+    /// For which shell the exports are printed
+    #[arg(long, value_name = "SHELL", value_enum, default_value_t = ShellSyntax::Sh)]
+    pub(crate) env: ShellSyntax,
 }
 
 #[derive(Debug, Args)]

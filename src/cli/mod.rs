@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod explain;
+mod fake;
 mod guard;
 mod input;
 mod join;
@@ -44,6 +45,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
+        Command::Fake(args) => fake::run(args),
         Command::Scenario(command) => scenario::run(command),
         Command::Scrub(args) => scrub::run(args),
         Command::Doctor(args) => doctor::run(args),

@@ -11,6 +11,7 @@ use authtrace::export::live;
 use authtrace::launch::{self, ChildEnvironment, Login, ParentEnvironment, Plan, TempDir, TrustFiles, environment};
 use authtrace::record::Observer;
 use authtrace::trace::Record;
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,8 +91,13 @@ fn live_lines() -> Observer {
 }
 
 fn print_exports(environment: &ChildEnvironment, syntax: ShellSyntax) -> Result<()> {
+    print_variables(&environment.set, &environment.remove, syntax)
+}
+
+/// Prints what another shell has to set and remove.
+pub(crate) fn print_variables(set: &[(OsString, OsString)], remove: &[OsString], syntax: ShellSyntax) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    for (name, value) in &environment.set {
+    for (name, value) in set {
         let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
         match syntax {
             ShellSyntax::Sh => writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''")),
@@ -100,7 +106,7 @@ fn print_exports(environment: &ChildEnvironment, syntax: ShellSyntax) -> Result<
         }
         .context("cannot write to standard output")?;
     }
-    for name in &environment.remove {
+    for name in remove {
         let name = name.to_string_lossy();
         match syntax {
             ShellSyntax::Sh => writeln!(out, "unset {name}"),

@@ -24,9 +24,6 @@ pub(crate) enum SceneError {
     /// A name that no built-in scenario has.
     #[error("no built-in scenario is called {name:?}{}; authtrace scenario list shows all, and a file is named with a slash or .toml at its end", Meant(nearest))]
     Unknown { name: String, nearest: Vec<Code> },
-    /// A verdict that cannot be played.
-    #[error("{code} cannot be played: {why}")]
-    NotPlayed { code: Code, why: &'static str },
     #[error("cannot read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{}: it is longer than 1 MiB", path.display())]

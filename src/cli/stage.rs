@@ -9,6 +9,7 @@ use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, TempDir};
 use authtrace::scenario::{Handed, Scenario, Staged};
 use authtrace::trace::Timestamp;
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,15 @@ const CONFIG: &str = ".claude";
 /// Settings by which the client asks nothing at its first start.
 const STARTED: &str = r#"{"hasCompletedOnboarding":true,"theme":"dark"}"#;
 
+/// Where a fake listens; none: at a free port of 127.0.0.1.
+#[derive(Default)]
+pub(crate) struct Ports {
+    pub(crate) plaintext: Option<SocketAddr>,
+    pub(crate) tls: Option<SocketAddr>,
+    /// Whether it can be steered by requests.
+    pub(crate) control: bool,
+}
+
 /// Everything that a scenario needs; gone when it is dropped.
 pub(crate) struct Stage {
     scenario: Scenario,
@@ -39,9 +49,17 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts the fake and makes the homes.
+    /// Starts the fake on free ports and makes the homes.
     pub(crate) async fn set(scenario: Scenario, parent: &ParentEnvironment) -> Result<Self> {
-        let Staged { fake, handed } = scenario.stage(Seed::random()?, Seed::random()?, Timestamp::now());
+        Self::set_on(&Ports::default(), scenario, parent).await
+    }
+
+    /// The same on these ports.
+    pub(crate) async fn set_on(ports: &Ports, scenario: Scenario, parent: &ParentEnvironment) -> Result<Self> {
+        let Staged { mut fake, handed } = scenario.stage(Seed::random()?, Seed::random()?, Timestamp::now());
+        fake.listen = ports.plaintext.unwrap_or(fake.listen);
+        fake.listen_tls = ports.tls.unwrap_or(fake.listen_tls);
+        fake.control = ports.control;
         let fake = Fake::start(fake).await?;
         let files = TempDir::create(parent)?;
         let roots = files.write("fake-ca.pem", fake.ca_pem().as_bytes())?;
@@ -49,6 +67,16 @@ impl Stage {
             .map(|number| home(&files.path().join(format!("home{number}")), &handed))
             .collect::<Result<_>>()?;
         Ok(Self { scenario, fake, handed, homes, roots, _files: files })
+    }
+
+    /// The server.
+    pub(crate) fn fake(&self) -> &Fake {
+        &self.fake
+    }
+
+    /// The file with its root certificate.
+    pub(crate) fn roots(&self) -> &Path {
+        &self.roots
     }
 
     /// What is played.
@@ -81,6 +109,14 @@ impl Stage {
         variables.insert("CLAUDE_CONFIG_DIR".into(), home.join(CONFIG).into_os_string());
         self.hand(&mut variables);
         variables
+    }
+
+    /// What a shell has to export for the client to have what it is handed.
+    pub(crate) fn handed_to_shell(&self) -> ParentEnvironment {
+        match self.homes.first() {
+            Some(home) => self.surroundings_of_shell(&ParentEnvironment::new(), home),
+            None => ParentEnvironment::new(),
+        }
     }
 
     fn hand(&self, variables: &mut ParentEnvironment) {

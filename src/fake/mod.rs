@@ -14,6 +14,7 @@ mod access;
 mod answer;
 mod circumstances;
 mod client;
+mod control;
 mod conversation;
 mod credential;
 mod error;
