@@ -82,6 +82,7 @@ fn line(redactor: &Redactor, seen: &Seen) -> String {
     let status = seen.status.map_or_else(|| "cut".to_owned(), |status| status.to_string());
     let credential = seen.credential.or(seen.body_credential).map(|label| format!("  {label}")).unwrap_or_default();
     let rule = seen.rule.map(|rule| format!("  (rule {})", rule + 1)).unwrap_or_default();
-    let (method, host, path) = (redactor.method(seen.method.as_bytes()), redactor.host(&seen.host), redactor.path(seen.path.as_bytes()));
+    let (method, host, path) =
+        (redactor.method(seen.method.as_bytes()), redactor.host(&seen.host), redactor.path(seen.path.as_bytes()));
     format!("{}  {status}  {method} {host}{path}{credential}{rule}\n", seen.at.clock())
 }

@@ -4,13 +4,12 @@
 use super::console;
 use super::stage::Stage;
 use anyhow::Result;
-use authtrace::catalogue::{self, Code};
+use authtrace::catalogue::Code;
 use authtrace::config::Options;
 use authtrace::launch::{BaseUrl, ParentEnvironment};
 use authtrace::policy::Script;
 use authtrace::scenario::{self, Against, Scenario, ScenarioError};
 use authtrace::trace::PlayedAgainst;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -22,27 +21,21 @@ const LONGEST: u64 = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SceneError {
     /// A name that no built-in scenario has.
-    #[error("no built-in scenario is called {name:?}{}; authtrace scenario list shows all, and a file is named with a slash or .toml at its end", Meant(nearest))]
-    Unknown { name: String, nearest: Vec<Code> },
+    #[error(
+        "no built-in scenario is called {name:?}{}; authtrace scenario list shows all; a file is named with a slash, or .toml at its end",
+        meant(*nearest)
+    )]
+    Unknown { name: String, nearest: Option<&'static str> },
     #[error("cannot read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{}: it is longer than 1 MiB", path.display())]
     TooLong { path: PathBuf },
     #[error("{}: {source}", path.display())]
     Wrong { path: PathBuf, source: ScenarioError },
-    #[error("this scenario is against live servers; the fake has no part in it. Play it with: authtrace run --scenario")]
+    #[error(
+        "this scenario is against live servers; the fake has no part in it. Play it with: authtrace run --scenario"
+    )]
     Live,
-}
-
-struct Meant<'a>(&'a [Code]);
-
-impl fmt::Display for Meant<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, code) in self.0.iter().enumerate() {
-            write!(f, "{}{code}", if at == 0 { "; near it: " } else { ", " })?;
-        }
-        Ok(())
-    }
 }
 
 /// The text of a scenario: that of a built-in one by its name, or of a file.
@@ -87,14 +80,13 @@ fn is_file(named: &str) -> bool {
 }
 
 fn builtin(named: &str) -> Result<&'static str, SceneError> {
-    let unknown = || SceneError::Unknown { name: named.to_owned(), nearest: nearest(named) };
+    let unknown = || SceneError::Unknown { name: named.to_owned(), nearest: scenario::nearest(named) };
     let code: Code = named.parse().map_err(|_| unknown())?;
     scenario::builtin(code).map(|one| one.text).ok_or_else(unknown)
 }
 
-fn nearest(named: &str) -> Vec<Code> {
-    let played = |code: &Code| scenario::builtin(*code).is_some();
-    catalogue::nearest(named).into_iter().filter(played).collect()
+fn meant(nearest: Option<&str>) -> String {
+    nearest.map(|name| format!(" (is {name:?} meant?)")).unwrap_or_default()
 }
 
 /// What is played.
@@ -102,7 +94,7 @@ pub(crate) enum Scene {
     /// Nothing: the servers answer.
     Nothing,
     /// Rules, over the real servers.
-    Live(Scenario),
+    Live(Box<Scenario>),
     /// A scenario against the fake.
     Staged(Box<Stage>),
 }
@@ -116,7 +108,7 @@ impl Scene {
         let Some(named) = named else { return Ok(Self::Nothing) };
         let scenario = load(named)?;
         Ok(match scenario.against {
-            Against::Live => Self::Live(scenario),
+            Against::Live => Self::Live(Box::new(scenario)),
             Against::Fake => Self::Staged(Box::new(Stage::set(scenario, parent).await?)),
         })
     }
@@ -168,7 +160,7 @@ impl Scene {
     pub(crate) fn played(&self) -> Option<(String, PlayedAgainst)> {
         let (scenario, against) = match self {
             Self::Nothing => return None,
-            Self::Live(scenario) => (scenario, PlayedAgainst::Live),
+            Self::Live(scenario) => (scenario.as_ref(), PlayedAgainst::Live),
             Self::Staged(stage) => (stage.scenario(), PlayedAgainst::Fake),
         };
         let name = scenario.code.map_or_else(|| scenario.title.clone(), |code| code.as_str().to_owned());

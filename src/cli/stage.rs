@@ -153,7 +153,11 @@ impl Stage {
 /// A home as Claude Code leaves it once its first questions are answered, with the login in it.
 fn home(home: &Path, handed: &Handed) -> Result<PathBuf> {
     let folder = home.join(CONFIG);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).context("cannot make a home for the client")?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .context("cannot make a home for the client")?;
     if let Handed::File(login) = handed {
         private_file(&folder.join(".credentials.json"), &login.credentials_file())?;
     }
@@ -170,7 +174,11 @@ fn private_file(path: &Path, text: &str) -> Result<()> {
 }
 
 /// Adds what has to change in this process's environment for a client with these surroundings.
-pub(crate) fn isolate(parent: &ParentEnvironment, surroundings: &ParentEnvironment, environment: &mut ChildEnvironment) {
+pub(crate) fn isolate(
+    parent: &ParentEnvironment,
+    surroundings: &ParentEnvironment,
+    environment: &mut ChildEnvironment,
+) {
     let named: Vec<OsString> = environment.set.iter().map(|(name, _)| name.clone()).collect();
     let gone = parent.keys().filter(|name| !surroundings.contains_key(*name) && !named.contains(name));
     environment.remove.extend(gone.cloned());

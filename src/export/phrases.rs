@@ -43,7 +43,9 @@ pub(super) fn played(survey: &Survey) -> Option<String> {
             format!("the scenario {scenario} was played: the fake Anthropic inside authtrace answered, no real server")
         }
         PlayedAgainst::Live => {
-            format!("the scenario {scenario} was played on live traffic: what authtrace answered or changed proves nothing")
+            format!(
+                "the scenario {scenario} was played on live traffic: what authtrace answered or changed proves nothing"
+            )
         }
     })
 }

@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn what_can_be_asked_for() {
-        let good = |method, path, query| read(method, path, query).map(|read| read.map_err(|error| error.answer("").status));
+        let good =
+            |method, path, query| read(method, path, query).map(|read| read.map_err(|error| error.answer("").status));
         assert_eq!(good("POST", "/v1/messages", None), None);
         assert_eq!(
             good("POST", "/_authtrace/clock", Some("advance=8h")),

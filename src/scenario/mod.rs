@@ -17,7 +17,7 @@ mod stage;
 mod tests;
 mod text;
 
-pub use builtin::{Builtin, builtin, builtins};
+pub use builtin::{Builtin, builtin, builtins, nearest};
 pub use error::{Place, ScenarioError};
 pub use format::{Against, Given};
 pub use read::{Client, Scenario, Server, read};

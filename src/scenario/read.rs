@@ -413,7 +413,7 @@ fn cut_of(cut: CutName) -> Cut {
 }
 
 /// The name that has most in common with a mistyped one, if any is near.
-fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let close = names.map(|name| (strsim::damerau_levenshtein(text, name), name)).min()?;
     (close.0 <= 3.max(text.len() / 4)).then_some(close.1)
 }
