@@ -53,7 +53,13 @@ impl Place {
 
 /// Control characters, with which a file could steer the terminal, as dots; columns stay what they are.
 fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+    text.chars()
+        .map(|c| match c {
+            '\n' => ' ',
+            c if c.is_control() => '·',
+            c => c,
+        })
+        .collect()
 }
 
 /// The nearest boundary of a character at or before a byte.
