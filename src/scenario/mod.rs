@@ -17,11 +17,12 @@ mod stage;
 mod tests;
 mod text;
 
+pub use crate::fake::Handed;
 pub use builtin::{Builtin, builtin, builtins, nearest};
 pub use error::{Place, ScenarioError};
 pub use format::{Against, Given};
 pub use read::{Client, Scenario, Server, read};
-pub use stage::{Handed, Staged};
+pub use stage::Staged;
 pub use text::describe;
 
 /// The version of the format that this program reads.
