@@ -41,6 +41,9 @@ pub(super) fn admit(
     scope: &str,
     inference: bool,
 ) -> Result<CredentialKind, ApiError> {
+    if model.accepts {
+        return Ok(label(model, request).and_then(Label::kind).unwrap_or(CredentialKind::AccessToken));
+    }
     let circumstances = model.circumstances;
     let barred = |with_key: bool| match circumstances.organization.refusal(circumstances.wording, with_key) {
         Some(error) if inference => Err(error),

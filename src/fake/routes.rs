@@ -17,7 +17,7 @@ const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
 /// The answer of the endpoint that was asked.
 pub(super) fn answer(model: &mut Model, request: &Request<'_>) -> Result<Response, ApiError> {
-    if let Some(outage) = &model.outage {
+    if let Some(outage) = model.outage.as_ref().filter(|_| !model.accepts) {
         return Ok(outage.answer().into());
     }
     if let Some(response) = authorization(model, request) {

@@ -16,6 +16,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod text;
+mod write;
 
 pub use crate::fake::Handed;
 pub use builtin::{Builtin, builtin, builtins, nearest};
@@ -24,6 +25,7 @@ pub use format::{Against, Given};
 pub use read::{Client, Scenario, Server, read};
 pub use stage::Staged;
 pub use text::describe;
+pub use write::write;
 
 /// The version of the format that this program reads.
 pub const FORMAT: u32 = 1;

@@ -22,6 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("policy", &["redact"]),
     ("fake", &["policy", "redact", "trace"]),
     ("scenario", &["catalogue", "fake", "policy", "redact", "trace"]),
+    ("replay", &["analyze", "catalogue", "fake", "policy", "redact", "scenario", "trace"]),
     ("export", &["analyze", "catalogue", "redact", "trace"]),
     ("proxy", &["ca", "facts", "policy", "redact", "trace", "wire"]),
     ("launch", &["ca"]),

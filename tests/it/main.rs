@@ -51,6 +51,8 @@ mod receipt;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod scenarios;
