@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use authtrace::analyze::diagnose;
 use authtrace::config::{LogFormat, Options};
 use authtrace::export::{markdown, text};
-use authtrace::fake::{self, ClientConfig, Fake, FakeConfig, Model, Seed};
+use authtrace::fake::{self, ClientConfig, ClientSetup, Fake, FakeConfig, Handed, Model, Seed};
 use authtrace::launch::{ParentEnvironment, TempDir};
 use authtrace::trace::Timestamp;
 use std::io::Write;
@@ -39,19 +39,18 @@ async fn play(args: DemoArgs) -> Result<ExitCode> {
         ..Options::default()
     };
     let config = options.resolve(&ParentEnvironment::new(), None)?;
-    let session = Session::start(config, &Surroundings { variables: &[] }, None, None).await?;
+    let session = Session::start(config, &Surroundings { variables: &[], played: None }, None, None).await?;
     let proxy_login = session.login.as_ref().context("the demo's proxy asks for a password")?;
-    fake::play(ClientConfig {
+    let played = fake::play(ClientConfig {
         proxy_addr: session.address(),
-        proxy_user: proxy_login.user.clone(),
-        proxy_password: proxy_login.password.to_string(),
+        proxy_logins: vec![(proxy_login.user.clone(), proxy_login.password.to_string())],
         ca_pem: session.root_pem.clone(),
-        login,
+        setup: ClientSetup::new(Handed::File(login)),
         seed,
         patience: std::time::Duration::from_secs(10),
     })
     .await?;
-    session.close(None).await;
+    session.close(Some(played.exit_code)).await;
     fake.shutdown().await;
     drop(folder);
     match show(&session) {

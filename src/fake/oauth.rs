@@ -205,7 +205,7 @@ fn malformed() -> ApiError {
 }
 
 /// The fields of a body, JSON or form-encoded.
-struct Fields(Value);
+pub(super) struct Fields(Value);
 
 impl Fields {
     fn of(request: &Request<'_>) -> Self {
@@ -216,14 +216,14 @@ impl Fields {
         Self::of_form(&String::from_utf8_lossy(request.body))
     }
 
-    fn of_form(text: &str) -> Self {
+    pub(super) fn of_form(text: &str) -> Self {
         let decoded = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
         let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
         Self(pairs.map(|(name, value)| (decoded(name), Value::String(decoded(value)))).collect())
     }
 
     /// Empty if it is missing or not text.
-    fn text(&self, name: &str) -> String {
+    pub(super) fn text(&self, name: &str) -> String {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 

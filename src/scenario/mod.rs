@@ -18,11 +18,12 @@ mod tests;
 mod text;
 mod write;
 
-pub use builtin::{Builtin, builtin, builtins};
+pub use crate::fake::Handed;
+pub use builtin::{Builtin, builtin, builtins, nearest};
 pub use error::{Place, ScenarioError};
 pub use format::{Against, Given};
 pub use read::{Client, Scenario, Server, read};
-pub use stage::{Handed, Staged};
+pub use stage::Staged;
 pub use text::describe;
 pub use write::write;
 

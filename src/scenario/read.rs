@@ -128,6 +128,9 @@ impl Reader<'_> {
             self.playable_live(&script, &places)?;
         }
         warnings.extend(self.unreachable(&script, &places));
+        if let (Against::Live, Some(not)) = (file.against, script.not_live().first()) {
+            return Err(self.at(places.get(not.rule).cloned().unwrap_or_default(), not.why));
+        }
         let client = file.client.map(|client| self.client(client)).transpose()?.unwrap_or_default();
         let server = file.server.map(|server| self.server(server.into_inner())).transpose()?.unwrap_or_default();
         let events = file.events.into_iter().map(|event| self.event(event)).collect::<Result<_, _>>()?;
@@ -440,7 +443,7 @@ fn cut_of(cut: CutName) -> Cut {
 }
 
 /// The name that has most in common with a mistyped one, if any is near.
-fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let close = names.map(|name| (strsim::damerau_levenshtein(text, name), name)).min()?;
     (close.0 <= 3.max(text.len() / 4)).then_some(close.1)
 }

@@ -39,6 +39,8 @@ mod peers;
 #[cfg(test)]
 mod picture;
 #[cfg(test)]
+mod played;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod properties;
@@ -56,6 +58,8 @@ mod reports;
 mod scenarios;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod sdk;
 #[cfg(test)]
 mod supervise;
 #[cfg(test)]
