@@ -1,6 +1,7 @@
 //! The command line: one file per command. Own output goes to standard error; standard output is for what was asked for.
 
 mod args;
+mod builtin_client;
 mod ca;
 mod console;
 mod demo;
@@ -14,6 +15,7 @@ mod join;
 mod logging;
 mod manual;
 mod proxy;
+mod replay;
 mod report;
 mod run;
 mod scenario;
@@ -43,6 +45,7 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Proxy(args) => proxy::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Fake(args) => fake::run(args),

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use authtrace::config::Options;
 use authtrace::doctor::without_credentials;
-use authtrace::fake::{Fake, Seed};
+use authtrace::fake::{ClientSetup, Fake, Seed};
 use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, TempDir};
 use authtrace::scenario::{Handed, Scenario, Staged};
 use authtrace::trace::Timestamp;
@@ -82,6 +82,11 @@ impl Stage {
     /// What is played.
     pub(crate) fn scenario(&self) -> &Scenario {
         &self.scenario
+    }
+
+    /// The built-in client, set up with what is handed.
+    pub(crate) fn built_in_client(&self) -> ClientSetup {
+        self.scenario.client.setup(self.handed.clone())
     }
 
     /// One home for each client.
