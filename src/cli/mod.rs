@@ -13,6 +13,7 @@ mod input;
 mod join;
 mod logging;
 mod manual;
+mod play;
 mod proxy;
 mod report;
 mod run;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use authtrace::config::Options;
 use authtrace::doctor::without_credentials;
 use authtrace::fake::{Fake, Seed};
-use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, TempDir};
+use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, TempDir, names_seen};
 use authtrace::scenario::{Handed, Scenario, Staged};
 use authtrace::trace::Timestamp;
 use std::ffi::{OsStr, OsString};
@@ -82,6 +82,23 @@ impl Stage {
     /// What is played.
     pub(crate) fn scenario(&self) -> &Scenario {
         &self.scenario
+    }
+
+    /// Its code, or its title if it has none.
+    pub(crate) fn name(&self) -> String {
+        self.scenario.code.map_or_else(|| self.scenario.title.clone(), |code| code.as_str().to_owned())
+    }
+
+    /// What the client is handed.
+    pub(crate) fn handed(&self) -> &Handed {
+        &self.handed
+    }
+
+    /// Names of the variables that the client has of it.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut variables = ParentEnvironment::new();
+        self.hand(&mut variables);
+        names_seen(&variables)
     }
 
     /// One home for each client.
