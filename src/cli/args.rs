@@ -36,7 +36,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Run the proxy alone, one line per exchange, until Ctrl-C
     Proxy(ProxyArgs),
-    /// Play the 401 that survives a refresh: no network, no account, real proxy
+    /// Play a failure with a built-in client: no network, no account, real proxy
     Demo(DemoArgs),
     /// Show a trace, or a HAR of another tool: what was asked, what was refused, which ids to quote
     Report(ReportArgs),
@@ -112,6 +112,10 @@ pub(crate) enum ShellSyntax {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
+    /// What is played: a name of `authtrace scenario list`, or a file [default: the 401 that survives a refresh]
+    #[arg(value_name = "NAME|FILE")]
+    pub(crate) scenario: Option<String>,
+
     /// Where to write the trace [default: a new file in ~/.local/state/authtrace]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -1,7 +1,6 @@
 //! The command line: one file per command. Own output goes to standard error; standard output is for what was asked for.
 
 mod args;
-mod builtin_client;
 mod ca;
 mod console;
 mod demo;
@@ -14,6 +13,7 @@ mod input;
 mod join;
 mod logging;
 mod manual;
+mod play;
 mod proxy;
 mod replay;
 mod report;

@@ -4,7 +4,7 @@ use super::args::ReplayArgs;
 use super::input::{InputError, Source};
 use super::scene::Scene;
 use super::stage::Stage;
-use super::{builtin_client, console, exit, input, logging, report, run as command};
+use super::{console, exit, input, logging, play, report, run as command};
 use anyhow::{Context, Result};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::catalogue::Code;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: ReplayArgs) -> Result<ExitCode> {
         report::write_new(out, source.text(&source.replayed.scenario, &[]).as_bytes())?;
         console::say(&format!("scenario: {}", out.display()));
     }
-    let played = super::runtime()?.block_on(play(&source.replayed.scenario, &args.command, args.trace_out))?;
+    let played = super::runtime()?.block_on(perform(&source.replayed.scenario, &args.command, args.trace_out))?;
     Ok(source.compare(&played))
 }
 
@@ -48,24 +48,20 @@ pub(crate) fn scenario_from(trace: PathBuf, out: Option<PathBuf>, trials: usize)
 }
 
 /// Plays a scenario with a command, or with the built-in client; with the trace of it.
-async fn play(scenario: &Scenario, command: &[OsString], out: Option<PathBuf>) -> Result<Survey> {
+async fn perform(scenario: &Scenario, command: &[OsString], out: Option<PathBuf>) -> Result<Survey> {
     let parent: ParentEnvironment = std::env::vars_os().collect();
     // The command is given made-up credentials, and what it does is as little somebody else's business as ever.
     launch::deny_tracing().context("cannot shield the process from others")?;
     let stage = Stage::set(scenario.clone(), &parent).await?;
-    if command.is_empty() {
-        let (survey, trace) = builtin_client::perform(&stage, &name(scenario), out).await?;
-        stage.clear().await;
-        console::say(&format!("played with the built-in client; trace: {}", trace.display()));
-        return Ok(survey);
-    }
     let options = Options { out, ..Options::default() };
+    if command.is_empty() {
+        let session = play::with_builtin_client(&stage, options).await?;
+        stage.clear().await;
+        console::say(&format!("played with the built-in client; trace: {}", session.trace_path().display()));
+        return Ok(session.survey());
+    }
     let ran = command::in_scene(Scene::Staged(Box::new(stage)), options, command, &parent).await?;
     Ok(input::own_trace(&ran.trace)?)
-}
-
-fn name(scenario: &Scenario) -> String {
-    scenario.code.map_or_else(|| scenario.title.clone(), |code| code.as_str().to_owned())
 }
 
 /// A trace, and the scenario made of it.
@@ -212,13 +208,14 @@ impl<'a> Trials<'a> {
     fn play(&self, candidate: &Scenario) -> Result<Code> {
         let trace = self.files.path().join("trace.jsonl");
         if self.command.is_empty() {
-            let (survey, _) = self.runtime.block_on(async {
+            let session = self.runtime.block_on(async {
                 let stage = Stage::set(candidate.clone(), &self.parent).await?;
-                let performed = builtin_client::perform(&stage, &name(candidate), Some(trace.clone())).await;
+                let options = Options { out: Some(trace), ..Options::default() };
+                let session = play::with_builtin_client(&stage, options).await;
                 stage.clear().await;
-                performed
+                session
             })?;
-            return Ok(diagnose(&survey).verdict.code);
+            return Ok(diagnose(&session.survey()).verdict.code);
         }
         let file = self.files.path().join("scenario.toml");
         std::fs::write(&file, scenario::write(candidate, &[])).context("cannot write a scenario to be tried")?;

@@ -158,13 +158,14 @@ impl Scene {
 
     /// What a trace says of it: a name, and who answers.
     pub(crate) fn played(&self) -> Option<(String, PlayedAgainst)> {
-        let (scenario, against) = match self {
-            Self::Nothing => return None,
-            Self::Live(scenario) => (scenario.as_ref(), PlayedAgainst::Live),
-            Self::Staged(stage) => (stage.scenario(), PlayedAgainst::Fake),
-        };
-        let name = scenario.code.map_or_else(|| scenario.title.clone(), |code| code.as_str().to_owned());
-        Some((name, against))
+        match self {
+            Self::Nothing => None,
+            Self::Live(scenario) => {
+                let name = scenario.code.map_or_else(|| scenario.title.clone(), |code| code.as_str().to_owned());
+                Some((name, PlayedAgainst::Live))
+            }
+            Self::Staged(stage) => Some((stage.name(), PlayedAgainst::Fake)),
+        }
     }
 
     /// The line before anything happens.

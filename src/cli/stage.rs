@@ -4,8 +4,8 @@
 use anyhow::{Context, Result};
 use authtrace::config::Options;
 use authtrace::doctor::without_credentials;
-use authtrace::fake::{ClientSetup, Fake, Seed};
-use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, TempDir};
+use authtrace::fake::{Fake, Seed};
+use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, TempDir, names_seen};
 use authtrace::scenario::{Handed, Scenario, Staged};
 use authtrace::trace::Timestamp;
 use std::ffi::{OsStr, OsString};
@@ -84,9 +84,21 @@ impl Stage {
         &self.scenario
     }
 
-    /// The built-in client, set up with what is handed.
-    pub(crate) fn built_in_client(&self) -> ClientSetup {
-        self.scenario.client.setup(self.handed.clone())
+    /// Its code, or its title if it has none.
+    pub(crate) fn name(&self) -> String {
+        self.scenario.code.map_or_else(|| self.scenario.title.clone(), |code| code.as_str().to_owned())
+    }
+
+    /// What the client is handed.
+    pub(crate) fn handed(&self) -> &Handed {
+        &self.handed
+    }
+
+    /// Names of the variables that the client has of it.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut variables = ParentEnvironment::new();
+        self.hand(&mut variables);
+        names_seen(&variables)
     }
 
     /// One home for each client.

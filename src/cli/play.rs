@@ -1,43 +1,37 @@
-//! The built-in client on a stage, through the real proxy.
+//! A scenario played by the built-in client through the real proxy: what `demo` shows, and what a replay is tried with.
 
 use super::session::{Login, Session, Surroundings, lane_name};
 use super::stage::Stage;
 use anyhow::{Context, Result};
-use authtrace::analyze::Survey;
 use authtrace::config::Options;
 use authtrace::fake::{self, ClientConfig, Seed};
-use authtrace::launch::{self, BaseUrl, ParentEnvironment};
+use authtrace::launch::{BaseUrl, ParentEnvironment};
 use authtrace::proxy::Lane;
 use authtrace::trace::PlayedAgainst;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long one exchange may take: longer than a token endpoint may keep silent before Claude Code gives up on it.
 const PATIENCE: Duration = Duration::from_secs(16);
 
-/// Plays what is on the stage to its end. With the trace of it, read back, and where that is.
-pub(crate) async fn perform(stage: &Stage, name: &str, out: Option<PathBuf>) -> Result<(Survey, PathBuf)> {
-    let setup = stage.built_in_client();
-    let base_url = setup.variables.get("ANTHROPIC_BASE_URL").and_then(|url| BaseUrl::parse(url));
-    let options = stage.options(Options { out, ..Options::default() }, base_url.as_ref());
-    let config = options.resolve(&ParentEnvironment::new(), base_url.as_ref())?;
-    let home = stage.homes().first().context("a scenario has one client at least")?;
-    let variables = launch::names_seen(&stage.surroundings(&ParentEnvironment::new(), home));
-    let played = Some((name.to_owned(), PlayedAgainst::Fake));
-    let session = Session::start(config, &Surroundings { variables: &variables, played }, None, None).await?;
+/// Plays what is staged, into the trace that the options name. The session is closed.
+pub(crate) async fn with_builtin_client(stage: &Stage, options: Options) -> Result<Session> {
+    let scenario = stage.scenario();
+    let base_url = scenario.client.variables.get("ANTHROPIC_BASE_URL").and_then(|url| BaseUrl::parse(url));
+    // Nothing of the user's environment has a part in it.
+    let config = stage.options(options, base_url.as_ref()).resolve(&ParentEnvironment::new(), base_url.as_ref())?;
+    let about = Surroundings { variables: &stage.names(), played: Some((stage.name(), PlayedAgainst::Fake)) };
+    let session = Session::start(config, &about, None, None).await?;
     let played = fake::play(ClientConfig {
         proxy_addr: session.address(),
-        proxy_logins: logins(&session, setup.processes)?,
+        proxy_logins: logins(&session, scenario.client.processes)?,
         ca_pem: session.root_pem.clone(),
-        setup,
+        setup: scenario.client.setup(stage.handed().clone()),
         seed: Seed::random()?,
         patience: PATIENCE,
     })
-    .await;
-    let exit_code = played.as_ref().ok().map(|played| played.exit_code);
-    session.close(exit_code).await;
-    played?;
-    Ok((session.survey(), session.trace_path().to_owned()))
+    .await?;
+    session.close(Some(played.exit_code)).await;
+    Ok(session)
 }
 
 /// A lane for each client: in one process, nothing else tells them apart.
