@@ -1,10 +1,10 @@
 //! From the file as it is written to values, with everything checked that a type cannot say.
 
+use super::client::Client;
 use super::error::ScenarioError;
 use super::format::{
-    Against, AnswerTable, ClientTable, CredentialName, CutName, EventTable, File, Given, GrantName, NewTokens,
-    OrganizationName, RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName, What,
-    WhenTable, WordingName,
+    Against, AnswerTable, CredentialName, CutName, EventTable, File, GrantName, NewTokens, OrganizationName,
+    RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName, What, WhenTable, WordingName,
 };
 use super::{FORMAT, span};
 use crate::catalogue::Code;
@@ -14,7 +14,6 @@ use crate::policy::{
     TokenOutcome, TokenTerms, When,
 };
 use crate::redact::Kind;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
 use toml::Spanned;
@@ -42,23 +41,6 @@ pub struct Scenario {
     pub warnings: Vec<ScenarioError>,
 }
 
-/// What a client is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// With what it logs in.
-    pub login: Given,
-    /// When its access token ends, in seconds from the beginning; negative: it has ended.
-    pub expires_in: i64,
-    /// Whether the server has issued what it brings.
-    pub issued: bool,
-    /// What it brings instead of something made up for it.
-    pub value: Option<String>,
-    /// Variables of its environment.
-    pub variables: BTreeMap<String, String>,
-    /// So many clients at once.
-    pub processes: u32,
-}
-
 /// What a server is like at the beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Server {
@@ -71,25 +53,6 @@ pub struct Server {
     /// Seconds that its clock is ahead of this machine's.
     pub clock: i64,
 }
-
-/// The lifetime that a client's access token has if nothing is said, in seconds.
-const EXPIRES_IN: i64 = 8 * 3_600;
-/// So many clients may be asked for.
-const MOST_PROCESSES: u32 = 16;
-/// What every value of a credential in a scenario has to say.
-const MADE_UP: &str = "FAKE";
-/// Variables that would lead the client past authtrace or to somebody's own login.
-const NOT_TO_BE_SET: [&str; 9] = [
-    "HOME",
-    "PATH",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "NODE_EXTRA_CA_CERTS",
-    "SSL_CERT_FILE",
-    "CLAUDE_CONFIG_DIR",
-];
 
 /// Reads a scenario.
 ///
@@ -104,7 +67,8 @@ pub fn read(text: &str) -> Result<Scenario, ScenarioError> {
     reader.scenario(file)
 }
 
-struct Reader<'a> {
+/// Turns what is written into values, and knows where it stands.
+pub(super) struct Reader<'a> {
     text: &'a str,
 }
 
@@ -125,7 +89,7 @@ impl Reader<'_> {
         let rules = file.rules.into_iter().map(|rule| self.rule(rule)).collect::<Result<Vec<_>, _>>()?;
         let script = Script { rules };
         warnings.extend(self.unreachable(&script, &places));
-        let client = file.client.map(|client| self.client(client)).transpose()?.unwrap_or_default();
+        let client = file.client.map(|client| self.client(client.into_inner())).transpose()?.unwrap_or_default();
         let server = file.server.map(|server| self.server(server.into_inner())).transpose()?.unwrap_or_default();
         let events = file.events.into_iter().map(|event| self.event(event)).collect::<Result<_, _>>()?;
         Ok(Scenario {
@@ -156,41 +120,6 @@ impl Reader<'_> {
             }
             None => Ok(()),
         }
-    }
-
-    fn client(&self, table: Spanned<ClientTable>) -> Result<Client, ScenarioError> {
-        let span = table.span();
-        let table = table.into_inner();
-        if let Some(value) = &table.value {
-            if !value.get_ref().contains(MADE_UP) {
-                let message = "a scenario holds no real credential: a made-up one says FAKE somewhere";
-                return Err(self.at(value.span(), message));
-            }
-            if matches!(table.login, Given::File | Given::None) {
-                return Err(self.at(value.span(), "goes with login = \"oauth-token\", \"api-key\" or \"auth-token\""));
-            }
-        }
-        if let Some(name) =
-            table.variables.keys().find(|name| NOT_TO_BE_SET.contains(&name.to_ascii_uppercase().as_str()))
-        {
-            return Err(self.at(span, format!("{name} is set by authtrace itself")));
-        }
-        let expires_in = self.parsed(table.expires_in.as_ref(), span::signed_seconds)?.unwrap_or(EXPIRES_IN);
-        let processes = match table.processes {
-            Some(count) if !(1..=MOST_PROCESSES).contains(count.get_ref()) => {
-                return Err(self.at(count.span(), format!("from 1 to {MOST_PROCESSES}")));
-            }
-            Some(count) => count.into_inner(),
-            None => 1,
-        };
-        Ok(Client {
-            login: table.login,
-            expires_in,
-            issued: table.issued.unwrap_or(table.value.is_none()),
-            value: table.value.map(Spanned::into_inner),
-            variables: table.variables,
-            processes,
-        })
     }
 
     fn server(&self, table: ServerTable) -> Result<Server, ScenarioError> {
@@ -376,7 +305,7 @@ impl Reader<'_> {
         warnings
     }
 
-    fn parsed<T>(
+    pub(super) fn parsed<T>(
         &self,
         value: Option<&Spanned<String>>,
         parse: impl Fn(&str) -> Result<T, String>,
@@ -384,21 +313,8 @@ impl Reader<'_> {
         value.map(|value| parse(value.get_ref()).map_err(|why| self.at(value.span(), why))).transpose()
     }
 
-    fn at(&self, span: Range<usize>, message: impl Into<String>) -> ScenarioError {
+    pub(super) fn at(&self, span: Range<usize>, message: impl Into<String>) -> ScenarioError {
         ScenarioError::at(self.text, span, message)
-    }
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self {
-            login: Given::default(),
-            expires_in: EXPIRES_IN,
-            issued: true,
-            value: None,
-            variables: BTreeMap::new(),
-            processes: 1,
-        }
     }
 }
 
