@@ -78,3 +78,38 @@ pub fn builtins() -> &'static [Builtin] {
 pub fn builtin(code: Code) -> Option<&'static Builtin> {
     ALL.iter().find(|one| one.code == code)
 }
+
+/// Codes that come beside the verdict of a scenario, with the scenario.
+const BESIDE: &[(Code, Code)] = &[
+    (Code::RefusedCredentialRepeated, Code::ApiKeyInvalid),
+    (Code::RetryAfterIgnored, Code::TokenEndpointRateLimited),
+    (Code::RefreshFailureHidden, Code::TokenEndpointOutage),
+    (Code::ClockSkew, Code::LocalExpiryMisjudged),
+    (Code::TwoCredentialsSent, Code::GatewayKeyRejected),
+];
+
+/// Codes that nothing here leads to, and why.
+const NOT_PLAYED: &[(Code, &str)] = &[
+    (
+        Code::LoginCallbackNeverArrives,
+        "its only sign is a minute of silence: what the browser sends back never passes a proxy",
+    ),
+    (Code::NothingSeen, "there is nothing to play: any command that makes no request leads to it"),
+    (Code::TelemetryNoise, "a verdict only where nothing but reports was sent; a client that logs in sends more"),
+    (Code::SubscriptionUnused, "it takes a login and a key that are both good, and nothing fails"),
+    (Code::BearerWithoutOauthBeta, "it takes a server that accepts a token without its opt-in; the fake refuses it"),
+    (Code::HttpsAbsoluteForm, "it takes ALL_PROXY alone, and authtrace sets the proxy variables itself"),
+    (Code::PartlyProxied, "it takes proxy variables of the user's own, and authtrace sets them itself"),
+];
+
+/// Which codes are found beside the verdict of a scenario, and of which.
+#[must_use]
+pub fn beside() -> &'static [(Code, Code)] {
+    BESIDE
+}
+
+/// The codes that no scenario leads to, each with the reason. With those of [`builtins`] and [`beside`] these are all.
+#[must_use]
+pub fn not_played() -> &'static [(Code, &'static str)] {
+    NOT_PLAYED
+}

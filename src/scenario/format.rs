@@ -254,14 +254,11 @@ pub(super) struct EventTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct AfterTable {
     /// Its path; `*` at the end stands for any rest.
-    pub(super) path: String,
-    /// How many of them.
-    #[serde(default = "one")]
-    pub(super) times: u32,
-}
-
-fn one() -> u32 {
-    1
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(super) path: Spanned<String>,
+    /// How many of them; one if nothing is said.
+    #[cfg_attr(test, schemars(with = "Option<u32>"))]
+    pub(super) times: Option<Spanned<u32>>,
 }
 
 /// What happens to the server.
@@ -331,11 +328,14 @@ pub(super) struct RuleTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct WhenTable {
     /// The method.
-    pub(super) method: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) method: Option<Spanned<String>>,
     /// The host.
-    pub(super) host: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) host: Option<Spanned<String>>,
     /// The path, without the query; `*` at the end stands for any rest.
-    pub(super) path: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) path: Option<Spanned<String>>,
     /// What a token request asks for.
     pub(super) grant: Option<GrantName>,
     /// The kind of the credential in the header fields.

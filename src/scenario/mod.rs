@@ -20,7 +20,7 @@ mod tests;
 mod text;
 
 pub use crate::fake::Handed;
-pub use builtin::{Builtin, builtin, builtins};
+pub use builtin::{Builtin, beside, builtin, builtins, not_played};
 pub use client::Client;
 pub use error::{Place, ScenarioError};
 pub use format::{Against, Given};

@@ -14,6 +14,7 @@ use crate::policy::{
     TokenOutcome, TokenTerms, When,
 };
 use crate::redact::Kind;
+use http::{HeaderName, HeaderValue, Method};
 use std::ops::Range;
 use std::str::FromStr;
 use toml::Spanned;
@@ -54,6 +55,10 @@ pub struct Server {
     pub clock: i64,
 }
 
+/// Where tokens are given, and where events are streamed.
+const TOKEN: &str = "/v1/oauth/token";
+const MESSAGES: &str = "/v1/messages";
+
 /// Reads a scenario.
 ///
 /// # Errors
@@ -89,6 +94,7 @@ impl Reader<'_> {
         let rules = file.rules.into_iter().map(|rule| self.rule(rule)).collect::<Result<Vec<_>, _>>()?;
         let script = Script { rules };
         warnings.extend(self.unreachable(&script, &places));
+        warnings.extend(self.pointless(&script, &places));
         let client = file.client.map(|client| self.client(client.into_inner())).transpose()?.unwrap_or_default();
         let server = file.server.map(|server| self.server(server.into_inner())).transpose()?.unwrap_or_default();
         let events = file.events.into_iter().map(|event| self.event(event)).collect::<Result<_, _>>()?;
@@ -160,7 +166,11 @@ impl Reader<'_> {
         let at = match (self.parsed(table.at.as_ref(), span::duration)?, table.after) {
             (Some(elapsed), None) => Moment::Elapsed(elapsed),
             (None, Some(after)) => {
-                Moment::Requests { path: PathPattern::parse(&after.path), count: after.times.max(1) }
+                let count = after.times.as_ref().map_or(1, |times| *times.get_ref());
+                if let Some(times) = after.times.filter(|_| count == 0) {
+                    return Err(self.at(times.span(), "times = 0: this event comes behind no request"));
+                }
+                Moment::Requests { path: self.path(&after.path)?, count }
             }
             _ => return Err(self.at(span, "an event has a time: either `at = \"30s\"` or `after = { path = \"…\" }`")),
         };
@@ -192,9 +202,9 @@ impl Reader<'_> {
 
     fn when(&self, table: &WhenTable) -> Result<When, ScenarioError> {
         Ok(When {
-            method: table.method.as_ref().map(|method| method.to_ascii_uppercase()),
-            host: table.host.as_ref().map(|host| host.to_ascii_lowercase()),
-            path: table.path.as_deref().map(PathPattern::parse),
+            method: table.method.as_ref().map(|method| self.method(method)).transpose()?,
+            host: table.host.as_ref().map(|host| self.host(host)).transpose()?,
+            path: table.path.as_ref().map(|path| self.path(path)).transpose()?,
             credential: table.credential.map(|kind| match kind {
                 CredentialName::OauthAccess => Kind::OauthAccess,
                 CredentialName::ApiKey => Kind::ApiKey,
@@ -207,6 +217,37 @@ impl Reader<'_> {
             elapsed: self.parsed(table.elapsed.as_ref(), span::times)?,
             state: table.state.as_ref().map(|state| state.get_ref().clone()),
         })
+    }
+
+    fn method(&self, method: &Spanned<String>) -> Result<String, ScenarioError> {
+        let name = method.get_ref().to_ascii_uppercase();
+        match name.parse::<Method>() {
+            Ok(_) => Ok(name),
+            Err(_) => Err(self.at(method.span(), "a method such as \"POST\" is expected")),
+        }
+    }
+
+    fn host(&self, host: &Spanned<String>) -> Result<String, ScenarioError> {
+        let name = host.get_ref().to_ascii_lowercase();
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if name.is_empty() || !name.chars().all(plain) {
+            return Err(self.at(host.span(), "a host is a name alone, such as \"api.anthropic.com\""));
+        }
+        Ok(name)
+    }
+
+    fn path(&self, path: &Spanned<String>) -> Result<PathPattern, ScenarioError> {
+        let text = path.get_ref();
+        if text != "*" && !text.starts_with('/') {
+            return Err(self.at(path.span(), "a path begins with a slash; no request has this one"));
+        }
+        if text.find('*').is_some_and(|at| at + 1 < text.len()) {
+            return Err(self.at(path.span(), "a star stands for any rest, and only at the end"));
+        }
+        if text.contains(['?', '#']) {
+            return Err(self.at(path.span(), "a path is compared without its query"));
+        }
+        Ok(PathPattern::parse(text))
     }
 
     fn then(&self, table: RuleTable, span: Range<usize>, delayed: bool) -> Result<Then, ScenarioError> {
@@ -249,6 +290,12 @@ impl Reader<'_> {
         let table = table.into_inner();
         let status = self.status(&table.status)?;
         let headers: Vec<(String, String)> = table.headers.into_iter().collect();
+        let sendable = |(name, value): &&(String, String)| {
+            name.parse::<HeaderName>().is_ok() && HeaderValue::from_str(value).is_ok()
+        };
+        if let Some((name, _)) = headers.iter().find(|field| !sendable(field)) {
+            return Err(self.at(span, format!("{name:?} with this value is no header field")));
+        }
         match (table.kind, table.message, table.body) {
             (Some(kind), Some(message), None) => Ok(Then::Error(ApiError {
                 headers,
@@ -300,6 +347,25 @@ impl Reader<'_> {
             if let (Some(before), Some(place)) = (before, places.get(at)) {
                 let line = places.get(before).map_or(0, |place| super::error::Place::of(self.text, place.clone()).line);
                 warnings.push(self.at(place.clone(), format!("the rule of line {line} takes all that this one could")));
+            }
+        }
+        warnings
+    }
+
+    /// Rules for what never comes to the path that they name.
+    fn pointless(&self, script: &Script, places: &[Range<usize>]) -> Vec<ScenarioError> {
+        let of_tokens = |rule: &Rule| rule.when.grant.is_some() || matches!(rule.then, Then::Token(_));
+        let of_streams =
+            |rule: &Rule| matches!(rule.then, Then::Truncate { .. } | Then::StreamError { .. } | Then::Slow(_));
+        let misses = |rule: &Rule, path| rule.when.path.as_ref().is_some_and(|pattern| !pattern.matches(path));
+        let mut warnings = Vec::new();
+        for (rule, place) in script.rules.iter().zip(places) {
+            if of_tokens(rule) && misses(rule, TOKEN) {
+                let message = format!("grants are asked for at {TOKEN} alone, so this one never does anything");
+                warnings.push(self.at(place.clone(), message));
+            } else if of_streams(rule) && misses(rule, MESSAGES) {
+                let message = format!("events are streamed from {MESSAGES} alone, so this one changes nothing");
+                warnings.push(self.at(place.clone(), message));
             }
         }
         warnings

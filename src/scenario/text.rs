@@ -49,7 +49,8 @@ fn given(client: &Client) -> String {
     };
     let mut text = format!("{what}{state}");
     if client.stale > 0 {
-        let _ = write!(text, " whose first answers are no longer good: {}", client.stale);
+        let keys = if client.stale == 1 { "a key that is" } else { "keys that are" };
+        let _ = write!(text, " that gives {keys} no longer good {} first", times(client.stale));
     }
     if !client.renewable {
         text.push_str(", without a refresh token");
@@ -74,6 +75,13 @@ fn given(client: &Client) -> String {
         text.push_str("; it does not trust the certificate that it is shown");
     }
     text
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        several => format!("{several} times"),
+    }
 }
 
 fn does(tasks: &[Task]) -> String {

@@ -1,7 +1,12 @@
-//! The built-in scenarios, played with the real Claude Code: each has to lead to the verdict that it is named by.
+//! The table: each failure, played with both versions of the real Claude Code and with the built-in client, up to its verdict.
+//!
+//! The built-in scenarios have to lead to the code that they are named by; what they cannot say, or what comes to the same
+//! code by another way, is in [`variants`]. `ONLY_SCENARIO=refresh-race,…` plays some of them, `SHOW_RUNS=1` shows what came.
+
+mod variants;
 
 use super::real_client::{ASKS, AT_ONCE, Seance, Stage, Version};
-use authtrace::analyze::{Diagnosis, Survey, diagnose};
+use authtrace::analyze::{Diagnosis, Severity, Survey, diagnose};
 use authtrace::ca::{LeafStore, Root, Scope};
 use authtrace::catalogue::Code;
 use authtrace::fake::{self, ClientConfig, Fake, Seed, Task};
@@ -9,6 +14,7 @@ use authtrace::proxy::{Access, ConnectTo, Intercept, Lane, Patience, Proxy, Prox
 use authtrace::redact::Redactor;
 use authtrace::scenario::{self, Builtin, Scenario, Staged};
 use authtrace::trace::{EventSink, Reader, Record, Timestamp, TraceEnd};
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,20 +22,30 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 /// Plays a scenario with the real client.
-fn play(version: Version, scenario: &Scenario) -> Option<Seance> {
+fn play(version: Version, case: &Case, scenario: &Scenario) -> Option<Seance> {
     let (stage, handed) = Stage::of(version, scenario)?;
+    (case.prepare)(&stage);
     let own = scenario.client.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let variables: Vec<(&str, &str)> = handed.iter().map(|(name, value)| (*name, value.as_str())).chain(own).collect();
+    let mut variables: Vec<(&str, &str)> =
+        handed.iter().map(|(name, value)| (*name, value.as_str())).chain(own).collect();
+    if TALKATIVE.contains(&case.name.as_str()) {
+        variables.push(("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", ""));
+    }
     let hosts = scenario.hosts();
     let mut options: Vec<&str> = hosts.iter().flat_map(|host| ["--intercept", host.as_str()]).collect();
     if !scenario.client.trusts_proxy {
         options.extend(["--trust", "none"]);
     }
-    let command = command(&stage, scenario);
+    options.extend(case.options);
+    let command = if case.arguments.is_empty() { command(&stage, scenario) } else { started(&stage, case.arguments) };
     Some(stage.play_command(&options, &variables, &command))
 }
 
-/// The client itself, or a script where it is started more than once.
+fn started(stage: &Stage, arguments: &[&str]) -> Vec<OsString> {
+    std::iter::once(stage.executable.clone().into_os_string()).chain(arguments.iter().map(OsString::from)).collect()
+}
+
+/// A script, since the client may be started more than once.
 fn command(stage: &Stage, scenario: &Scenario) -> Vec<OsString> {
     let client = &scenario.client;
     let claude = stage.executable.to_str().unwrap();
@@ -134,19 +150,63 @@ enum Client {
     BuiltIn,
 }
 
-/// Where a client of one version does something else than the scenario says, and what that comes to.
-const OTHERWISE: &[(Client, Code, Code)] = &[];
-
-fn wanted(client: Client, code: Code) -> Code {
-    let other = OTHERWISE.iter().find(|(who, named, _)| (*who, *named) == (client, code));
-    other.map_or(code, |(_, _, comes_to)| *comes_to)
+/// What is played, and what it has to come to.
+#[derive(Clone)]
+struct Case {
+    /// For people.
+    name: String,
+    text: Cow<'static, str>,
+    /// With the new version, the old one, and the built-in client; none: it is not played.
+    wanted: [Option<Code>; 3],
+    /// What comes to light beside the verdict.
+    beside: Vec<Code>,
+    /// What the home has besides.
+    prepare: fn(&Stage),
+    /// Options of `authtrace run`.
+    options: &'static [&'static str],
+    /// What the real client is started with instead of a question.
+    arguments: &'static [&'static str],
+    /// What else has to be true.
+    check: fn(&Survey),
 }
 
-fn diagnosis(client: Client, builtin: &Builtin) -> Option<Diagnosis> {
-    let scenario = scenario::read(builtin.text).unwrap();
+impl Case {
+    fn new(name: &str, text: impl Into<Cow<'static, str>>, wanted: [Option<Code>; 3]) -> Self {
+        let (name, text) = (name.to_owned(), text.into());
+        let (beside, options, arguments) = (Vec::new(), &[][..], &[][..]);
+        Self { name, text, wanted, beside, prepare: |_| {}, options, arguments, check: |_| {} }
+    }
+
+    fn of_builtin(builtin: &Builtin) -> Self {
+        let beside = scenario::beside().iter().filter(|(_, with)| *with == builtin.code).map(|(code, _)| *code);
+        let case = Self::new(builtin.code.as_str(), builtin.text, [Some(builtin.code); 3]);
+        Self { beside: beside.collect(), ..case }
+    }
+
+    fn wanted(&self, client: Client) -> Option<Code> {
+        let [new, old, built_in] = self.wanted;
+        match client {
+            Client::Real(Version::New) => new,
+            Client::Real(Version::Old) => old,
+            Client::BuiltIn => built_in,
+        }
+    }
+}
+
+/// What shows only where the client asks for more than messages.
+const TALKATIVE: &[&str] = &["env-credential-shadows-login"];
+
+/// What the new version keeps to itself: it does as it is told after a refusal, or hides nothing.
+const ONLY_OF_SOME: &[(Client, Code)] = &[];
+
+/// Plays a case. What it came to, if that is not what was wanted.
+fn miss(client: Client, case: &Case) -> Option<String> {
+    let wanted = case.wanted(client)?;
+    let scenario = scenario::read(&case.text).unwrap();
+    assert_eq!(scenario.warnings, []);
     let survey = match client {
         Client::Real(version) => {
-            let seance = play(version, &scenario)?;
+            let seance = play(version, case, &scenario)?;
             Survey::read(Reader::new(seance.trace.text.as_bytes()).unwrap())
         }
         Client::BuiltIn => {
@@ -155,39 +215,44 @@ fn diagnosis(client: Client, builtin: &Builtin) -> Option<Diagnosis> {
         }
     };
     let diagnosis = diagnose(&survey);
-    println!("{client:?} {}", builtin.code);
+    println!("{client:?} {}", case.name);
     show(&survey, &diagnosis);
     for id in diagnosis.findings.iter().flat_map(|finding| &finding.exchanges) {
         assert!(survey.exchanges().iter().any(|exchange| exchange.id == *id), "#{id} is no exchange");
     }
-    Some(diagnosis)
+    (case.check)(&survey);
+    let found = |code: Code| diagnosis.findings.iter().find(|finding| finding.code == code);
+    let grave = wanted == Code::Healthy || wanted == Code::NothingSeen;
+    let grave = grave || found(wanted).is_some_and(|finding| finding.severity >= Severity::Warning);
+    let hidden = |code: &&Code| found(**code).is_none() && !ONLY_OF_SOME.contains(&(client, **code));
+    if diagnosis.verdict.code != wanted {
+        return Some(format!("{}: {}", case.name, diagnosis.verdict.code));
+    }
+    if !grave {
+        return Some(format!("{}: it is only noted", case.name));
+    }
+    case.beside.iter().find(hidden).map(|code| format!("{}: nothing is said about {code}", case.name))
 }
 
-/// Plays every scenario, several at a time, and tells all that came out otherwise than wanted.
+/// Plays every case, several at a time, and tells all that came out otherwise than wanted.
 fn play_all(client: Client) {
     let only = std::env::var("ONLY_SCENARIO").ok();
-    let is_wanted =
-        |one: &&Builtin| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == one.code.as_str()));
-    let waiting = Mutex::new(scenario::builtins().iter().filter(is_wanted).collect::<Vec<_>>());
-    let wrong = Mutex::new(Vec::new());
+    let mut cases: Vec<Case> = scenario::builtins().iter().map(Case::of_builtin).chain(variants::all()).collect();
+    cases.retain(|one| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == one.name)));
+    let waiting = Mutex::new(cases);
+    let missed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some(builtin) = take(&waiting) {
-                    let played = std::panic::catch_unwind(|| diagnosis(client, builtin));
-                    let came_to = match played {
-                        Ok(None) => continue,
-                        Ok(Some(diagnosis)) => diagnosis.verdict.code.to_string(),
-                        Err(_) => "a failed assertion, see above".to_owned(),
-                    };
-                    if came_to != wanted(client, builtin.code).as_str() {
-                        wrong.lock().unwrap().push(format!("{}: {came_to}", builtin.code));
-                    }
+                while let Some(case) = take(&waiting) {
+                    let miss = std::panic::catch_unwind(|| miss(client, &case));
+                    let failed = || Some(format!("{}: a failed assertion, see above", case.name));
+                    missed.lock().unwrap().extend(miss.unwrap_or_else(|_| failed()));
                 }
             });
         }
     });
-    assert_eq!(wrong.into_inner().unwrap(), Vec::<String>::new());
+    assert_eq!(missed.into_inner().unwrap(), Vec::<String>::new());
 }
 
 fn take<T>(waiting: &Mutex<Vec<T>>) -> Option<T> {
