@@ -12,6 +12,7 @@ pub(crate) fn run(command: ScenarioCommand) -> Result<ExitCode> {
     match command {
         ScenarioCommand::List => list().map(|()| ExitCode::SUCCESS),
         ScenarioCommand::Show { scenario } => show(&scenario).map(|()| ExitCode::SUCCESS),
+        ScenarioCommand::From { trace, out, trials } => super::replay::scenario_from(trace, out, trials),
         ScenarioCommand::Validate { files } => validate(&files),
     }
 }

@@ -1,6 +1,6 @@
 //! Traces of the real Claude Code, played again from what they recorded: the verdict has to be the same.
 
-use super::real_client::{Stage, Version};
+use crate::real_client::{Stage, Version};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::catalogue::Code;
 use authtrace::replay::{self, Speed};
