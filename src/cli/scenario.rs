@@ -26,6 +26,14 @@ fn list() -> Result<()> {
         let title = scenario::read(one.text).map(|scenario| scenario.title).unwrap_or_default();
         writeln!(out, "{:names$}  {title}", one.code.as_str())?;
     }
+    writeln!(out, "\nfound beside another verdict:")?;
+    for (code, of) in scenario::beside() {
+        writeln!(out, "{:names$}  play {of}", code.as_str())?;
+    }
+    writeln!(out, "\nnot played:")?;
+    for (code, why) in scenario::not_played() {
+        writeln!(out, "{:names$}  {why}", code.as_str())?;
+    }
     writeln!(out)?;
     let how = "Play one with the real client: authtrace run --scenario NAME -- claude -p hi; with a built-in client: \
                authtrace demo NAME. As a file to change: authtrace scenario show NAME > my.toml";
