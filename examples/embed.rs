@@ -4,7 +4,7 @@
 
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::ca::{LeafStore, Root, Scope};
-use authtrace::fake::{self, ClientConfig, Fake, FakeConfig, Model, Seed};
+use authtrace::fake::{self, ClientConfig, ClientSetup, Fake, FakeConfig, Handed, Model, Seed};
 use authtrace::proxy::{Access, ConnectTo, Intercept, Lane, Patience, Proxy, ProxyConfig, UpstreamTrust};
 use authtrace::redact::{Redacted, Redactor};
 use authtrace::trace::{EventSink, Record, Timestamp};
@@ -53,10 +53,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     fake::play(ClientConfig {
         proxy_addr: proxy.address(),
-        proxy_user: "main".to_owned(),
-        proxy_password: password.to_string(),
+        proxy_logins: vec![("main".to_owned(), password.to_string())],
         ca_pem: root.certificate_pem().to_owned(),
-        login,
+        setup: ClientSetup::new(Handed::File(login)),
         seed,
         patience: std::time::Duration::from_secs(10),
     })

@@ -1,6 +1,7 @@
 //! What can go wrong in the fake and its client.
 
 use std::io;
+use std::net::SocketAddr;
 use thiserror::Error;
 
 /// Why the fake could not start, or its client could not finish.
@@ -10,6 +11,17 @@ pub enum FakeError {
     /// No loopback port could be had.
     #[error("cannot listen on loopback")]
     Listen(#[source] io::Error),
+    /// The address that was asked for cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others could reach it there.
+    #[error("{0} is not a loopback address; the fake is for this machine alone, such as 127.0.0.1:4010")]
+    NotLoopback(SocketAddr),
     /// The root or a leaf certificate could not be made.
     #[error("cannot make the fake's certificates")]
     Certificate(#[from] rcgen::Error),
@@ -22,7 +34,19 @@ pub enum FakeError {
     /// The client was given no usable certificate to trust.
     #[error("the CA to trust is not a PEM certificate")]
     CaPem,
-    /// The proxy could not be reached, or the connection broke.
+    /// TLS in the tunnel did not come about: the certificate is not trusted, or the other side broke off or is silent.
+    #[error("no TLS with {host}")]
+    Handshake {
+        /// The host the client wanted.
+        host: String,
+        /// What rustls or the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The scripted client takes `https` URLs without a port of their own alone.
+    #[error("the built-in client goes to https:// URLs on port 443 only")]
+    NotHttps,
+    /// The proxy could not be reached, or the connection to it broke.
     #[error("connection to {host} through the proxy failed")]
     Connection {
         /// The host the client wanted.
@@ -57,4 +81,16 @@ pub enum FakeError {
     /// A request of the client could not be built.
     #[error("cannot build the request")]
     Request(#[from] http::Error),
+}
+
+impl FakeError {
+    /// A failure that a client meets on the way is part of the play; one of the proxy itself ends it.
+    pub(super) fn tolerated(self) -> Result<(), Self> {
+        match self {
+            Self::Exchange { .. } | Self::Handshake { .. } => Ok(()),
+            // It could not dial, which a client takes for a failure of the network.
+            Self::TunnelRefused { status: 500..=599, .. } => Ok(()),
+            other => Err(other),
+        }
+    }
 }

@@ -12,18 +12,25 @@
 
 mod access;
 mod answer;
+mod chosen;
 mod circumstances;
 mod client;
+mod control;
 mod conversation;
 mod credential;
 mod error;
 mod event;
+mod home;
+mod login;
 mod model;
 mod oauth;
 mod pace;
 mod play;
+mod requests;
 mod routes;
 mod server;
+mod session;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -31,10 +38,11 @@ mod tunnel;
 
 pub use answer::{Body, Reply, Request, Response, StreamEnd, Streamed};
 pub use circumstances::{Circumstances, Organization, Outage, Reuse, Wording};
-pub use client::{ClientConfig, Step, play};
+pub use client::{ClientConfig, Played, Step, play};
 pub use credential::{CredentialKind, Label, Seed};
 pub use error::FakeError;
 pub use event::{Change, Event, Moment};
 pub use model::{Login, Model};
 pub use play::{Play, Seen, motivating_bug};
 pub use server::{Fake, FakeConfig};
+pub use setup::{ClientSetup, Handed, McpServer, Task};

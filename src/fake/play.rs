@@ -107,6 +107,7 @@ impl Play {
     fn act(&mut self, request: &Request<'_>, then: Then) -> Reply {
         let response = match then {
             Then::Pass => self.model.answer(request),
+            Then::Accept => self.model.accept(request),
             Then::Error(error) => self.error(request, &error),
             Then::Html(page) => self.of_edge(request, page.answer()),
             Then::Raw(raw) => self.of_edge(request, raw.answer()),
@@ -160,7 +161,7 @@ impl Play {
             TokenOutcome::Granted(terms) => {
                 let before = self.model.terms;
                 self.model.set_token_terms(terms);
-                let response = self.model.answer(request);
+                let response = self.model.accept(request);
                 self.model.set_token_terms(before);
                 Ok(response)
             }

@@ -12,9 +12,12 @@ use serde_json::{Value, json};
 /// Hosts that have the token endpoint.
 pub(super) const AUTHORIZATION_SERVERS: [&str; 2] = ["platform.claude.com", "console.anthropic.com"];
 
+/// Asked under these names, the fake is every server at once.
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+
 /// The answer of the endpoint that was asked.
 pub(super) fn answer(model: &mut Model, request: &Request<'_>) -> Result<Response, ApiError> {
-    if let Some(outage) = &model.outage {
+    if let Some(outage) = model.outage.as_ref().filter(|_| !model.accepts) {
         return Ok(outage.answer().into());
     }
     if let Some(response) = authorization(model, request) {
@@ -27,7 +30,7 @@ fn authorization(model: &mut Model, request: &Request<'_>) -> Option<Result<Resp
     if request.method == "GET" && oauth::is_authorize_page(request) {
         return Some(oauth::authorize_page(model, request));
     }
-    if !AUTHORIZATION_SERVERS.contains(&request.host) {
+    if !AUTHORIZATION_SERVERS.contains(&request.host) && !LOOPBACK.contains(&request.host) {
         return None;
     }
     match (request.method, request.path) {

@@ -28,7 +28,8 @@ pub(super) fn server() -> Result<(ServerConfig, String), FakeError> {
     Ok((config, pem))
 }
 
-fn root() -> Result<CertifiedIssuer<'static, KeyPair>, FakeError> {
+/// A root that nobody knows.
+pub(super) fn root() -> Result<CertifiedIssuer<'static, KeyPair>, FakeError> {
     let mut params = params(Vec::new(), "authtrace fake root")?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -1,10 +1,11 @@
-//! Connections of the scripted client: CONNECT to a proxy, TLS in the tunnel, HTTP/1.1 in that.
+//! Connections of a scripted client: CONNECT to a proxy, TLS in the tunnel, HTTP/1.1 in that.
 
 use super::client::ClientConfig;
 use super::error::FakeError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -12,6 +13,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig as TlsConfig, RootCertStore, version};
+use serde_json::Value;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -45,7 +47,8 @@ pub(super) struct Tunnels {
 }
 
 impl Tunnels {
-    pub(super) fn new(config: &ClientConfig) -> Result<Self, FakeError> {
+    /// Those of the client with this index.
+    pub(super) fn new(config: &ClientConfig, index: usize) -> Result<Self, FakeError> {
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(config.ca_pem.as_bytes()) {
             roots.add(certificate.map_err(|_| FakeError::CaPem)?).map_err(|_| FakeError::CaPem)?;
@@ -59,8 +62,7 @@ impl Tunnels {
             .with_no_client_auth();
         let mut fetch = axios.clone();
         fetch.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let credentials = format!("{}:{}", config.proxy_user, config.proxy_password);
-        let authorization = (!config.proxy_user.is_empty()).then(|| format!("Basic {}", STANDARD.encode(credentials)));
+        let authorization = config.proxy_login(index).map(|login| format!("Basic {}", STANDARD.encode(login)));
         Ok(Self {
             proxy_addr: config.proxy_addr,
             authorization,
@@ -70,7 +72,7 @@ impl Tunnels {
         })
     }
 
-    pub(super) async fn open(&self, host: &'static str, style: Style) -> Result<Tunnel, FakeError> {
+    pub(super) async fn open(&self, host: &str, style: Style) -> Result<Tunnel, FakeError> {
         let failed = |source| FakeError::Connection { host: host.to_owned(), source };
         let mut stream = within(self.patience, TcpStream::connect(self.proxy_addr)).await.map_err(failed)?;
         let (connector, connection) = match style {
@@ -91,19 +93,20 @@ impl Tunnels {
             }
             None => return Err(FakeError::TunnelGarbled { host: host.to_owned() }),
         }
-        let name = ServerName::try_from(host).map_err(|error| failed(io::Error::other(error)))?;
-        let stream = within(self.patience, connector.connect(name, stream)).await.map_err(failed)?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(io::Error::other(error)))?;
+        let handshake_failed = |source| FakeError::Handshake { host: host.to_owned(), source };
+        let stream = within(self.patience, connector.connect(name, stream)).await.map_err(handshake_failed)?;
         let exchange = |source| FakeError::Exchange { host: host.to_owned(), source };
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(exchange)?;
         // What goes wrong on the connection shows in the exchange that is on it.
         let task = AbortOnDropHandle::new(tokio::spawn(async move { drop(connection.await) }));
-        Ok(Tunnel { host, sender, patience: self.patience, _task: task })
+        Ok(Tunnel { host: host.to_owned(), sender, patience: self.patience, _task: task })
     }
 }
 
 /// One connection in a tunnel; it ends when this is dropped.
 pub(super) struct Tunnel {
-    host: &'static str,
+    host: String,
     sender: SendRequest<Full<Bytes>>,
     patience: Duration,
     _task: AbortOnDropHandle<()>,
@@ -115,21 +118,45 @@ impl Tunnel {
     }
 
     /// Sends a request and reads the answer to its end.
-    pub(super) async fn exchange(&mut self, request: http::Request<Full<Bytes>>) -> Result<(u16, Bytes), FakeError> {
-        let failed = |source| FakeError::Exchange { host: self.host.to_owned(), source };
+    pub(super) async fn exchange(&mut self, request: http::Request<Full<Bytes>>) -> Result<Answered, FakeError> {
+        let failed = |source| FakeError::Exchange { host: self.host.clone(), source };
         let exchange = async {
             self.sender.ready().await?;
             let response = self.sender.send_request(request).await?;
-            let status = response.status().as_u16();
-            Ok((status, response.into_body().collect().await?.to_bytes()))
+            let (head, body) = response.into_parts();
+            Ok(Answered { status: head.status.as_u16(), headers: head.headers, body: body.collect().await?.to_bytes() })
         };
         match timeout(self.patience, exchange).await {
             Ok(done) => done.map_err(failed),
             Err(_) => {
                 let source = io::ErrorKind::TimedOut.into();
-                Err(FakeError::Connection { host: self.host.to_owned(), source })
+                Err(FakeError::Handshake { host: self.host.clone(), source })
             }
         }
+    }
+}
+
+/// An answer, read to its end.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answered {
+    /// The first value of a header field, if it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body as JSON, or null if it is none.
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Whether the body has these words.
+    pub(super) fn contains(&self, words: &str) -> bool {
+        memchr::memmem::find(&self.body, words.as_bytes()).is_some()
     }
 }
 

@@ -155,6 +155,7 @@ mod tests {
             variables: Vec::new(),
             shared_fingerprints: false,
             imported: None,
+            played: None,
         }
     }
 

@@ -16,13 +16,16 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod text;
+mod write;
 
-pub use builtin::{Builtin, builtin, builtins};
+pub use crate::fake::Handed;
+pub use builtin::{Builtin, builtin, builtins, nearest};
 pub use error::{Place, ScenarioError};
 pub use format::{Against, Given};
 pub use read::{Client, Scenario, Server, read};
-pub use stage::{Handed, Staged};
+pub use stage::Staged;
 pub use text::describe;
+pub use write::write;
 
 /// The version of the format that this program reads.
 pub const FORMAT: u32 = 1;

@@ -2,9 +2,9 @@
 
 use super::error::ScenarioError;
 use super::format::{
-    Against, AnswerTable, ClientTable, CredentialName, CutName, EventTable, File, Given, GrantName, NewTokens,
-    OrganizationName, RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName, What,
-    WhenTable, WordingName,
+    Against, AnswerTable, ClientTable, CredentialName, CutName, EventTable, File, Given, GrantName, GrantedTable,
+    NewTokens, OrganizationName, RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName,
+    What, WhenTable, WordingName,
 };
 use super::{FORMAT, span};
 use crate::catalogue::Code;
@@ -124,7 +124,13 @@ impl Reader<'_> {
         let mut warnings = self.states(&file.rules);
         let rules = file.rules.into_iter().map(|rule| self.rule(rule)).collect::<Result<Vec<_>, _>>()?;
         let script = Script { rules };
+        if file.against == Against::Live {
+            self.playable_live(&script, &places)?;
+        }
         warnings.extend(self.unreachable(&script, &places));
+        if let (Against::Live, Some(not)) = (file.against, script.not_live().first()) {
+            return Err(self.at(places.get(not.rule).cloned().unwrap_or_default(), not.why));
+        }
         let client = file.client.map(|client| self.client(client)).transpose()?.unwrap_or_default();
         let server = file.server.map(|server| self.server(server.into_inner())).transpose()?.unwrap_or_default();
         let events = file.events.into_iter().map(|event| self.event(event)).collect::<Result<_, _>>()?;
@@ -153,6 +159,16 @@ impl Reader<'_> {
         match span {
             Some(span) => {
                 Err(self.at(span, format!("{what} is for the fake; against live traffic there are rules alone")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn playable_live(&self, script: &Script, places: &[Range<usize>]) -> Result<(), ScenarioError> {
+        match script.not_live().into_iter().next() {
+            Some(refused) => {
+                let place = places.get(refused.rule).cloned().unwrap_or_default();
+                Err(self.at(place, format!("not against live traffic: {}", refused.why)))
             }
             None => Ok(()),
         }
@@ -194,13 +210,7 @@ impl Reader<'_> {
     }
 
     fn server(&self, table: ServerTable) -> Result<Server, ScenarioError> {
-        let lifetime = self.parsed(table.token_lifetime.as_ref(), span::duration)?;
-        let mut terms = TokenTerms::default();
-        if let Some(lifetime) = lifetime {
-            terms.lifetime = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
-        }
-        terms.rotates = table.rotation == Rotation::SingleUse;
-        terms.refused = table.new_tokens == NewTokens::Refused;
+        let terms = self.terms(table.token_lifetime.as_ref(), table.rotation, table.new_tokens)?;
         Ok(Server {
             circumstances: Circumstances {
                 wording: match table.wording {
@@ -223,6 +233,26 @@ impl Reader<'_> {
             scopes: table.scopes.map(|scopes| scopes.join(" ")),
             clock: self.parsed(table.clock.as_ref(), span::signed_seconds)?.unwrap_or(0),
         })
+    }
+
+    fn terms(
+        &self,
+        lifetime: Option<&Spanned<String>>,
+        rotation: Rotation,
+        new_tokens: NewTokens,
+    ) -> Result<TokenTerms, ScenarioError> {
+        let lifetime = self.parsed(lifetime, span::duration)?;
+        let seconds = |lifetime: std::time::Duration| u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+        Ok(TokenTerms {
+            lifetime: lifetime.map_or(TokenTerms::default().lifetime, seconds),
+            rotates: rotation == Rotation::SingleUse,
+            refused: new_tokens == NewTokens::Refused,
+        })
+    }
+
+    fn granted(&self, table: GrantedTable) -> Result<Then, ScenarioError> {
+        let terms = self.terms(table.lifetime.as_ref(), table.rotation, table.new_tokens)?;
+        Ok(Then::Token(TokenOutcome::Granted(terms)))
     }
 
     fn event(&self, table: Spanned<EventTable>) -> Result<Event, ScenarioError> {
@@ -282,6 +312,7 @@ impl Reader<'_> {
 
     fn then(&self, table: RuleTable, span: Range<usize>, delayed: bool) -> Result<Then, ScenarioError> {
         let slow = self.parsed(table.slow.as_ref(), span::duration)?;
+        let granted = table.granted.map(|terms| self.granted(terms.into_inner())).transpose()?;
         let answer = table.answer.map(|answer| self.answer(answer)).transpose()?;
         let page = table.page.map(|page| {
             let status = self.status(&page.status)?;
@@ -301,6 +332,8 @@ impl Reader<'_> {
                 TokenName::InvalidGrant => Then::Token(TokenOutcome::InvalidGrant),
                 TokenName::Lost => Then::Token(TokenOutcome::Lost(Cut::Reset)),
             }),
+            granted,
+            table.accept.filter(|accept| *accept).map(|_| Then::Accept),
             table.pass.filter(|pass| *pass).map(|_| Then::Pass),
         ];
         let mut chosen = choices.into_iter().flatten();
@@ -309,7 +342,7 @@ impl Reader<'_> {
             (None, _) if delayed || table.enters.is_some() => Ok(Then::Pass),
             (None, _) => Err(self.at(
                 span,
-                "a rule does one thing: answer, page, cut, truncate, stream_error, slow, token, pass, or a delay alone",
+                "a rule does one thing: answer, page, cut, truncate, stream_error, slow, token, granted, accept, pass, or a delay alone",
             )),
             (Some(_), Some(_)) => Err(self.at(span, "a rule does one thing, and here are two")),
         }
@@ -410,7 +443,7 @@ fn cut_of(cut: CutName) -> Cut {
 }
 
 /// The name that has most in common with a mistyped one, if any is near.
-fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let close = names.map(|name| (strsim::damerau_levenshtein(text, name), name)).min()?;
     (close.0 <= 3.max(text.len() / 4)).then_some(close.1)
 }

@@ -1,8 +1,8 @@
 //! A scenario, ready to be played: the fake as it is at the beginning, and what the client is handed.
 
 use super::Given;
-use super::read::Scenario;
-use crate::fake::{FakeConfig, Login, Model, Seed};
+use super::read::{Client, Scenario};
+use crate::fake::{ClientSetup, FakeConfig, Handed, Model, Seed};
 use crate::trace::Timestamp;
 
 /// A scenario, ready to be played.
@@ -11,16 +11,6 @@ pub struct Staged {
     pub fake: FakeConfig,
     /// What the client is handed.
     pub handed: Handed,
-}
-
-/// What a client is handed.
-pub enum Handed {
-    /// Nothing.
-    Nothing,
-    /// A login to be put into its credentials file.
-    File(Login),
-    /// A variable, by name and value.
-    Variable(&'static str, String),
 }
 
 impl Scenario {
@@ -63,5 +53,13 @@ impl Scenario {
             Given::AuthToken => Handed::Variable("ANTHROPIC_AUTH_TOKEN", value(log_in().access_token)),
             Given::ApiKey => Handed::Variable("ANTHROPIC_API_KEY", value(model.api_key_for_console())),
         }
+    }
+}
+
+impl Client {
+    /// The built-in client, set up with what it is handed.
+    #[must_use]
+    pub fn setup(&self, handed: Handed) -> ClientSetup {
+        ClientSetup { variables: self.variables.clone(), processes: self.processes, ..ClientSetup::new(handed) }
     }
 }

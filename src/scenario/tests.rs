@@ -42,6 +42,8 @@ fn a_mistake_is_shown_in_its_place() {
             mistake(&format!("{head}[client]\nlogin = \"api-key\"\nvalue = \"sk-ant-api03-real\"\n")),
             mistake(&format!("{head}[[event]]\ndo = \"revoke\"\n")),
             mistake(&format!("{head}against = \"live\"\n[server]\nwording = \"2025\"\n")),
+            mistake(&format!("{head}against = \"live\"\n[[rule]]\naccept = true\n")),
+            mistake(&format!("{head}[[rule]]\ngranted = {{ lifetime = \"long\" }}\n")),
             mistake("title = "),
         ]
         .join("\n\n")

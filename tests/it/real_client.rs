@@ -125,6 +125,11 @@ impl Stage {
                 stage.strangers.push(value.clone());
                 vec![(name, value)]
             }
+            Handed::Helper(values) => {
+                stage.strangers.extend(values.iter().cloned());
+                stage.with_helper(&values);
+                Vec::new()
+            }
         };
         // A scenario may issue nothing at all.
         stage.strangers.extend([
@@ -138,6 +143,15 @@ impl Stage {
     pub(super) fn with_credentials_file(self) -> Self {
         self.home.write(".claude/.credentials.json", &self.login.credentials_file());
         self
+    }
+
+    /// An `apiKeyHelper` that gives these values in turn, and the last one for ever.
+    fn with_helper(&self, values: &[String]) {
+        let keys = self.home.write("keys", &(values.join("\n") + "\n"));
+        let keys = keys.display();
+        let script = format!("head -n 1 {keys}; if [ $(wc -l < {keys}) -gt 1 ]; then sed -i 1d {keys}; fi\n");
+        let helper = self.home.write("helper.sh", &script);
+        self.settings(&format!(r#"{{"apiKeyHelper":"sh {}"}}"#, helper.display()));
     }
 
     pub(super) fn settings(&self, text: &str) {

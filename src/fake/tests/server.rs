@@ -253,27 +253,27 @@ async fn forwarder(to: SocketAddr, refuse_with: Option<u16>) -> (SocketAddr, Abo
 fn client(proxy_addr: SocketAddr, fake: &Fake, login: Login) -> ClientConfig {
     ClientConfig {
         proxy_addr,
-        proxy_user: "lane".to_owned(),
-        proxy_password: "FAKE-secret".to_owned(),
+        proxy_logins: vec![("lane".to_owned(), "FAKE-secret".to_owned())],
         ca_pem: fake.ca_pem().to_owned(),
-        login,
+        setup: ClientSetup::new(Handed::File(login)),
         seed: Seed::fixed(9),
         patience: Duration::from_secs(20),
     }
 }
 
-fn summary(steps: &[Step]) -> Vec<(&str, u16)> {
-    steps.iter().map(|step| (step.path, step.status)).collect()
+fn summary(played: &Played) -> Vec<(&str, u16)> {
+    played.steps.iter().map(|step| (step.path.as_str(), step.status.unwrap_or(0))).collect()
 }
 
 #[tokio::test]
 async fn the_scripted_client_lives_through_the_motivating_bug() {
     let (fake, login) = fake(motivating_bug()).await;
     let (proxy, _task) = forwarder(fake.addr(), None).await;
-    let steps = play(client(proxy, &fake, login)).await.unwrap();
+    let played = play(client(proxy, &fake, login)).await.unwrap();
     assert_eq!(
-        summary(&steps),
+        summary(&played),
         [
+            ("/api/directory/server-urls", 200),
             ("/api/oauth/profile", 200),
             ("/v1/messages", 401),
             ("/v1/oauth/token", 200),
@@ -283,36 +283,116 @@ async fn the_scripted_client_lives_through_the_motivating_bug() {
             ("/api/event_logging/v2/batch", 200),
         ]
     );
+    assert_eq!(played.exit_code, 1);
     let access = |index| Some(Label::Known(CredentialKind::AccessToken, index));
     let sent: Vec<_> = fake.requests().iter().map(|seen| seen.credential).collect();
-    assert_eq!(sent, [access(0), access(0), None, access(1), access(1), access(1), access(1)]);
+    assert_eq!(sent, [None, access(0), access(0), None, access(1), access(1), access(1), access(1)]);
 }
 
 #[tokio::test]
 async fn the_scripted_client_is_content_with_a_healthy_api() {
     let (fake, login) = fake(Script::default()).await;
     let (proxy, _task) = forwarder(fake.addr(), None).await;
-    let steps = play(client(proxy, &fake, login)).await.unwrap();
+    let played = play(client(proxy, &fake, login)).await.unwrap();
     assert_eq!(
-        summary(&steps),
-        [("/api/oauth/profile", 200), ("/v1/messages", 200), ("/api/event_logging/v2/batch", 200)]
+        summary(&played),
+        [
+            ("/api/directory/server-urls", 200),
+            ("/api/oauth/profile", 200),
+            ("/v1/messages", 200),
+            ("/api/event_logging/v2/batch", 200)
+        ]
     );
+    assert_eq!(played.exit_code, 0);
+}
+
+#[tokio::test]
+async fn clients_with_one_home_refresh_once_and_those_with_copies_race() {
+    for shares_home in [true, false] {
+        let (mut model, _) = model();
+        let login = model.log_in(Timestamp::now(), -60);
+        let fake = Fake::start(FakeConfig::new(model)).await.unwrap();
+        let (proxy, _task) = forwarder(fake.addr(), None).await;
+        let mut config = client(proxy, &fake, login);
+        config.setup.processes = 3;
+        config.setup.shares_home = shares_home;
+        let played = play(config).await.unwrap();
+        let mut refreshes: Vec<_> =
+            played.steps.iter().filter(|step| step.path == "/v1/oauth/token").map(|step| step.status).collect();
+        refreshes.sort();
+        let answered = played.steps.iter().filter(|step| step.path == "/v1/messages" && step.status == Some(200));
+        if shares_home {
+            assert_eq!((refreshes, answered.count(), played.exit_code), (vec![Some(200)], 3, 0));
+        } else {
+            assert_eq!((refreshes, answered.count(), played.exit_code), (vec![Some(200), Some(400), Some(400)], 1, 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_scripted_client_logs_in_with_a_code() {
+    let (fake, _) = fake(Script::default()).await;
+    let (proxy, _task) = forwarder(fake.addr(), None).await;
+    let setup = ClientSetup { tasks: vec![Task::Login, Task::Message], ..ClientSetup::new(Handed::Nothing) };
+    let (_, login) = model();
+    let played = play(ClientConfig { setup, ..client(proxy, &fake, login) }).await.unwrap();
+    assert_eq!(played.exit_code, 0);
+    assert_eq!(
+        summary(&played)[..5],
+        [
+            ("/cai/oauth/authorize", 302),
+            ("/v1/oauth/token", 200),
+            ("/api/oauth/profile", 200),
+            ("/api/oauth/claude_cli/roles", 200),
+            ("/api/organization/claude_code_first_token_date", 200),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_scripted_client_gives_up_in_the_end() {
+    let forever = |then: Then| Script { rules: vec![Rule::always(When::path("/v1/messages"), then)] };
+    let key = Handed::Variable("ANTHROPIC_API_KEY", "sk-ant-api03-FAKE-of-nobody".to_owned());
+    let (_, login) = model();
+    for (script, handed, retries, messages) in [
+        (Script::default(), key.clone(), "1", 2),
+        (Script::default(), key.clone(), "many", 3),
+        (forever(Then::Cut(Cut::Reset)), key.clone(), "", 3),
+        (forever(Then::Error(ApiError::new(500, "api_error", "x"))), key.clone(), "4", 5),
+        (forever(Then::Error(ApiError::new(400, "invalid_request_error", "x"))), key.clone(), "", 1),
+        (forever(Then::StreamError { events: 2, error: ApiError::unauthorized("x") }), Handed::File(login), "", 2),
+    ] {
+        let (fake, login) = fake(script).await;
+        let (proxy, _task) = forwarder(fake.addr(), None).await;
+        let handed = if matches!(handed, Handed::File(_)) { Handed::File(login.clone()) } else { handed };
+        let mut setup = ClientSetup::new(handed);
+        setup.variables.insert("CLAUDE_CODE_MAX_RETRIES".to_owned(), retries.to_owned());
+        let played = play(ClientConfig { setup, ..client(proxy, &fake, login) }).await.unwrap();
+        let sent = played.steps.iter().filter(|step| step.path == "/v1/messages").count();
+        assert_eq!((sent, played.exit_code), (messages, i32::from(messages != 2 || retries == "1")), "{retries}");
+    }
 }
 
 #[tokio::test]
 async fn the_scripted_client_names_what_stops_it() {
     let (fake, login) = fake(Script::default()).await;
-    let (proxy, _task) = forwarder(fake.addr(), Some(502)).await;
+    let (proxy, _task) = forwarder(fake.addr(), Some(403)).await;
     let refused = play(client(proxy, &fake, login.clone())).await.unwrap_err();
-    assert!(matches!(refused, FakeError::TunnelRefused { status: 502, .. }), "{refused:?}");
+    assert!(matches!(refused, FakeError::TunnelRefused { status: 403, .. }), "{refused:?}");
+
+    // To a client, a proxy that cannot dial is a network that is down.
+    let (proxy, _task) = forwarder(fake.addr(), Some(502)).await;
+    let played = play(client(proxy, &fake, login.clone())).await.unwrap();
+    assert_eq!((played.steps.len(), played.exit_code), (0, 1));
 
     let (proxy, _task) = forwarder(fake.addr(), None).await;
-    let nobody = ClientConfig { proxy_user: String::new(), ..client(proxy, &fake, login.clone()) };
+    let nobody = ClientConfig { proxy_logins: Vec::new(), ..client(proxy, &fake, login.clone()) };
     assert!(matches!(play(nobody).await.unwrap_err(), FakeError::TunnelRefused { status: 407, .. }));
 
     let (other, _) = self::fake(Script::default()).await;
     let untrusting = ClientConfig { ca_pem: other.ca_pem().to_owned(), ..client(proxy, &fake, login.clone()) };
-    assert!(matches!(play(untrusting).await.unwrap_err(), FakeError::Connection { .. }));
+    let played = play(untrusting).await.unwrap();
+    assert_eq!((played.steps.len(), played.exit_code), (0, 1));
 
     let blind = ClientConfig { ca_pem: "no certificate".to_owned(), ..client(proxy, &fake, login) };
     assert!(matches!(play(blind).await.unwrap_err(), FakeError::CaPem));
