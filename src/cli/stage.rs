@@ -151,7 +151,10 @@ impl Stage {
             connect_to.push(format!("{}:{}:127.0.0.1:{plaintext}", url.host, url.port));
         }
         connect_to.push(format!("::127.0.0.1:{}", self.fake.addr().port()));
+        let mut intercept = options.intercept;
+        intercept.extend(self.scenario.hosts());
         Options {
+            intercept,
             connect_to,
             upstream_ca: vec![self.roots.clone()],
             upstream_proxy: Some("none".to_owned()),
