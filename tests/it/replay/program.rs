@@ -63,6 +63,24 @@ fn each_scenario_comes_to_its_verdict_again_and_so_does_what_is_left_of_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn clients_that_share_a_login_share_it_again() {
+    let home = Home::new();
+    let text = "format = 1\ntitle = \"Three on one file\"\n[client]\nexpires_in = \"-1m\"\nprocesses = 3\n";
+    for shared in [true, false] {
+        let folder = if shared { "shared" } else { "copied" };
+        let (named, trace, made) = (format!("{folder}.toml"), format!("{folder}.jsonl"), format!("{folder}.made.toml"));
+        home.write(&format!("work/{named}"), &format!("{text}shared_home = {shared}\n"));
+        let played = authtrace(&home, &["demo", &format!("./{named}"), "--out", &trace]);
+        assert_eq!(played.code, Some(0), "{}", played.stderr);
+        assert_eq!(verdict(&home, &trace), if shared { Code::Healthy } else { Code::RefreshRace });
+        let ended = authtrace(&home, &["replay", &trace, "--speed", "max", "-o", &made]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let client = scenario::read(&std::fs::read_to_string(home.path("work").join(made)).unwrap()).unwrap().client;
+        assert_eq!((client.processes, client.shared_home), (3, shared));
+    }
+}
+
 /// Healthy traffic for a while, and a failure at its end.
 fn noisy(home: &Home) -> String {
     demo(home, Code::Healthy, "healthy.jsonl");

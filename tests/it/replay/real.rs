@@ -1,5 +1,5 @@
 //! Traces of the real Claude Code, played again with it and with the built-in client: the verdict has to be the same, and
-//! the trace alone has to be enough.
+//! the trace alone has to be enough. `ONLY_SCENARIO=refresh-race,…` plays some of them.
 
 use crate::real_client::{ASKS, AT_ONCE, Slot, Version};
 use crate::support::program::{Ended, Home, assert_without, run};
@@ -82,7 +82,9 @@ fn miss(version: Version, one: &Builtin) -> Option<String> {
 }
 
 fn replay_all(version: Version, chosen: impl Fn(Code) -> bool + Sync) {
-    let next = Mutex::new(scenario::builtins().iter().filter(|one| chosen(one.code)));
+    let only = std::env::var("ONLY_SCENARIO").ok();
+    let named = |one: &Builtin| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == one.code.as_str()));
+    let next = Mutex::new(scenario::builtins().iter().filter(|one| chosen(one.code) && named(one)));
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
