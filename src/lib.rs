@@ -26,6 +26,7 @@
 //! | [`export`] | what a person or a program reads of it |
 //! | [`policy`] | what is done to a request instead of what a server would do: rules with a memory |
 //! | [`scenario`] | files that say what is played: TOML → fake, rules, events |
+//! | [`replay`] | a trace → the scenario that plays it again; where a client left the recorded path |
 //! | [`fake`] | an Anthropic on loopback, for the demo and the tests |
 //!
 //! # How a credential stays inside
@@ -69,6 +70,7 @@ pub mod policy;
 pub mod proxy;
 pub mod record;
 pub mod redact;
+pub mod replay;
 pub mod scenario;
 pub mod trace;
 pub mod wire;

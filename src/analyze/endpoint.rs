@@ -4,7 +4,7 @@ use crate::trace::Exchange;
 
 /// Whose host it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Provider {
+pub enum Provider {
     /// The API, the login and the web site of Anthropic (FAILURE_MODES §1.3).
     Anthropic,
     /// A cloud that serves the models under its own credentials, or its login.
@@ -19,7 +19,7 @@ pub(super) enum Provider {
 
 /// What it is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Endpoint {
+pub enum Endpoint {
     /// `/v1/messages` and what belongs to it: what the user is waiting for.
     Messages,
     /// Issues tokens.
@@ -68,7 +68,9 @@ const BYSTANDERS: [&str; 5] =
 /// Sites of Anthropic that hold files and pages for everybody, by the front of their names.
 const SITES: [&str; 8] = ["assets", "code", "docs", "downloads", "statsig", "status", "support", "www"];
 
-pub(super) fn provider(exchange: &Exchange) -> Provider {
+/// Whose host a request went to.
+#[must_use]
+pub fn provider(exchange: &Exchange) -> Provider {
     let host = exchange.request.host.as_str();
     if is_anthropic(host) {
         return Provider::Anthropic;
@@ -100,7 +102,9 @@ fn is_site(host: &str) -> bool {
     front.is_some_and(|front| SITES.contains(&front))
 }
 
-pub(super) fn endpoint(exchange: &Exchange) -> Endpoint {
+/// What a request is for.
+#[must_use]
+pub fn endpoint(exchange: &Exchange) -> Endpoint {
     let path = path(exchange);
     let path = path.strip_suffix('/').filter(|shorter| !shorter.is_empty()).unwrap_or(path);
     if is_messages(path) {

@@ -206,6 +206,12 @@ pub(super) fn request_header<'a>(exchange: &'a Exchange, name: &str) -> Option<&
     headers.iter().find(|field| field.name.as_str().eq_ignore_ascii_case(name)).map(|field| field.value.as_str())
 }
 
+/// Whether an API key as a bearer is what this request's version of the API wants: the official SDKs that ask for
+/// 2026-10-21 send it so, and no `x-api-key`.
+pub(super) fn takes_key_as_bearer(exchange: &Exchange) -> bool {
+    request_header(exchange, "anthropic-version").is_some_and(|version| version >= "2026-10-21")
+}
+
 fn lower(text: Option<&str>) -> String {
     text.unwrap_or_default().to_ascii_lowercase()
 }

@@ -3,6 +3,7 @@
 use authtrace::config::Options;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Exit codes, for `--help` and the man page.
@@ -40,6 +41,11 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Say what a finding means and what helps, or what an error text may stand for
     Explain(ExplainArgs),
+    /// Run the fake Anthropic alone, for any client, until Ctrl-C
+    Fake(FakeArgs),
+    /// The failures that can be played with run --scenario and demo: names, files, whether a file is in order
+    #[command(subcommand)]
+    Scenario(ScenarioCommand),
     /// Make a HAR of another tool safe to share: credentials become fingerprints, bodies are left out
     Scrub(ScrubArgs),
     /// Look whether everything is in place, and which credential wins; changes nothing
@@ -61,6 +67,9 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) proxy: Options,
 
+    #[command(flatten)]
+    pub(crate) scene: SceneArgs,
+
     /// Use the proxy and the trace of an authtrace that is running already (NAME: its --lane, if several are)
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Trace")]
     pub(crate) join: Option<String>,
@@ -71,9 +80,20 @@ pub(crate) struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SceneArgs {
+    /// Play a failure: a name of `authtrace scenario list`, or a file. Every host is then a fake Anthropic inside authtrace,
+    /// and the client has a home of its own with a made-up login; a file can also be against live servers
+    #[arg(long, value_name = "NAME|FILE", help_heading = "Scenario")]
+    pub(crate) scenario: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ProxyArgs {
     #[command(flatten)]
     pub(crate) proxy: Options,
+
+    #[command(flatten)]
+    pub(crate) scene: SceneArgs,
 
     /// For which shell the exports are printed
     #[arg(long, value_name = "SHELL", value_enum, default_value_t = ShellSyntax::Sh)]
@@ -92,6 +112,25 @@ pub(crate) struct DemoArgs {
     /// Where to write the trace [default: a new file in ~/.local/state/authtrace]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FakeArgs {
+    /// Loopback address for plaintext HTTP, for ANTHROPIC_BASE_URL [default: 127.0.0.1 and a free port]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Loopback address for HTTPS under any host name, for clients behind a proxy [default: 127.0.0.1 and a free port]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen_tls: Option<SocketAddr>,
+
+    /// What it is like and does wrong: a name of `authtrace scenario list`, or a file [default: it works]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) scenario: Option<String>,
+
+    /// For which shell the exports are printed
+    #[arg(long, value_name = "SHELL", value_enum, default_value_t = ShellSyntax::Sh)]
+    pub(crate) env: ShellSyntax,
 }
 
 #[derive(Debug, Args)]
@@ -196,6 +235,24 @@ pub(crate) enum DoctorFormat {
     Text,
     /// For programs
     Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScenarioCommand {
+    /// The built-in scenarios, by the verdict that each leads to
+    List,
+    /// Print a scenario as a file, to be changed and played
+    Show {
+        /// A name of the list, or a file
+        #[arg(value_name = "NAME|FILE")]
+        scenario: String,
+    },
+    /// Look whether files are in order; mistakes are shown in their place
+    Validate {
+        /// The files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

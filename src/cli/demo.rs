@@ -39,7 +39,7 @@ async fn play(args: DemoArgs) -> Result<ExitCode> {
         ..Options::default()
     };
     let config = options.resolve(&ParentEnvironment::new(), None)?;
-    let session = Session::start(config, &Surroundings { variables: &[] }, None, None).await?;
+    let session = Session::start(config, &Surroundings { variables: &[], played: None }, None, None).await?;
     let proxy_login = session.login.as_ref().context("the demo's proxy asks for a password")?;
     let played = fake::play(ClientConfig {
         proxy_addr: session.address(),

@@ -1,5 +1,6 @@
 //! Exit codes, and which error gets which.
 
+use authtrace::fake::FakeError;
 use authtrace::launch::LaunchError;
 use authtrace::proxy::ProxyError;
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     let usage = error.is::<authtrace::config::ConfigError>()
         || error.is::<super::explain::UnknownName>()
         || error.is::<super::input::InputError>()
+        || error.is::<super::scene::SceneError>()
+        || matches!(error.downcast_ref(), Some(FakeError::NotLoopback(_)))
         || matches!(error.downcast_ref(), Some(ProxyError::NotLoopback(_) | ProxyError::UpstreamCa { .. }));
     ExitCode::from(if usage { USAGE } else { FAILED })
 }

@@ -6,7 +6,7 @@ use super::console;
 use anyhow::Result;
 use authtrace::analyze::{Labels, Survey};
 use authtrace::config::{ConfigError, GuardConfig, WhenStopped};
-use authtrace::policy::{Answered, Asked, Guard, Limits, Reason, Subject, WARN_AT};
+use authtrace::policy::{Answered, Asked, Guard, Limits, Reason, Script, Subject, WARN_AT};
 use authtrace::proxy::{Guarding, OnGuard, Policy};
 use authtrace::record::Observer;
 use authtrace::trace::{Credential, Exchange, NoteKind, Origin, Record};
@@ -72,6 +72,14 @@ fn set_up(guard: Option<GuardConfig>) -> (Option<Policy>, Alarm, Option<Desk>) {
         Policy { guard: Some(Guarding { limits, hosts, on }), ..Policy::default() }
     });
     (policy, Alarm { bell, _rope: rope, rung: None }, desk)
+}
+
+/// With the rules of a scenario.
+pub(crate) fn with_script(policy: Option<Policy>, script: Option<Script>) -> Option<Policy> {
+    match script {
+        Some(script) => Some(Policy { script, ..policy.unwrap_or_default() }),
+        None => policy,
+    }
 }
 
 /// What is said while a command runs: nothing on a terminal, where it may have the whole screen. The closing summary has

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod explain;
+mod fake;
 mod guard;
 mod input;
 mod join;
@@ -15,8 +16,11 @@ mod manual;
 mod proxy;
 mod report;
 mod run;
+mod scenario;
+mod scene;
 mod scrub;
 mod session;
+mod stage;
 
 use args::{CaCommand, Cli, Command};
 use clap::Parser;
@@ -41,6 +45,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
+        Command::Fake(args) => fake::run(args),
+        Command::Scenario(command) => scenario::run(command),
         Command::Scrub(args) => scrub::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Ca(CaCommand::Show { ca_dir }) => ca::show(&ca_dir),

@@ -3,13 +3,15 @@
 
 use super::args::{ProxyArgs, ShellSyntax};
 use super::run::read_settings;
+use super::scene::Scene;
 use super::session::{Session, Surroundings, scope_names};
-use super::{console, guard, join, logging};
+use super::{console, guard, join, logging, stage};
 use anyhow::{Context, Result};
 use authtrace::export::live;
 use authtrace::launch::{self, ChildEnvironment, Login, ParentEnvironment, Plan, TempDir, TrustFiles, environment};
 use authtrace::record::Observer;
 use authtrace::trace::Record;
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,19 +29,26 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for signals")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot watch for signals")?;
-    let facts = read_settings(parent)?;
-    let base_url = facts.base_url(parent);
-    let config = args.proxy.with_file(parent)?.resolve(parent, base_url.as_ref())?;
+    let scene = Scene::open(args.scene.scenario.as_deref(), parent).await?;
+    let surroundings = scene.surroundings_of_shell(parent);
+    let facts = read_settings(&surroundings)?;
+    let base_url = facts.base_url(&surroundings);
+    let options = scene.options(args.proxy.with_file(parent)?, base_url.as_ref());
+    let config = options.resolve(parent, base_url.as_ref())?;
     let (scope, trust, lane) = (config.scope.clone(), config.trust.clone(), config.lane.clone());
-    let names = launch::names_seen(parent);
+    let names = launch::names_seen(&surroundings);
     let (policy, mut alarm, desk) = guard::under_proxy(config.guard.clone())?;
-    let session = Session::start(config, &Surroundings { variables: &names }, Some(live_lines()), policy).await?;
+    let policy = guard::with_script(policy, scene.script());
+    let about = Surroundings { variables: &names, played: scene.played() };
+    let session = Session::start(config, &about, Some(live_lines()), policy).await?;
     let files = TempDir::create(parent)?;
     let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, parent)?;
     let login = session.login.as_ref().map(|login| Login { user: &login.user, password: &login.password });
     let plan =
         Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
-    let environment = environment(parent, &plan);
+    let mut environment = environment(&surroundings, &plan);
+    stage::isolate(parent, &surroundings, &mut environment);
+    scene.announce();
     print_exports(&environment, args.env)?;
     console::say(&format!("listening on {}; reading {}", session.address(), scope_names(&scope).join(", ")));
     console::say(&format!("trace: {}; Ctrl-C ends", session.trace_path().display()));
@@ -61,6 +70,7 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     if let Some(desk) = desk {
         desk.abort();
     }
+    scene.clear().await;
     session.summarise(&[], &closed);
     if let Some(reason) = alarm.rung() {
         console::say(&format!("the guard ended authtrace: {reason}"));
@@ -81,8 +91,13 @@ fn live_lines() -> Observer {
 }
 
 fn print_exports(environment: &ChildEnvironment, syntax: ShellSyntax) -> Result<()> {
+    print_variables(&environment.set, &environment.remove, syntax)
+}
+
+/// Prints what another shell has to set and remove.
+pub(crate) fn print_variables(set: &[(OsString, OsString)], remove: &[OsString], syntax: ShellSyntax) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    for (name, value) in &environment.set {
+    for (name, value) in set {
         let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
         match syntax {
             ShellSyntax::Sh => writeln!(out, "export {name}='{}'", value.replace('\'', "'\\''")),
@@ -91,7 +106,7 @@ fn print_exports(environment: &ChildEnvironment, syntax: ShellSyntax) -> Result<
         }
         .context("cannot write to standard output")?;
     }
-    for name in &environment.remove {
+    for name in remove {
         let name = name.to_string_lossy();
         match syntax {
             ShellSyntax::Sh => writeln!(out, "unset {name}"),

@@ -1,8 +1,9 @@
 //! `run`: a command behind the proxy. Silent while it runs; a start line before, a summary after.
 
 use super::args::RunArgs;
+use super::scene::Scene;
 use super::session::{Session, Surroundings, scope_names};
-use super::{console, guard, join, logging};
+use super::{console, guard, join, logging, stage};
 use anyhow::{Context, Result};
 use authtrace::config::{Config, GuardOptions};
 use authtrace::launch::settings::{self, SettingsFacts};
@@ -12,7 +13,10 @@ use authtrace::launch::{
 use authtrace::trace::{NoteKind, Outcome as ConnectionOutcome};
 use std::ffi::OsString;
 use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
     let parent: ParentEnvironment = std::env::vars_os().collect();
@@ -25,6 +29,9 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
             Some(_) if args.proxy.guard != GuardOptions::default() => {
                 anyhow::bail!("the guard belongs to the run that is joined; give --guard there")
             }
+            Some(_) if args.scene.scenario.is_some() => {
+                anyhow::bail!("a scenario belongs to the run that is joined; give --scenario there")
+            }
             Some(name) => join::run(name, &args.command, &parent, args.proxy.lane.as_deref()).await,
             None => run_alone(args, &parent).await,
         }
@@ -32,28 +39,36 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
 }
 
 async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode> {
-    let facts = read_settings(parent)?;
-    let base_url = facts.base_url(parent);
-    let config = args.proxy.with_file(parent)?.resolve(parent, base_url.as_ref())?;
+    let scene = Scene::open(args.scene.scenario.as_deref(), parent).await?;
+    let first = scene.surroundings(parent, scene.homes().into_iter().next().flatten());
+    let facts = read_settings(&first)?;
+    let base_url = facts.base_url(&first);
+    let options = scene.options(args.proxy.with_file(parent)?, base_url.as_ref());
+    let config = options.resolve(parent, base_url.as_ref())?;
     let (program, arguments) =
         args.command.split_first().context("no command given; for example: authtrace run -- claude")?;
     let scope = config.scope.clone();
     let trust = config.trust.clone();
     let lane = config.lane.clone();
     let start_line = start_line(&config, base_url.as_ref());
-    let names = launch::names_seen(parent);
+    let names = launch::names_seen(&first);
     let (policy, mut alarm) = guard::under_run(config.guard.clone())?;
+    let policy = guard::with_script(policy, scene.script());
     let live = guard::warnings_of_run();
-    let session = Session::start(config, &Surroundings { variables: &names }, live, policy).await?;
+    let session =
+        Session::start(config, &Surroundings { variables: &names, played: scene.played() }, live, policy).await?;
     let files = TempDir::create(parent)?;
     let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, parent)?;
     let login = session.login.as_ref().map(|login| Login { user: &login.user, password: &login.password });
     let plan =
         Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
-    let environment = environment(parent, &plan);
-    announce(&session, &environment, &facts, &start_line);
+    let environments: Vec<ChildEnvironment> =
+        scene.homes().into_iter().map(|home| child_environment(&scene, parent, home, &plan)).collect();
+    let environment = environments.first().context("a scenario has one client at least")?;
+    scene.announce();
+    announce(&session, environment, &facts, &start_line);
     let host = join::Host::open(parent, &lane, &session, &scope, &trust);
-    let outcome = supervise(program, arguments, &environment, &session, &mut alarm).await;
+    let outcome = supervise(program, arguments, &environments, &session, &mut alarm).await;
     if let Some(host) = host {
         host.wait_for_others().await;
     }
@@ -63,6 +78,7 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
     };
     let code = outcome.map(Outcome::exit_code);
     let closed = session.close(code.map(i32::from)).await;
+    scene.clear().await;
     drop(files);
     if let Some(error) = failure {
         if closed.totals.connections == 0 {
@@ -71,7 +87,7 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
         }
         return Err(error);
     }
-    let hints = explain_silence(&session, &environment, &facts);
+    let hints = explain_silence(&session, environment, &facts);
     session.summarise(&hints, &closed);
     if let Some(reason) = alarm.rung() {
         console::say(&format!("the guard ended the command: {reason}"));
@@ -80,21 +96,55 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
     Ok(ExitCode::from(code.unwrap_or(super::exit::FAILED)))
 }
 
+/// What is set and removed for one client.
+fn child_environment(
+    scene: &Scene,
+    parent: &ParentEnvironment,
+    home: Option<&Path>,
+    plan: &Plan<'_>,
+) -> ChildEnvironment {
+    let surroundings = scene.surroundings(parent, home);
+    let mut environment = environment(&surroundings, plan);
+    if home.is_some() {
+        stage::isolate(parent, &surroundings, &mut environment);
+    }
+    environment
+}
+
+/// Starts the command once for each environment, and waits for all. The first end that was no success stands for all.
 async fn supervise(
     program: &OsString,
     arguments: &[OsString],
-    environment: &ChildEnvironment,
+    environments: &[ChildEnvironment],
     session: &Session,
     alarm: &mut guard::Alarm,
 ) -> Result<Outcome> {
-    let running = launch::spawn(program, arguments, environment)?;
-    if let Some(pid) = running.id() {
-        session.proxy.peers().expect(pid);
+    let mut clients = JoinSet::new();
+    let enough = CancellationToken::new();
+    for (number, environment) in environments.iter().enumerate() {
+        let running = launch::spawn(program, arguments, environment)?;
+        if let Some(pid) = running.id() {
+            session.proxy.peers().expect(pid);
+        }
+        let enough = enough.clone();
+        clients.spawn(async move { (number, running.wait_until(enough.cancelled_owned()).await) });
     }
     // Only now, since the limit would be the child's as well.
     launch::forbid_core_dumps().context("cannot switch core dumps off")?;
     tracing::debug!(address = %session.address(), "command started");
-    Ok(running.wait_until(alarm.ring()).await?)
+    let ended = clients.join_all();
+    let mut ended = pin!(ended);
+    let mut ends = tokio::select! {
+        ends = &mut ended => ends,
+        () = alarm.ring() => {
+            enough.cancel();
+            ended.await
+        }
+    };
+    ends.sort_by_key(|(number, _)| *number);
+    let outcomes = ends.into_iter().map(|(_, end)| end).collect::<Result<Vec<_>, _>>()?;
+    let failed = outcomes.iter().find(|outcome| outcome.exit_code() != 0).or(outcomes.first());
+    failed.copied().context("no command was started")
 }
 
 pub(crate) fn read_settings(parent: &ParentEnvironment) -> Result<SettingsFacts> {

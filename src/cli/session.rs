@@ -9,7 +9,7 @@ use authtrace::export::summary;
 use authtrace::proxy::{Access, Lane, Listening, Patience, Policy, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
 use authtrace::record::{self, Closed, Observer, Recorder};
 use authtrace::redact::{self, Redacted, Redactor};
-use authtrace::trace::{EventSink, FormatVersion, Note, NoteKind, Record, Timestamp, TraceHead};
+use authtrace::trace::{EventSink, FormatVersion, Note, NoteKind, Played, PlayedAgainst, Record, Timestamp, TraceHead};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::net::SocketAddr;
@@ -47,6 +47,8 @@ impl Login {
 /// What the trace's head says about the environment.
 pub(crate) struct Surroundings<'a> {
     pub(crate) variables: &'a [String],
+    /// The scenario, and who answers.
+    pub(crate) played: Option<(String, PlayedAgainst)>,
 }
 
 impl Session {
@@ -179,6 +181,10 @@ fn trace_head(config: &Config, redactor: &Redactor, surroundings: &Surroundings<
         variables: surroundings.variables.iter().map(|name| redactor.variable(name)).collect(),
         shared_fingerprints: config.fingerprint_key.is_some(),
         imported: None,
+        played: surroundings
+            .played
+            .as_ref()
+            .map(|(name, against)| Played { scenario: redactor.message(name), against: *against }),
     }
 }
 

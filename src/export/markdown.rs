@@ -8,7 +8,7 @@ use super::client_view;
 use super::conclusion::{self, Conclusion};
 use super::groups::{FailureGroups, program};
 use super::histories::Histories;
-use super::phrases::{clock, foreign_tool, missing, result, span};
+use super::phrases::{clock, foreign_tool, missing, played, result, span};
 use super::receipt;
 use super::selection::{Shown, select};
 use super::style::{counted, duration, thousands};
@@ -73,6 +73,9 @@ fn summary(page: &mut Document, survey: &Survey, groups: &FailureGroups<'_>) {
          UTC; a number is that of an exchange."
     ));
     let mut lines = vec![prose(&result(survey, groups))];
+    if let Some(played) = played(survey) {
+        lines.push(format!("**{}**", prose(&played)));
+    }
     if let Some(head) = survey.head() {
         lines.push(captured(survey, head));
     }

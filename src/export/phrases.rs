@@ -5,7 +5,7 @@ use super::groups::FailureGroups;
 use super::style::{clean, counted, duration, thousands};
 use crate::analyze::{ClockDifference, Survey};
 use crate::redact::Redacted;
-use crate::trace::{Exchange, Origin, TraceHead};
+use crate::trace::{Exchange, Origin, PlayedAgainst, TraceHead};
 
 /// Exchanges and failures in numbers.
 pub(super) fn result(survey: &Survey, groups: &FailureGroups<'_>) -> String {
@@ -31,6 +31,22 @@ pub(super) fn foreign_tool(head: &TraceHead) -> Option<String> {
     Some(match &imported.version {
         Some(version) => format!("{tool} {version}"),
         None => tool.to_owned(),
+    })
+}
+
+/// That a scenario was played, and who answered; `None`: none was.
+pub(super) fn played(survey: &Survey) -> Option<String> {
+    let played = survey.head()?.played.as_ref()?;
+    let scenario = clean(played.scenario.as_str());
+    Some(match played.against {
+        PlayedAgainst::Fake => {
+            format!("the scenario {scenario} was played: the fake Anthropic inside authtrace answered, no real server")
+        }
+        PlayedAgainst::Live => {
+            format!(
+                "the scenario {scenario} was played on live traffic: what authtrace answered or changed proves nothing"
+            )
+        }
     })
 }
 

@@ -3,7 +3,7 @@
 use super::cells;
 use super::conclusion::{Conclusion, word};
 use super::groups::{FailureGroups, program};
-use super::phrases::{missing, result, shortened};
+use super::phrases::{missing, played, result, shortened};
 use super::style::{Ink, Style, clean, counted, thousands, wrap};
 use super::svg::verdict::{State, state};
 use super::wording;
@@ -170,9 +170,11 @@ fn unconnected(group: &[&Connection], style: Style, lines: &mut Vec<String>) {
 /// What authtrace did to the traffic itself, and that it proves nothing.
 fn on_purpose(survey: &Survey) -> Vec<String> {
     let notes = survey.notes().iter().filter(|note| note.kind == NoteKind::Policy);
-    let mut lines: Vec<String> = notes.map(|note| clean(note.text.as_str()).into_owned()).collect();
-    let more = lines.len().saturating_sub(PURPOSES);
-    lines.truncate(PURPOSES);
+    let mut lines: Vec<String> = played(survey).into_iter().collect();
+    let mut notes: Vec<String> = notes.map(|note| clean(note.text.as_str()).into_owned()).collect();
+    let more = notes.len().saturating_sub(PURPOSES);
+    notes.truncate(PURPOSES);
+    lines.append(&mut notes);
     if more > 0 {
         lines.push(format!("… {} in the report", counted(more, "more note")));
     }

@@ -7,7 +7,7 @@ mod verdict;
 use super::cells;
 use super::conclusion::Conclusion;
 use super::groups::FailureGroups;
-use super::phrases::{clock, foreign_tool, listed, missing, result, shortened, span};
+use super::phrases::{clock, foreign_tool, listed, missing, played, result, shortened, span};
 use super::selection::{Shown, select};
 use super::style::{Ink, Style, bytes, clean, columns, counted, duration, left, right, wrap};
 use super::timeline::Layout;
@@ -66,6 +66,9 @@ impl<W: Write> Page<'_, W> {
             None => "a trace without its first line".to_owned(),
         };
         self.heading(&title)?;
+        if let Some(played) = played(survey) {
+            self.value("played", &played)?;
+        }
         let hosts: Vec<String> =
             survey.hosts().iter().map(|row| format!("{} ({})", clean(row.host.as_str()), row.exchanges)).collect();
         match (hosts.is_empty(), survey.head()) {

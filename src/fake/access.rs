@@ -29,6 +29,11 @@ fn bearer<'a>(request: &Request<'a>) -> Option<&'a str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
+/// Whether an API key may come as a bearer: the official SDKs that ask for this version send it so.
+fn takes_key_as_bearer(request: &Request<'_>) -> bool {
+    request.header("anthropic-version").is_some_and(|version| version >= "2026-10-21")
+}
+
 /// Lets a request in, or says why not.
 pub(super) fn admit(
     model: &mut Model,
@@ -36,6 +41,9 @@ pub(super) fn admit(
     scope: &str,
     inference: bool,
 ) -> Result<CredentialKind, ApiError> {
+    if model.accepts {
+        return Ok(label(model, request).and_then(Label::kind).unwrap_or(CredentialKind::AccessToken));
+    }
     let circumstances = model.circumstances;
     let barred = |with_key: bool| match circumstances.organization.refusal(circumstances.wording, with_key) {
         Some(error) if inference => Err(error),
@@ -50,6 +58,9 @@ pub(super) fn admit(
     let Some(token) = bearer(request) else {
         return Err(ApiError::unauthorized("x-api-key header is required"));
     };
+    if takes_key_as_bearer(request) && model.api_key(token) {
+        return barred(true).map(|()| CredentialKind::ApiKey);
+    }
     let now = request.now;
     let wording = circumstances.wording;
     let Some(state) = model.access_token(token, now) else {

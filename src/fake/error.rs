@@ -1,6 +1,7 @@
 //! What can go wrong in the fake and its client.
 
 use std::io;
+use std::net::SocketAddr;
 use thiserror::Error;
 
 /// Why the fake could not start, or its client could not finish.
@@ -10,6 +11,17 @@ pub enum FakeError {
     /// No loopback port could be had.
     #[error("cannot listen on loopback")]
     Listen(#[source] io::Error),
+    /// The address that was asked for cannot be had.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others could reach it there.
+    #[error("{0} is not a loopback address; the fake is for this machine alone, such as 127.0.0.1:4010")]
+    NotLoopback(SocketAddr),
     /// The root or a leaf certificate could not be made.
     #[error("cannot make the fake's certificates")]
     Certificate(#[from] rcgen::Error),

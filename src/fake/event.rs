@@ -49,6 +49,22 @@ pub enum Change {
 }
 
 impl Change {
+    /// The one of a name, as scenarios have it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "revoke" => Self::Revoke,
+            "refuse" => Self::Refuse,
+            "expire" => Self::Expire,
+            "log-out" => Self::LogOut,
+            "renew-elsewhere" => Self::RenewElsewhere,
+            "outage-begins" => Self::Outage(Some(Outage { status: 503 })),
+            "outage-ends" => Self::Outage(None),
+            "disable-organization" => Self::Organization(Organization::Disabled),
+            _ => return None,
+        })
+    }
+
     pub(super) fn apply(&self, model: &mut Model, now: Timestamp) {
         match self {
             Self::Revoke => model.revoke_all(),

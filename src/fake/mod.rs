@@ -15,6 +15,7 @@ mod answer;
 mod chosen;
 mod circumstances;
 mod client;
+mod control;
 mod conversation;
 mod credential;
 mod error;

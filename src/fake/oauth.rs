@@ -121,9 +121,16 @@ pub(super) fn revoke(model: &mut Model, request: &Request<'_>) -> Result<Respons
 
 fn refresh(model: &mut Model, fields: &Fields, now: Timestamp) -> Result<Response, ApiError> {
     let rotates = model.terms.rotates;
-    let index = model.refresh_token(&fields.text("refresh_token")).ok_or_else(ApiError::invalid_grant)?;
+    let Some(index) = model.refresh_token(&fields.text("refresh_token")) else {
+        return if model.accepts {
+            Ok(grant_to_stranger(model, "", rotates, now))
+        } else {
+            Err(ApiError::invalid_grant())
+        };
+    };
+    let accepts = model.accepts;
     let token = model.refresh.get_mut(index).ok_or_else(ApiError::invalid_grant)?;
-    if token.spent || token.revoked {
+    if (token.spent || token.revoked) && !accepts {
         if token.spent && model.circumstances.reuse == Reuse::RevokesFamily {
             let family = token.family;
             model.revoke_family(family);
@@ -141,6 +148,9 @@ fn exchange(model: &mut Model, fields: &Fields, now: Timestamp) -> Result<Respon
         request_id: RequestIdShape::Missing,
         ..ApiError::new(400, "invalid_grant", "Invalid 'code' in request.")
     };
+    if model.accepts {
+        return Ok(grant_to_stranger(model, &fields.text("scope"), true, now));
+    }
     let value = fields.text("code");
     let (Label::Known(CredentialKind::Code, index), state) = (model.label(&value), fields.text("state")) else {
         return Err(refused());
@@ -156,6 +166,12 @@ fn exchange(model: &mut Model, fields: &Fields, now: Timestamp) -> Result<Respon
     let lifetime = fields.number("expires_in").unwrap_or(model.terms.lifetime);
     let family = model.refresh.len();
     Ok(grant_tokens(model, family, &scopes, true, lifetime, now))
+}
+
+/// Tokens for whoever asks; the login begins with them.
+fn grant_to_stranger(model: &mut Model, scopes: &str, with_refresh: bool, now: Timestamp) -> Response {
+    let family = model.refresh.len();
+    grant_tokens(model, family, scopes, with_refresh, model.terms.lifetime, now)
 }
 
 fn grant_tokens(
@@ -189,7 +205,7 @@ fn malformed() -> ApiError {
 }
 
 /// The fields of a body, JSON or form-encoded.
-struct Fields(Value);
+pub(super) struct Fields(Value);
 
 impl Fields {
     fn of(request: &Request<'_>) -> Self {
@@ -200,14 +216,14 @@ impl Fields {
         Self::of_form(&String::from_utf8_lossy(request.body))
     }
 
-    fn of_form(text: &str) -> Self {
+    pub(super) fn of_form(text: &str) -> Self {
         let decoded = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
         let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
         Self(pairs.map(|(name, value)| (decoded(name), Value::String(decoded(value)))).collect())
     }
 
     /// Empty if it is missing or not text.
-    fn text(&self, name: &str) -> String {
+    pub(super) fn text(&self, name: &str) -> String {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 

@@ -107,6 +107,7 @@ impl Play {
     fn act(&mut self, request: &Request<'_>, then: Then) -> Reply {
         let response = match then {
             Then::Pass => self.model.answer(request),
+            Then::Accept => self.model.accept(request),
             Then::Error(error) => self.error(request, &error),
             Then::Html(page) => self.of_edge(request, page.answer()),
             Then::Raw(raw) => self.of_edge(request, raw.answer()),
@@ -160,14 +161,15 @@ impl Play {
             TokenOutcome::Granted(terms) => {
                 let before = self.model.terms;
                 self.model.set_token_terms(terms);
-                let response = self.model.answer(request);
+                let response = self.model.accept(request);
                 self.model.set_token_terms(before);
                 Ok(response)
             }
         }
     }
 
-    fn error(&mut self, request: &Request<'_>, error: &ApiError) -> Response {
+    /// An answer that does not depend on the state.
+    pub(super) fn error(&mut self, request: &Request<'_>, error: &ApiError) -> Response {
         let id = self.model.next_request_id();
         let mut response = Response::from(error.answer(&id));
         self.model.dress(request, &mut response, &id);

@@ -43,6 +43,7 @@ impl Rule {
             Then::Coded(_) => {
                 Some("a server's answer is not compressed anew on live traffic; play it against the fake")
             }
+            Then::Accept => Some("only the fake takes any credential; a real server decides by itself"),
             Then::Token(_) => Some("only the fake issues tokens; on live traffic answer with an error, or cut"),
             Then::Error(error) => unsendable(&error.answer("")),
             Then::Html(page) => unsendable(&page.answer()),
@@ -96,9 +97,13 @@ mod tests {
             always(Then::Slow(Duration::ZERO)),
             always(Then::StreamError { events: 0, error: ApiError::unauthorized("no") }),
             always(Then::Html(HtmlPage { status: 403, title: "Just a moment...".to_owned(), challenge: true })),
+            always(Then::Accept),
         ];
         let refused: Vec<(usize, Part)> =
             Script { rules }.not_live().into_iter().map(|one| (one.rule, one.part)).collect();
-        assert_eq!(refused, [(1, Part::Then), (3, Part::Then), (4, Part::When), (5, Part::Then), (6, Part::Then)]);
+        assert_eq!(
+            refused,
+            [(1, Part::Then), (3, Part::Then), (4, Part::When), (5, Part::Then), (6, Part::Then), (11, Part::Then)]
+        );
     }
 }

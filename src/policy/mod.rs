@@ -9,6 +9,7 @@
 mod answer;
 mod coding;
 mod decide;
+mod duration;
 mod guard;
 mod live;
 mod rule;
@@ -16,6 +17,7 @@ mod rule;
 pub use answer::{Answer, ApiError, Envelope, HtmlPage, RawAnswer, RequestIdShape};
 pub use coding::Coding;
 pub use decide::{Asked, Decider, Decision, START};
+pub use duration::duration;
 pub use guard::{Answered, Guard, Limits, Outcome, Reason, Stop, Subject, Verdict, WARN_AT};
 pub use live::{NotLive, Part};
 pub use rule::{Cut, Grant, PathPattern, Rule, Script, Span, Then, TokenOutcome, TokenTerms, When};

@@ -143,7 +143,7 @@ impl<T: PartialOrd + Copy> Span<T> {
 }
 
 /// What a token request asks for (RFC 6749 §4.1.3, §6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Grant {
     /// A login's code for tokens.
     AuthorizationCode,
@@ -156,6 +156,9 @@ pub enum Grant {
 pub enum Then {
     /// The server answers. For letting some requests by before a later, wider rule, or for a delay alone.
     Pass,
+    /// The server serves the request as if its credential were good, whatever it brings: it is let in, a token request
+    /// is granted, an outage does not concern it. What the server does not know stays unknown. The fake alone does this.
+    Accept,
     /// An error of the API or the token endpoint; the server does not see the request.
     Error(ApiError),
     /// An HTML page, as an edge in front of the API sends; the server does not see the request.
@@ -198,7 +201,7 @@ pub enum Cut {
 /// A special outcome of a token request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenOutcome {
-    /// Granted on these terms.
+    /// Granted on these terms, whatever was brought.
     Granted(TokenTerms),
     /// Granted and rotated, but the answer is lost: the connection ends instead.
     Lost(Cut),

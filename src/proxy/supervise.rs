@@ -174,7 +174,7 @@ impl Supervisor {
         let answer = |answer| Plan::Own(Own::Answer(OwnAnswer::new(answer, own::BY_SCENARIO, told("answered"))));
         let shape = |then| Plan::Shape(Shape::new(then, told("changed the stream")));
         match then {
-            Then::Pass | Then::Coded(_) | Then::Token(_) => Plan::Pass,
+            Then::Pass | Then::Accept | Then::Coded(_) | Then::Token(_) => Plan::Pass,
             Then::Error(error) => answer(error.answer(&id)),
             Then::Html(page) => answer(page.answer()),
             Then::Raw(raw) => answer(raw.answer()),

@@ -145,6 +145,7 @@ mod tests {
             variables: Vec::new(),
             shared_fingerprints: false,
             imported: None,
+            played: None,
         }
     }
 

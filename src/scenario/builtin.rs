@@ -73,7 +73,13 @@ pub fn builtins() -> &'static [Builtin] {
     ALL
 }
 
-/// The one of a name.
+/// The name that was probably meant.
+#[must_use]
+pub fn nearest(name: &str) -> Option<&'static str> {
+    super::read::nearest(name, ALL.iter().map(|one| one.code.as_str()))
+}
+
+/// The one of a code.
 #[must_use]
 pub fn builtin(code: Code) -> Option<&'static Builtin> {
     ALL.iter().find(|one| one.code == code)

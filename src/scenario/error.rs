@@ -15,7 +15,7 @@ pub struct ScenarioError {
 
 impl ScenarioError {
     pub(super) fn at(text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { place: Place::of(text, span), message: message.into() }
+        Self { place: Place::of(text, span), message: visible(&message.into()) }
     }
 }
 
@@ -45,10 +45,21 @@ impl Place {
         Self {
             line: before.matches('\n').count() + 1,
             column: slice(from, start).chars().count() + 1,
-            text: slice(from, line_end).trim_end_matches('\r').to_owned(),
+            text: visible(slice(from, line_end).trim_end_matches('\r')),
             width: slice(start, end.min(line_end)).chars().count().max(1),
         }
     }
+}
+
+/// Control characters, with which a file could steer the terminal, as dots; columns stay what they are.
+fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '\n' => ' ',
+            c if c.is_control() => '·',
+            c => c,
+        })
+        .collect()
 }
 
 /// The nearest boundary of a character at or before a byte.

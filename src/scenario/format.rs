@@ -318,6 +318,11 @@ pub(super) struct RuleTable {
     pub(super) slow: Option<Spanned<String>>,
     /// How a token request ends.
     pub(super) token: Option<TokenName>,
+    /// A token request is granted on these terms, whatever it brings.
+    #[cfg_attr(test, schemars(with = "Option<GrantedTable>"))]
+    pub(super) granted: Option<Spanned<GrantedTable>>,
+    /// The server serves the request whatever its credential.
+    pub(super) accept: Option<bool>,
     /// The server answers.
     pub(super) pass: Option<bool>,
 }
@@ -489,4 +494,20 @@ pub(super) enum TokenName {
     InvalidGrant,
     /// Granted, and the answer never arrives: the connection is reset.
     Lost,
+}
+
+/// What a token request is given.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantedTable {
+    /// How long the access token is good, such as `8h`.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) lifetime: Option<Spanned<String>>,
+    /// Whether there is a new refresh token with it.
+    #[serde(default)]
+    pub(super) rotation: Rotation,
+    /// Whether the access token is taken anywhere.
+    #[serde(default)]
+    pub(super) new_tokens: NewTokens,
 }

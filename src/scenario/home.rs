@@ -14,8 +14,8 @@ pub struct HomeFile {
     pub text: String,
 }
 
-/// The files for a client that is handed this: its credentials file, its settings, its key helper. `home` is where they
-/// will be.
+/// The files for a client that is handed this: its credentials file, its settings, its key helper; a home as Claude Code leaves
+/// it once its first questions are answered. `home` is where they will be.
 #[must_use]
 pub fn home_files(client: &Client, handed: &Handed, home: &Path) -> Vec<HomeFile> {
     let mut files = Vec::new();
@@ -26,7 +26,10 @@ pub fn home_files(client: &Client, handed: &Handed, home: &Path) -> Vec<HomeFile
         }
         Handed::Helper(values) => files.extend(helper(values, home)),
     }
-    files.extend(client.mcp.as_ref().map(mcp));
+    let started = started(client.mcp.as_ref());
+    // With CLAUDE_CONFIG_DIR it is looked for there.
+    files.push(HomeFile { path: ".claude/.claude.json", text: started.clone() });
+    files.push(HomeFile { path: ".claude.json", text: started });
     files
 }
 
@@ -43,12 +46,17 @@ fn helper(values: &[String], home: &Path) -> [HomeFile; 3] {
     ]
 }
 
-fn mcp(server: &McpServer) -> HomeFile {
-    let mut entry = json!({"type": "http", "url": server.url});
-    if let (Some(token), Some(fields)) = (&server.token, entry.as_object_mut()) {
-        fields.insert("headers".to_owned(), json!({"Authorization": format!("Bearer {token}")}));
+/// Settings by which the client asks nothing at its first start, and knows its MCP server.
+fn started(server: Option<&McpServer>) -> String {
+    let mut settings = json!({"hasCompletedOnboarding": true, "theme": "dark"});
+    if let (Some(server), Some(fields)) = (server, settings.as_object_mut()) {
+        let mut entry = json!({"type": "http", "url": server.url});
+        if let (Some(token), Some(fields)) = (&server.token, entry.as_object_mut()) {
+            fields.insert("headers".to_owned(), json!({"Authorization": format!("Bearer {token}")}));
+        }
+        fields.insert("mcpServers".to_owned(), json!({"fake": entry}));
     }
-    HomeFile { path: ".claude.json", text: json!({"mcpServers": {"fake": entry}}).to_string() }
+    settings.to_string()
 }
 
 /// One word for a shell.

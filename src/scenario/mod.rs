@@ -18,9 +18,10 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod text;
+mod write;
 
 pub use crate::fake::Handed;
-pub use builtin::{Builtin, beside, builtin, builtins, not_played};
+pub use builtin::{Builtin, beside, builtin, builtins, nearest, not_played};
 pub use client::Client;
 pub use error::{Place, ScenarioError};
 pub use format::{Against, Given};
@@ -28,6 +29,7 @@ pub use home::{HomeFile, home_files};
 pub use read::{Scenario, Server, read};
 pub use stage::Staged;
 pub use text::describe;
+pub use write::write;
 
 /// The version of the format that this program reads.
 pub const FORMAT: u32 = 1;

@@ -3,8 +3,9 @@
 use super::client::Client;
 use super::error::ScenarioError;
 use super::format::{
-    Against, AnswerTable, CredentialName, CutName, EventTable, File, GrantName, NewTokens, OrganizationName,
-    RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName, What, WhenTable, WordingName,
+    Against, AnswerTable, CredentialName, CutName, EventTable, File, GrantName, GrantedTable, NewTokens,
+    OrganizationName, RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName, What,
+    WhenTable, WordingName,
 };
 use super::{FORMAT, span};
 use crate::catalogue::Code;
@@ -93,6 +94,9 @@ impl Reader<'_> {
         let mut warnings = self.states(&file.rules);
         let rules = file.rules.into_iter().map(|rule| self.rule(rule)).collect::<Result<Vec<_>, _>>()?;
         let script = Script { rules };
+        if file.against == Against::Live {
+            self.playable_live(&script, &places)?;
+        }
         warnings.extend(self.unreachable(&script, &places));
         warnings.extend(self.pointless(&script, &places));
         let client = file.client.map(|client| self.client(client.into_inner())).transpose()?.unwrap_or_default();
@@ -128,14 +132,18 @@ impl Reader<'_> {
         }
     }
 
-    fn server(&self, table: ServerTable) -> Result<Server, ScenarioError> {
-        let lifetime = self.parsed(table.token_lifetime.as_ref(), span::duration)?;
-        let mut terms = TokenTerms::default();
-        if let Some(lifetime) = lifetime {
-            terms.lifetime = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+    fn playable_live(&self, script: &Script, places: &[Range<usize>]) -> Result<(), ScenarioError> {
+        match script.not_live().into_iter().next() {
+            Some(refused) => {
+                let place = places.get(refused.rule).cloned().unwrap_or_default();
+                Err(self.at(place, format!("not against live traffic: {}", refused.why)))
+            }
+            None => Ok(()),
         }
-        terms.rotates = table.rotation == Rotation::SingleUse;
-        terms.refused = table.new_tokens == NewTokens::Refused;
+    }
+
+    fn server(&self, table: ServerTable) -> Result<Server, ScenarioError> {
+        let terms = self.terms(table.token_lifetime.as_ref(), table.rotation, table.new_tokens)?;
         Ok(Server {
             circumstances: Circumstances {
                 wording: match table.wording {
@@ -158,6 +166,26 @@ impl Reader<'_> {
             scopes: table.scopes.map(|scopes| scopes.join(" ")),
             clock: self.parsed(table.clock.as_ref(), span::signed_seconds)?.unwrap_or(0),
         })
+    }
+
+    fn terms(
+        &self,
+        lifetime: Option<&Spanned<String>>,
+        rotation: Rotation,
+        new_tokens: NewTokens,
+    ) -> Result<TokenTerms, ScenarioError> {
+        let lifetime = self.parsed(lifetime, span::duration)?;
+        let seconds = |lifetime: std::time::Duration| u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
+        Ok(TokenTerms {
+            lifetime: lifetime.map_or(TokenTerms::default().lifetime, seconds),
+            rotates: rotation == Rotation::SingleUse,
+            refused: new_tokens == NewTokens::Refused,
+        })
+    }
+
+    fn granted(&self, table: GrantedTable) -> Result<Then, ScenarioError> {
+        let terms = self.terms(table.lifetime.as_ref(), table.rotation, table.new_tokens)?;
+        Ok(Then::Token(TokenOutcome::Granted(terms)))
     }
 
     fn event(&self, table: Spanned<EventTable>) -> Result<Event, ScenarioError> {
@@ -252,6 +280,7 @@ impl Reader<'_> {
 
     fn then(&self, table: RuleTable, span: Range<usize>, delayed: bool) -> Result<Then, ScenarioError> {
         let slow = self.parsed(table.slow.as_ref(), span::duration)?;
+        let granted = table.granted.map(|terms| self.granted(terms.into_inner())).transpose()?;
         let answer = table.answer.map(|answer| self.answer(answer)).transpose()?;
         let page = table.page.map(|page| {
             let status = self.status(&page.status)?;
@@ -271,6 +300,8 @@ impl Reader<'_> {
                 TokenName::InvalidGrant => Then::Token(TokenOutcome::InvalidGrant),
                 TokenName::Lost => Then::Token(TokenOutcome::Lost(Cut::Reset)),
             }),
+            granted,
+            table.accept.filter(|accept| *accept).map(|_| Then::Accept),
             table.pass.filter(|pass| *pass).map(|_| Then::Pass),
         ];
         let mut chosen = choices.into_iter().flatten();
@@ -279,7 +310,7 @@ impl Reader<'_> {
             (None, _) if delayed || table.enters.is_some() => Ok(Then::Pass),
             (None, _) => Err(self.at(
                 span,
-                "a rule does one thing: answer, page, cut, truncate, stream_error, slow, token, pass, or a delay alone",
+                "a rule does one thing: answer, page, cut, truncate, stream_error, slow, token, granted, accept, pass, or a delay alone",
             )),
             (Some(_), Some(_)) => Err(self.at(span, "a rule does one thing, and here are two")),
         }
@@ -392,7 +423,7 @@ fn cut_of(cut: CutName) -> Cut {
 }
 
 /// The name that has most in common with a mistyped one, if any is near.
-fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let close = names.map(|name| (strsim::damerau_levenshtein(text, name), name)).min()?;
     (close.0 <= 3.max(text.len() / 4)).then_some(close.1)
 }

@@ -142,6 +142,8 @@ fn a_mistake_is_shown_in_its_place() {
             mistake(&format!("{head}[[event]]\nafter = {{ path = \"messages\" }}\ndo = \"revoke\"\n")),
             mistake(&format!("{head}[[event]]\nafter = {{ path = \"/v1/messages\", times = 0 }}\ndo = \"revoke\"\n")),
             mistake(&format!("{head}against = \"live\"\n[server]\nwording = \"2025\"\n")),
+            mistake(&format!("{head}against = \"live\"\n[[rule]]\naccept = true\n")),
+            mistake(&format!("{head}[[rule]]\ngranted = {{ lifetime = \"long\" }}\n")),
             mistake("title = "),
         ]
         .join("\n\n")

@@ -78,6 +78,32 @@ pub struct TraceHead {
     /// The capture of another tool that it was read from; absent: authtrace saw it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<Imported>,
+    /// The scenario that was played; absent: nothing was done to the traffic by rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub played: Option<Played>,
+}
+
+/// A scenario that was played: what the trace shows was brought about on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Played {
+    /// Its code, or its title if it has none.
+    #[serde(deserialize_with = "reread::text")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub scenario: Redacted,
+    /// Who answered.
+    pub against: PlayedAgainst,
+}
+
+/// Who answered while a scenario was played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PlayedAgainst {
+    /// The fake Anthropic inside authtrace, every time.
+    Fake,
+    /// The real servers, but for the exchanges whose origin is authtrace.
+    Live,
 }
 
 /// A capture of another tool.

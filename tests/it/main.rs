@@ -39,6 +39,8 @@ mod peers;
 #[cfg(test)]
 mod picture;
 #[cfg(test)]
+mod played;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
 mod properties;
@@ -49,11 +51,15 @@ mod receipt;
 #[cfg(test)]
 mod refusal;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
 mod schema;
+#[cfg(test)]
+mod sdk;
 #[cfg(test)]
 mod supervise;
 #[cfg(test)]
@@ -66,5 +72,3 @@ mod told;
 mod transport;
 #[cfg(test)]
 mod variants;
-#[cfg(test)]
-mod verdicts;

@@ -225,6 +225,7 @@ fn every_kind_of_record_reads_back_as_it_was_written() {
         variables: vec![redactor.variable("ANTHROPIC_API_KEY"), redactor.variable("https_proxy")],
         shared_fingerprints: true,
         imported: None,
+        played: None,
     };
     assert_eq!(head.os.as_str(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
     let broken = End {

@@ -146,9 +146,9 @@ impl Stage {
         self
     }
 
-    /// A browser that agrees to everything: it goes where it is sent, through the same proxy.
+    /// A browser that agrees to everything: it is sent back to the client, through the same proxy, and looks no further.
     pub(super) fn browser(&self) -> PathBuf {
-        let browser = self.home.write("browser.sh", "#!/bin/sh\nexec curl -sS -L -o /dev/null \"$1\"\n");
+        let browser = self.home.write("browser.sh", "#!/bin/sh\nexec curl -sS -L --max-redirs 1 -o /dev/null \"$1\"\n");
         std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         browser
     }

@@ -5,7 +5,7 @@ use super::draft::{Reading, answer, since, span, times};
 use super::finding::Confidence;
 use crate::analyze::endpoint::Endpoint;
 use crate::analyze::lineage::Origin;
-use crate::analyze::says::Says;
+use crate::analyze::says::{Says, takes_key_as_bearer};
 use crate::catalogue::Code;
 use crate::redact::{Fingerprint, Flag, Kind};
 
@@ -102,10 +102,12 @@ pub(super) fn succeeded_by_new_key<'a>(context: &Context<'a>, refused: &Seen<'a>
 /// The key is simply refused.
 pub(super) fn invalid(context: &Context<'_>, group: &Group<'_>) -> Option<Reading> {
     let left_out = group.credential.is_none() && group.says == Says::InvalidApiKey && context.lacks_credentials();
-    if !left_out && (group.place() != "x-api-key" || !group.says.is_about_token()) {
+    let first = group.first()?;
+    let is_bearer = || group.credential.is_some_and(|sent| sent.credential.kind == Kind::ApiKey);
+    let is_key = group.place() == "x-api-key" || is_bearer() && takes_key_as_bearer(first.exchange);
+    if !(left_out || is_key && group.says.is_about_token()) {
         return None;
     }
-    let first = group.first()?;
     let name = if left_out { "that this file leaves out".to_owned() } else { context.name(group.fp()) };
     let both = first
         .exchange

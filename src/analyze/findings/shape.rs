@@ -4,7 +4,7 @@ use super::context::{Context, Group};
 use super::draft::{Reading, answer, times};
 use super::finding::Confidence;
 use crate::analyze::endpoint::Endpoint;
-use crate::analyze::says::{Says, request_header};
+use crate::analyze::says::{Says, request_header, takes_key_as_bearer};
 use crate::catalogue::Code;
 use crate::redact::{Flag, Kind, Length};
 use crate::trace::Exchange;
@@ -19,6 +19,9 @@ const SHORTEST: u32 = 90;
 pub(super) fn wrong_header(_: &Context<'_>, group: &Group<'_>) -> Option<Reading> {
     let sent = group.credential.filter(|sent| sent.credential.has(Flag::WrongKindForHeader))?;
     let first = group.first()?;
+    if sent.credential.kind == Kind::ApiKey && takes_key_as_bearer(first.exchange) {
+        return None;
+    }
     let (what, advice) = match sent.credential.kind {
         Kind::OauthAccess => {
             ("An OAuth token", " It was probably put into ANTHROPIC_API_KEY and belongs into CLAUDE_CODE_OAUTH_TOKEN.")

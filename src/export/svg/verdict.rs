@@ -2,7 +2,7 @@
 
 use crate::analyze::{Confidence, Finding, Process, Survey, Verdict};
 use crate::catalogue::{Class, Code, entry};
-use crate::export::phrases::span;
+use crate::export::phrases::{played, span};
 use crate::export::style::{clean, counted, duration};
 use crate::trace::Timestamp;
 
@@ -105,7 +105,10 @@ pub(in crate::export) fn made_from(survey: &Survey) -> String {
 pub(in crate::export) fn source(survey: &Survey) -> Option<String> {
     let head = survey.head()?;
     Some(match &head.imported {
-        None => format!("captured by {}", clean(head.tool.as_str())),
+        None => {
+            let played = played(survey).map(|played| format!("; {played}")).unwrap_or_default();
+            format!("captured by {}{played}", clean(head.tool.as_str()))
+        }
         Some(imported) => {
             let tool = imported.tool.as_ref().map(|tool| format!(" of {}", clean(tool.as_str()))).unwrap_or_default();
             let version = imported.version.as_ref().map(|version| format!(" {}", clean(version.as_str())));

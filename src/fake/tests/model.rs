@@ -358,6 +358,19 @@ fn tokens_granted_on_special_terms_are_so_once() {
 }
 
 #[test]
+fn what_is_accepted_is_served_whatever_it_brings() {
+    let (mut play, login) = with_login(Script { rules: vec![Rule::always(When::default(), Then::Accept)] });
+    play.model().log_out_everywhere();
+    play.model().set_outage(Some(crate::fake::Outage { status: 503 }));
+    assert_eq!(message(&login.access_token).status(&mut play), 200);
+    assert_eq!(message("sk-ant-oat01-FAKE-of-nobody").status(&mut play), 200);
+    for token in [login.refresh_token.as_str(), "sk-ant-ort01-FAKE-of-nobody"] {
+        let granted = refresh(token).json(&mut play);
+        assert!(granted["refresh_token"].as_str().is_some_and(|new| new != token), "{granted}");
+    }
+}
+
+#[test]
 fn error_bodies_take_every_shape() {
     let base = || ApiError::new(403, "forbidden", "Request not allowed");
     let cases = [

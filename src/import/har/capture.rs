@@ -241,6 +241,7 @@ impl Capture {
             variables: Vec::new(),
             shared_fingerprints: false,
             imported: Some(trace::Imported { format: Redacted::literal("HAR"), tool, version }),
+            played: None,
         }
     }
 

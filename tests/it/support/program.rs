@@ -108,6 +108,11 @@ impl Live {
         i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap()
     }
 
+    /// What it has written to standard output so far.
+    pub(crate) fn said(&self) -> &str {
+        &self.stdout
+    }
+
     /// Waits for a line on either stream that holds this.
     pub(crate) fn until(&mut self, text: &str) {
         let due = Instant::now() + PATIENCE;

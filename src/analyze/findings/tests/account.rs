@@ -69,3 +69,19 @@ fn one_place_that_refuses_what_another_accepts_is_the_servers_contradiction() {
     let tale = Tale::new().ok(0, 'a').ask(1_000, poll, Some('a'), 401, Some("Authentication failed")).ok(2_000, 'a');
     assert_eq!(tale.code(), Code::EndpointInconsistent401);
 }
+
+#[test]
+fn a_key_as_bearer_is_right_where_the_version_of_the_api_wants_it() {
+    let refused = |version: &str| {
+        let key = json!({
+            "place": "authorization", "kind": "api-key", "len": 108, "fp": "c0000061", "prefix": "api03",
+            "flags": ["wrong-kind-for-header"],
+        });
+        let mut line = Tale::new().exchange(0, "api.anthropic.com", "/v1/messages", &[key], 401);
+        line["request"]["headers"] = json!([{"name": "anthropic-version", "value": version}]);
+        line["error"] = json!({"shape": "api", "type": "authentication_error", "message": BEARER, "tone": "auth"});
+        Tale::new().with(line).code()
+    };
+    assert_eq!(refused("2023-06-01"), Code::CredentialInWrongHeader);
+    assert_eq!(refused("2026-10-21"), Code::ApiKeyInvalid);
+}

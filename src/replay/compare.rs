@@ -1,0 +1,288 @@
+//! Where a client left the recorded path.
+
+use super::align::{Pair, align};
+use super::route::{Route, matters};
+use crate::analyze::Survey;
+use crate::redact::Fingerprint;
+use crate::trace::{Exchange, Origin, Peer};
+use std::collections::HashMap;
+use std::fmt;
+
+/// One way in which a played trace differs from the recorded one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Divergence {
+    /// The client asked something else.
+    Other {
+        /// The recorded exchange before; none: at the beginning.
+        after: Option<u64>,
+        /// What the trace has next.
+        expected: Step,
+        /// What the client sent.
+        sent: Step,
+    },
+    /// The client did not ask.
+    Missing {
+        /// The recorded exchange before; none: at the beginning.
+        after: Option<u64>,
+        /// What the trace has next.
+        expected: Step,
+        /// How often in a row.
+        times: usize,
+    },
+    /// The client asked, and the trace has nothing there.
+    Extra {
+        /// The recorded exchange before; none: at the beginning.
+        after: Option<u64>,
+        /// What the client sent.
+        sent: Step,
+        /// How often in a row.
+        times: usize,
+    },
+    /// The same request was answered with another status.
+    Status {
+        /// As recorded.
+        recorded: Step,
+        /// As played; its number is that of the played trace.
+        played: Step,
+    },
+    /// The same request came with a credential that has another history.
+    Credential {
+        /// As recorded.
+        recorded: Step,
+        /// Whether the trace has the credential of an earlier request there, and the client sent another; else the trace
+        /// has another one than before, and the client sent one that it had sent.
+        same_recorded: bool,
+    },
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its number in its trace.
+    pub exchange: u64,
+    /// What was asked.
+    pub route: Route,
+    /// The status answered; none: no answer.
+    pub status: Option<u16>,
+    /// Its credential, compared with that of the request before.
+    pub credential: Held,
+}
+
+/// A credential, compared with that of the request before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// There is none.
+    None,
+    /// The first one.
+    First,
+    /// The same one.
+    Same,
+    /// Another one.
+    Other,
+}
+
+/// How the second trace differs from the first in what matters for the login, in order. Requests for comfort and
+/// telemetry, and what authtrace answered itself, are left out. With several clients at a time, each route is compared
+/// on its own, without credentials, since the order among clients is chance.
+#[must_use]
+pub fn compare(recorded: &Survey, played: &Survey) -> Vec<Divergence> {
+    let several = clients(recorded) > 1 || clients(played) > 1;
+    let (mut first, mut second) = (steps(recorded), steps(played));
+    if several {
+        let order: Vec<Route> = first.iter().chain(&second).map(|one| one.step.route.clone()).collect();
+        let place = |one: &Asked| order.iter().position(|route| *route == one.step.route);
+        first.sort_by_key(place);
+        second.sort_by_key(place);
+    }
+    let routes = |asked: &[Asked]| asked.iter().map(|one| one.step.route.clone()).collect::<Vec<_>>();
+    let pairs = align(&routes(&first), &routes(&second));
+    let mut found = Vec::new();
+    let mut credentials = Credentials::default();
+    let mut after = None;
+    for block in pairs.chunk_by(|one, other| !matches!((one, other), (Pair::Both(..), _) | (_, Pair::Both(..)))) {
+        if let [Pair::Both(one, other)] = block {
+            let (Some(one), Some(other)) = (first.get(*one), second.get(*other)) else { continue };
+            after = Some(one.step.exchange);
+            if one.step.status != other.step.status {
+                found.push(Divergence::Status { recorded: one.step.clone(), played: other.step.clone() });
+            }
+            let same_recorded = if several { None } else { credentials.differ(one.credential, other.credential) };
+            found.extend(
+                same_recorded.map(|same_recorded| Divergence::Credential { recorded: one.step.clone(), same_recorded }),
+            );
+        } else {
+            found.extend(differing(block, &first, &second, &mut after));
+        }
+    }
+    found
+}
+
+/// What differs between two pairs: the first of each is where the client left the path.
+fn differing(block: &[Pair], first: &[Asked], second: &[Asked], after: &mut Option<u64>) -> Vec<Divergence> {
+    let expected: Vec<&Step> = block
+        .iter()
+        .filter_map(|pair| if let Pair::First(at) = pair { first.get(*at) } else { None })
+        .map(|one| &one.step)
+        .collect();
+    let sent: Vec<&Step> = block
+        .iter()
+        .filter_map(|pair| if let Pair::Second(at) = pair { second.get(*at) } else { None })
+        .map(|one| &one.step)
+        .collect();
+    let mut found = Vec::new();
+    let (mut expected, mut sent) = (expected.as_slice(), sent.as_slice());
+    if let ([next, more_expected @ ..], [instead, more_sent @ ..]) = (expected, sent) {
+        found.push(Divergence::Other { after: *after, expected: (*next).clone(), sent: (*instead).clone() });
+        *after = Some(next.exchange);
+        (expected, sent) = (more_expected, more_sent);
+    }
+    for run in expected.chunk_by(|one, other| alike(one, other)) {
+        if let ([one, ..], Some(last)) = (run, run.last()) {
+            found.push(Divergence::Missing { after: *after, expected: (*one).clone(), times: run.len() });
+            *after = Some(last.exchange);
+        }
+    }
+    for run in sent.chunk_by(|one, other| alike(one, other)) {
+        if let [one, ..] = run {
+            found.push(Divergence::Extra { after: *after, sent: (*one).clone(), times: run.len() });
+        }
+    }
+    found
+}
+
+fn alike(one: &Step, other: &Step) -> bool {
+    one.route == other.route && (one.status, other.credential) == (other.status, Held::Same)
+}
+
+/// A request with its credential.
+struct Asked {
+    step: Step,
+    credential: Option<Fingerprint>,
+}
+
+fn steps(survey: &Survey) -> Vec<Asked> {
+    let mut before: Option<Fingerprint> = None;
+    let mut asked = Vec::new();
+    for exchange in survey.exchanges() {
+        if exchange.origin == Origin::Authtrace || !matters(exchange) {
+            continue;
+        }
+        let credential = credential(exchange);
+        // A refresh token is no other choice of the client's than the access token beside it.
+        let in_head = exchange.oauth.is_none();
+        let held = match (credential, before) {
+            (None, _) => Held::None,
+            (Some(_), None) => Held::First,
+            (Some(now), Some(then)) if now == then || !in_head => Held::Same,
+            (Some(_), Some(_)) => Held::Other,
+        };
+        before = if in_head { credential.or(before) } else { before };
+        let step = Step {
+            exchange: exchange.id,
+            route: Route::of(exchange),
+            status: exchange.status(),
+            credential: if in_head { held } else { Held::None },
+        };
+        asked.push(Asked { step, credential });
+    }
+    asked
+}
+
+/// The credential in a header field, or else the one in the body of a token request.
+fn credential(exchange: &Exchange) -> Option<Fingerprint> {
+    let at = |place: &str| exchange.credentials.iter().find(|sent| sent.place == *place);
+    let places = ["x-api-key", "authorization", "body.refresh_token"];
+    places.iter().find_map(|place| at(place)).map(|sent| sent.credential.fp)
+}
+
+/// How many processes asked something that matters.
+fn clients(survey: &Survey) -> usize {
+    let mut peers: Vec<(&str, Option<&Peer>)> = Vec::new();
+    for exchange in survey.exchanges().iter().filter(|exchange| matters(exchange)) {
+        let one = (exchange.lane.as_str(), survey.peer_of(exchange));
+        if !peers.contains(&one) {
+            peers.push(one);
+        }
+    }
+    let known = peers.iter().filter(|(_, peer)| peer.is_some()).count();
+    if known > 0 { known } else { peers.len() }
+}
+
+/// Which credential of one trace is which of the other.
+#[derive(Default)]
+struct Credentials {
+    there: HashMap<Fingerprint, Fingerprint>,
+    here: HashMap<Fingerprint, Fingerprint>,
+}
+
+impl Credentials {
+    /// Whether a pair does not fit to the pairs before, and how; from then on it does.
+    fn differ(&mut self, recorded: Option<Fingerprint>, played: Option<Fingerprint>) -> Option<bool> {
+        let (recorded, played) = (recorded?, played?);
+        let known = self.there.insert(recorded, played);
+        let back = self.here.insert(played, recorded);
+        match (known, back) {
+            (Some(known), _) if known != played => Some(true),
+            (_, Some(back)) if back != recorded => Some(false),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.route)?;
+        match self.credential {
+            Held::None if self.route.grant.is_some() => Ok(()),
+            Held::None => f.write_str(" without a credential"),
+            Held::First => Ok(()),
+            Held::Same => f.write_str(" with the same credential"),
+            Held::Other => f.write_str(" with another credential"),
+        }
+    }
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = |after: &Option<u64>| match after {
+            Some(exchange) => format!("after exchange {exchange}"),
+            None => "at the beginning".to_owned(),
+        };
+        let often = |times: usize| if times > 1 { format!(", {times} times in a row") } else { String::new() };
+        match self {
+            Self::Other { after, expected, sent } => {
+                write!(f, "{}: the trace has {expected} next; the client sent {sent}", place(after))
+            }
+            Self::Missing { after, expected, times } => {
+                write!(
+                    f,
+                    "{}: the trace has {expected} next{}; the client did not send it",
+                    place(after),
+                    often(*times)
+                )
+            }
+            Self::Extra { after, sent, times } => {
+                write!(f, "{}: the client sent {sent}{}; the trace has nothing there", place(after), often(*times))
+            }
+            Self::Status { recorded, played } => {
+                let status = |status: Option<u16>| status.map_or("no answer".to_owned(), |status| status.to_string());
+                write!(
+                    f,
+                    "exchange {}, {}: {} in the trace, {} here",
+                    recorded.exchange,
+                    recorded.route,
+                    status(recorded.status),
+                    status(played.status)
+                )
+            }
+            Self::Credential { recorded, same_recorded } => {
+                let how = if *same_recorded {
+                    "the trace has a credential that was sent before; the client sent another"
+                } else {
+                    "the trace has another credential than before; the client sent one that it had sent before"
+                };
+                write!(f, "exchange {}, {}: {how}", recorded.exchange, recorded.route)
+            }
+        }
+    }
+}
