@@ -1,58 +1,45 @@
-//! `demo`: the 401 that survives a refresh, played by the fake Anthropic and a built-in client through the real proxy.
+//! `demo`: a failure, played by the fake Anthropic and a built-in client through the real proxy.
 
 use super::args::DemoArgs;
-use super::session::{Session, Surroundings};
-use super::{console, logging};
+use super::session::Session;
+use super::stage::Stage;
+use super::{console, logging, play, scene};
 use anyhow::{Context, Result};
 use authtrace::analyze::diagnose;
 use authtrace::config::{LogFormat, Options};
 use authtrace::export::{markdown, text};
-use authtrace::fake::{self, ClientConfig, ClientSetup, Fake, FakeConfig, Handed, Model, Seed};
-use authtrace::launch::{ParentEnvironment, TempDir};
-use authtrace::trace::Timestamp;
+use authtrace::launch::ParentEnvironment;
+use authtrace::scenario;
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Lifetime of the demo's access token: it is refused long before it ends.
-const LIFETIME_SECONDS: i64 = 8 * 3600;
+/// What is played if nothing else is asked for: every message is refused, while the profile is answered and each refresh
+/// gives a new token, which is refused as well.
+const MOTIVATING: &str = r#"
+format = 1
+code = "fresh-token-rejected"
+title = "the 401 that survives a refresh: a login that works, refused, refreshed, and refused again"
+
+[[rule]]
+when = { path = "/v1/messages*" }
+answer = { status = 401, type = "authentication_error", message = "Invalid authentication credentials" }
+"#;
 
 pub(crate) fn run(args: DemoArgs) -> Result<ExitCode> {
     logging::install(LogFormat::default());
-    super::runtime()?.block_on(play(args))
+    super::runtime()?.block_on(serve(args))
 }
 
-async fn play(args: DemoArgs) -> Result<ExitCode> {
-    console::say(
-        "playing a login that works, whose token is refused: refreshed, and refused again (all made up, nothing leaves this machine)",
-    );
-    let seed = Seed::random()?;
-    let mut model = Model::new(seed);
-    let login = model.log_in(Timestamp::now(), LIFETIME_SECONDS);
-    let fake = Fake::start(FakeConfig::new(model).with_script(fake::motivating_bug())).await?;
-    let folder = TempDir::create(&std::env::vars_os().collect())?;
-    let roots = folder.write("fake-ca.pem", fake.ca_pem().as_bytes())?;
-    let options = Options {
-        out: args.out,
-        connect_to: vec![format!("::127.0.0.1:{}", fake.addr().port())],
-        upstream_ca: vec![roots],
-        upstream_proxy: Some("none".to_owned()),
-        ..Options::default()
+async fn serve(args: DemoArgs) -> Result<ExitCode> {
+    let parent: ParentEnvironment = std::env::vars_os().collect();
+    let scenario = match &args.scenario {
+        Some(named) => scene::load_for_fake(named)?,
+        None => scenario::read(MOTIVATING).map_err(|error| anyhow::anyhow!("{error}"))?,
     };
-    let config = options.resolve(&ParentEnvironment::new(), None)?;
-    let session = Session::start(config, &Surroundings { variables: &[], played: None }, None, None).await?;
-    let proxy_login = session.login.as_ref().context("the demo's proxy asks for a password")?;
-    let played = fake::play(ClientConfig {
-        proxy_addr: session.address(),
-        proxy_logins: vec![(proxy_login.user.clone(), proxy_login.password.to_string())],
-        ca_pem: session.root_pem.clone(),
-        setup: ClientSetup::new(Handed::File(login)),
-        seed,
-        patience: std::time::Duration::from_secs(10),
-    })
-    .await?;
-    session.close(Some(played.exit_code)).await;
-    fake.shutdown().await;
-    drop(folder);
+    console::say(&format!("playing: {} (all made up, nothing leaves this machine)", scenario.title));
+    let stage = Stage::set(scenario, &parent).await?;
+    let session = play::with_builtin_client(&stage, Options { out: args.out, ..Options::default() }).await?;
+    stage.clear().await;
     match show(&session) {
         // Whoever read it has seen enough.
         Err(error) if super::is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),

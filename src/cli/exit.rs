@@ -11,7 +11,7 @@ pub(crate) const GOOD: u8 = 0;
 pub(crate) const INTERRUPTED: u8 = 130;
 /// Ended by SIGTERM.
 pub(crate) const TERMINATED: u8 = 143;
-/// `doctor` found something that will fail.
+/// `doctor` found something that will fail; `replay` came to another verdict.
 pub(crate) const PROBLEM: u8 = 1;
 /// Wrong usage, or unreadable input.
 pub(crate) const USAGE: u8 = 2;
@@ -24,6 +24,7 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
         || error.is::<super::explain::UnknownName>()
         || error.is::<super::input::InputError>()
         || error.is::<super::scene::SceneError>()
+        || error.is::<authtrace::replay::ReplayError>()
         || matches!(error.downcast_ref(), Some(FakeError::NotLoopback(_)))
         || matches!(error.downcast_ref(), Some(ProxyError::NotLoopback(_) | ProxyError::UpstreamCa { .. }));
     ExitCode::from(if usage { USAGE } else { FAILED })

@@ -13,7 +13,9 @@ mod input;
 mod join;
 mod logging;
 mod manual;
+mod play;
 mod proxy;
+mod replay;
 mod report;
 mod run;
 mod scenario;
@@ -43,6 +45,7 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Proxy(args) => proxy::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Fake(args) => fake::run(args),

@@ -26,6 +26,12 @@ pub(crate) enum SceneError {
         meant(*nearest)
     )]
     Unknown { name: String, nearest: Option<&'static str> },
+    /// A verdict that cannot be played.
+    #[error("no scenario leads to {code}: {why}")]
+    NotPlayed { code: Code, why: &'static str },
+    /// A finding that is no verdict.
+    #[error("{code} is found beside another verdict; play that: --scenario {of}")]
+    Beside { code: Code, of: Code },
     #[error("cannot read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{}: it is longer than 1 MiB", path.display())]
@@ -82,7 +88,16 @@ fn is_file(named: &str) -> bool {
 fn builtin(named: &str) -> Result<&'static str, SceneError> {
     let unknown = || SceneError::Unknown { name: named.to_owned(), nearest: scenario::nearest(named) };
     let code: Code = named.parse().map_err(|_| unknown())?;
-    scenario::builtin(code).map(|one| one.text).ok_or_else(unknown)
+    if let Some(one) = scenario::builtin(code) {
+        return Ok(one.text);
+    }
+    if let Some((code, why)) = scenario::not_played().iter().find(|(not, _)| *not == code) {
+        return Err(SceneError::NotPlayed { code: *code, why });
+    }
+    match scenario::beside().iter().find(|(beside, _)| *beside == code) {
+        Some((code, of)) => Err(SceneError::Beside { code: *code, of: *of }),
+        None => Err(unknown()),
+    }
 }
 
 fn meant(nearest: Option<&str>) -> String {
@@ -148,6 +163,14 @@ impl Scene {
         }
     }
 
+    /// Whether the client is told to trust the certificates of authtrace.
+    pub(crate) fn trusts_proxy(&self) -> bool {
+        match self {
+            Self::Staged(stage) => stage.scenario().client.trusts_proxy,
+            Self::Nothing | Self::Live(_) => true,
+        }
+    }
+
     /// The rules for live traffic.
     pub(crate) fn script(&self) -> Option<Script> {
         match self {
@@ -158,13 +181,14 @@ impl Scene {
 
     /// What a trace says of it: a name, and who answers.
     pub(crate) fn played(&self) -> Option<(String, PlayedAgainst)> {
-        let (scenario, against) = match self {
-            Self::Nothing => return None,
-            Self::Live(scenario) => (scenario.as_ref(), PlayedAgainst::Live),
-            Self::Staged(stage) => (stage.scenario(), PlayedAgainst::Fake),
-        };
-        let name = scenario.code.map_or_else(|| scenario.title.clone(), |code| code.as_str().to_owned());
-        Some((name, against))
+        match self {
+            Self::Nothing => None,
+            Self::Live(scenario) => {
+                let name = scenario.code.map_or_else(|| scenario.title.clone(), |code| code.as_str().to_owned());
+                Some((name, PlayedAgainst::Live))
+            }
+            Self::Staged(stage) => Some((stage.name(), PlayedAgainst::Fake)),
+        }
     }
 
     /// The line before anything happens.

@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use authtrace::config::Options;
 use authtrace::doctor::without_credentials;
 use authtrace::fake::{Fake, Seed};
-use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, TempDir};
-use authtrace::scenario::{Handed, Scenario, Staged, home_files};
+use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, TempDir, names_seen};
+use authtrace::scenario::{Client, Handed, HomeFile, Scenario, Staged, home_files};
 use authtrace::trace::Timestamp;
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -26,6 +26,8 @@ const FOLDERS: [(&str, &str); 4] = [
 
 /// The folder in a home that holds the login.
 const CONFIG: &str = ".claude";
+/// What the client has noted at earlier starts.
+const STATE: &str = ".claude.json";
 
 /// Where a fake listens; none: at a free port of 127.0.0.1.
 #[derive(Default)]
@@ -61,7 +63,7 @@ impl Stage {
         let fake = Fake::start(fake).await?;
         let files = TempDir::create(parent)?;
         let roots = files.write("fake-ca.pem", fake.ca_pem().as_bytes())?;
-        let homes = homes(&files, &scenario, &handed)?;
+        let homes = homes(files.path(), &scenario.client, &handed)?;
         Ok(Self { scenario, fake, handed, homes, roots, _files: files })
     }
 
@@ -78,6 +80,23 @@ impl Stage {
     /// What is played.
     pub(crate) fn scenario(&self) -> &Scenario {
         &self.scenario
+    }
+
+    /// Its code, or its title if it has none.
+    pub(crate) fn name(&self) -> String {
+        self.scenario.code.map_or_else(|| self.scenario.title.clone(), |code| code.as_str().to_owned())
+    }
+
+    /// What the client is handed.
+    pub(crate) fn handed(&self) -> &Handed {
+        &self.handed
+    }
+
+    /// Names of the variables that the client has of it.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut variables = ParentEnvironment::new();
+        self.hand(&mut variables);
+        names_seen(&variables)
     }
 
     /// One home for each client.
@@ -132,8 +151,7 @@ impl Stage {
             connect_to.push(format!("{}:{}:127.0.0.1:{plaintext}", url.host, url.port));
         }
         connect_to.push(format!("::127.0.0.1:{}", self.fake.addr().port()));
-        let client = &self.scenario.client;
-        let trust = if client.trusts_proxy { options.trust } else { Some("none".to_owned()) };
+        let trust = if self.scenario.client.trusts_proxy { options.trust } else { Some("none".to_owned()) };
         let intercept = options.intercept.into_iter().chain(self.scenario.hosts()).collect();
         Options {
             trust,
@@ -151,27 +169,28 @@ impl Stage {
     }
 }
 
-/// One for each client; the same for all if they share it.
-fn homes(files: &TempDir, scenario: &Scenario, handed: &Handed) -> Result<Vec<PathBuf>> {
-    let place = |number: u32| files.path().join(format!("home{number}"));
-    let clients = 0..scenario.client.processes.max(1);
-    if scenario.client.shared_home {
-        let shared = home(&place(0), scenario, handed)?;
-        return Ok(clients.map(|_| shared.clone()).collect());
+/// One for each client, or one that they share.
+fn homes(folder: &Path, client: &Client, handed: &Handed) -> Result<Vec<PathBuf>> {
+    let count = client.processes.max(1);
+    if client.shared_home {
+        let shared = home(&folder.join("home"), client, handed)?;
+        return Ok((0..count).map(|_| shared.clone()).collect());
     }
-    clients.map(|number| home(&place(number), scenario, handed)).collect()
+    (0..count).map(|number| home(&folder.join(format!("home{number}")), client, handed)).collect()
 }
 
-/// A home with the login in it.
-fn home(home: &Path, scenario: &Scenario, handed: &Handed) -> Result<PathBuf> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(home.join(CONFIG))
-        .context("cannot make a home for the client")?;
-    for file in home_files(&scenario.client, handed, home) {
-        private_file(&home.join(file.path), &file.text)?;
+/// A home as Claude Code leaves it once its first questions are answered, with what it is handed.
+fn home(home: &Path, client: &Client, handed: &Handed) -> Result<PathBuf> {
+    for HomeFile { path, text } in home_files(client, handed, home) {
+        let path = home.join(path);
+        let folder = path.parent().unwrap_or(home);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).context("cannot make a home")?;
+        private_file(&path, &text)?;
     }
+    let folder = home.join(CONFIG);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).context("cannot make a home")?;
+    // With CLAUDE_CONFIG_DIR, what it noted at earlier starts is looked for there.
+    std::fs::copy(home.join(STATE), folder.join(STATE)).context("cannot make a home")?;
     Ok(home.to_owned())
 }
 

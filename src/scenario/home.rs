@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use crate::fake::{Handed, McpServer};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// A file to be written, for its owner alone.
@@ -14,8 +14,8 @@ pub struct HomeFile {
     pub text: String,
 }
 
-/// The files for a client that is handed this: its credentials file, its settings, its key helper; a home as Claude Code leaves
-/// it once its first questions are answered. `home` is where they will be.
+/// The files for a client that is handed this: its credentials file, its settings, its key helper. `home` is where they
+/// will be.
 #[must_use]
 pub fn home_files(client: &Client, handed: &Handed, home: &Path) -> Vec<HomeFile> {
     let mut files = Vec::new();
@@ -26,11 +26,17 @@ pub fn home_files(client: &Client, handed: &Handed, home: &Path) -> Vec<HomeFile
         }
         Handed::Helper(values) => files.extend(helper(values, home)),
     }
-    let started = started(client.mcp.as_ref());
-    // With CLAUDE_CONFIG_DIR it is looked for there.
-    files.push(HomeFile { path: ".claude/.claude.json", text: started.clone() });
-    files.push(HomeFile { path: ".claude.json", text: started });
+    files.push(state(client.mcp.as_ref()));
     files
+}
+
+/// What the client has noted at earlier starts: its first questions are answered; and the MCP server.
+fn state(server: Option<&McpServer>) -> HomeFile {
+    let mut state = json!({"hasCompletedOnboarding": true, "theme": "dark"});
+    if let Some(server) = server {
+        state["mcpServers"] = json!({"fake": mcp(server)});
+    }
+    HomeFile { path: ".claude.json", text: state.to_string() }
 }
 
 /// A script that gives the values in turn, and the last one for ever.
@@ -46,17 +52,12 @@ fn helper(values: &[String], home: &Path) -> [HomeFile; 3] {
     ]
 }
 
-/// Settings by which the client asks nothing at its first start, and knows its MCP server.
-fn started(server: Option<&McpServer>) -> String {
-    let mut settings = json!({"hasCompletedOnboarding": true, "theme": "dark"});
-    if let (Some(server), Some(fields)) = (server, settings.as_object_mut()) {
-        let mut entry = json!({"type": "http", "url": server.url});
-        if let (Some(token), Some(fields)) = (&server.token, entry.as_object_mut()) {
-            fields.insert("headers".to_owned(), json!({"Authorization": format!("Bearer {token}")}));
-        }
-        fields.insert("mcpServers".to_owned(), json!({"fake": entry}));
+fn mcp(server: &McpServer) -> Value {
+    let mut entry = json!({"type": "http", "url": server.url});
+    if let (Some(token), Some(fields)) = (&server.token, entry.as_object_mut()) {
+        fields.insert("headers".to_owned(), json!({"Authorization": format!("Bearer {token}")}));
     }
-    settings.to_string()
+    entry
 }
 
 /// One word for a shell.

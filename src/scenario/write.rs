@@ -48,8 +48,20 @@ pub fn write(scenario: &Scenario, remarks: &[String]) -> String {
 }
 
 fn client_keys(client: &Client) -> Keys {
-    let Client { login, expires_in, issued, value, stale, renewable, variables, .. } = client;
-    let Client { processes, shared_home, tasks, mcp, trusts_proxy, .. } = client;
+    let Client {
+        login,
+        expires_in,
+        issued,
+        value,
+        stale,
+        renewable,
+        variables,
+        processes,
+        shared_home,
+        tasks,
+        mcp,
+        trusts_proxy,
+    } = client;
     let usual = Client::default();
     let mut keys = Keys::default();
     let login_name = match login {
@@ -65,30 +77,27 @@ fn client_keys(client: &Client) -> Keys {
     keys.put_if("issued", (*issued != value.is_none()).then(|| issued.to_string()));
     keys.put_if("value", value.as_deref().map(quoted));
     keys.put_if("stale", (*stale != usual.stale).then(|| stale.to_string()));
-    keys.put_if("renewable", (!renewable).then(|| "false".to_owned()));
+    keys.put_if("renewable", (*renewable != usual.renewable).then(|| renewable.to_string()));
+    let names = |tasks: &[Task]| tasks.iter().map(|task| quoted(task_name(*task))).collect::<Vec<_>>().join(", ");
+    keys.put_if("does", (*tasks != usual.tasks).then(|| format!("[{}]", names(tasks))));
+    keys.put_if("mcp", mcp.as_ref().map(server_of_mcp));
+    keys.put_if("trusts_proxy", (*trusts_proxy != usual.trusts_proxy).then(|| trusts_proxy.to_string()));
     keys.put_if("variables", (!variables.is_empty()).then(|| map(variables)));
     keys.put_if("processes", (*processes != usual.processes).then(|| processes.to_string()));
-    keys.put_if("shared_home", shared_home.then(|| "true".to_owned()));
-    keys.put_if("does", (*tasks != usual.tasks).then(|| does(tasks)));
-    keys.put_if("mcp", mcp.as_ref().map(|server| mcp_keys(server).inline()));
-    keys.put_if("trusts_proxy", (!trusts_proxy).then(|| "false".to_owned()));
+    keys.put_if("shared_home", (*shared_home != usual.shared_home).then(|| shared_home.to_string()));
     keys
 }
 
-fn does(tasks: &[Task]) -> String {
-    let names = tasks.iter().map(|task| match task {
-        Task::Message => quoted("message"),
-        Task::Login => quoted("login"),
-    });
-    format!("[{}]", names.collect::<Vec<_>>().join(", "))
+fn task_name(task: Task) -> &'static str {
+    match task {
+        Task::Message => "message",
+        Task::Login => "login",
+    }
 }
 
-fn mcp_keys(server: &McpServer) -> Keys {
-    let McpServer { url, token } = server;
-    let mut keys = Keys::default();
-    keys.put("url", quoted(url));
-    keys.put_if("token", token.as_deref().map(quoted));
-    keys
+fn server_of_mcp(mcp: &McpServer) -> String {
+    let token = mcp.token.as_deref().map(|token| format!(", token = {}", quoted(token))).unwrap_or_default();
+    format!("{{ url = {}{token} }}", quoted(&mcp.url))
 }
 
 fn server_keys(server: &Server) -> Keys {

@@ -44,6 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "proxy",
             "record",
             "redact",
+            "replay",
             "scenario",
             "trace",
         ],

@@ -21,14 +21,18 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-/// Plays a scenario with the real client.
+/// Plays a scenario with the real client: as many of them, doing what it says, with every host that it needs.
+pub(super) fn play_real(version: Version, scenario: &Scenario) -> Option<Seance> {
+    play(version, &Case::new(&scenario.title, "", [None; 3]), scenario)
+}
+
 fn play(version: Version, case: &Case, scenario: &Scenario) -> Option<Seance> {
     let (stage, handed) = Stage::of(version, scenario)?;
     (case.prepare)(&stage);
     let own = scenario.client.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let mut variables: Vec<(&str, &str)> =
         handed.iter().map(|(name, value)| (*name, value.as_str())).chain(own).collect();
-    if TALKATIVE.contains(&case.name.as_str()) {
+    if scenario.code.is_some_and(|code| TALKATIVE.contains(&code)) {
         variables.push(("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", ""));
     }
     let hosts = scenario.hosts();
@@ -194,7 +198,7 @@ impl Case {
 }
 
 /// What shows only where the client asks for more than messages.
-const TALKATIVE: &[&str] = &["env-credential-shadows-login"];
+const TALKATIVE: &[Code] = &[Code::EnvCredentialShadowsLogin];
 
 /// Plays a case. What it came to, if that is not what was wanted.
 fn miss(client: Client, case: &Case) -> Option<String> {

@@ -75,7 +75,7 @@ fn when() -> impl Strategy<Value = When> {
 }
 
 fn fields() -> impl Strategy<Value = std::collections::BTreeMap<String, String>> {
-    btree_map("[a-z-]{1,6}", "[!-~ ]{0,8}", 0..3)
+    btree_map("[a-z][a-z-]{0,8}", "[ -~]{0,12}", 0..3)
 }
 
 fn error() -> impl Strategy<Value = ApiError> {
@@ -152,13 +152,23 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn client() -> impl Strategy<Value = Client> {
-    let made = (0..6_u8, -100_000..100_000_i64, any::<bool>(), any::<bool>(), btree_map("[B-D_]{1,5}", text(), 0..3));
-    let done = (1..17_u32, any::<bool>(), vec(any::<bool>(), 1..4), of(of(Just("FAKE".to_owned()))), any::<bool>());
-    (made, done, 0..17_u32, any::<bool>()).prop_map(|(made, done, stale, renewable)| {
-        let (login, expires_in, issued, own, variables) = made;
-        let (processes, shared, tasks, mcp, trusts_proxy) = done;
-        let logins = [Given::File, Given::None, Given::OauthToken, Given::ApiKey, Given::AuthToken, Given::Helper];
-        let login = logins[usize::from(login)];
+    let login = prop_oneof![
+        Just(Given::File),
+        Just(Given::None),
+        Just(Given::OauthToken),
+        Just(Given::ApiKey),
+        Just(Given::AuthToken),
+        Just(Given::Helper),
+    ];
+    let variables = btree_map("[A-Z]{1,5}", text(), 0..3);
+    let plain = (login, -100_000..100_000_i64, any::<bool>(), any::<bool>(), variables, 1..17_u32);
+    let tasks = vec(prop_oneof![Just(Task::Message), Just(Task::Login)], 1..4);
+    let mcp = of(of(Just("FAKE token".to_owned()))
+        .prop_map(|token| McpServer { url: "https://mcp.example/mcp".to_owned(), token }));
+    let rest = (0..4_u32, any::<bool>(), any::<bool>(), tasks, mcp, any::<bool>());
+    (plain, rest).prop_map(|(plain, rest)| {
+        let (login, expires_in, issued, own, variables, processes) = plain;
+        let (stale, renewable, shared_home, tasks, mcp, trusts_proxy) = rest;
         let own = own && !matches!(login, Given::File | Given::None);
         Client {
             login,
@@ -166,12 +176,12 @@ fn client() -> impl Strategy<Value = Client> {
             issued,
             value: own.then(|| "\"FAKE value\"".to_owned()),
             stale: if login == Given::Helper { stale } else { 0 },
-            renewable: login != Given::File || renewable,
+            renewable: renewable || login != Given::File,
             variables,
             processes,
-            shared_home: processes > 1 && shared,
-            tasks: tasks.into_iter().map(|login| if login { Task::Login } else { Task::Message }).collect(),
-            mcp: mcp.map(|token| McpServer { url: "https://mcp.example.com/mcp".to_owned(), token }),
+            shared_home: shared_home && processes > 1,
+            tasks,
+            mcp,
             trusts_proxy,
         }
     })

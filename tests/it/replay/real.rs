@@ -1,6 +1,7 @@
 //! Traces of the real Claude Code, played again from what they recorded: the verdict has to be the same.
 
-use super::real_client::{Stage, Version};
+use crate::real_client::Version;
+use crate::scenarios::play_real;
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::catalogue::Code;
 use authtrace::replay::{self, Speed};
@@ -14,10 +15,7 @@ fn survey(text: &str) -> Survey {
 
 /// The trace of a scenario, played with the real client.
 fn played(version: Version, scenario: &Scenario) -> Option<String> {
-    let (stage, handed) = Stage::of(version, scenario)?;
-    let own = scenario.client.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let variables: Vec<(&str, &str)> = handed.iter().map(|(name, value)| (*name, value.as_str())).chain(own).collect();
-    Some(stage.play(&[], &variables).trace.text)
+    Some(play_real(version, scenario)?.trace.text)
 }
 
 fn replayed(version: Version, code: Code, text: &str) -> Option<String> {

@@ -1,0 +1,4 @@
+//! Traces, played again.
+
+mod cases;
+mod real;
