@@ -148,7 +148,16 @@ impl Stage {
 
     /// A browser that agrees to everything: it is sent back to the client, through the same proxy, and looks no further.
     pub(super) fn browser(&self) -> PathBuf {
-        let browser = self.home.write("browser.sh", "#!/bin/sh\nexec curl -sS -L --max-redirs 1 -o /dev/null \"$1\"\n");
+        self.script("browser.sh", "#!/bin/sh\nexec curl -sS -L --max-redirs 1 -o /dev/null \"$1\"\n")
+    }
+
+    /// One on another machine: the client's port is not there.
+    pub(super) fn far_browser(&self) -> PathBuf {
+        self.script("far-browser.sh", "#!/bin/sh\nexec curl -sS -o /dev/null \"$1\"\n")
+    }
+
+    fn script(&self, name: &str, text: &str) -> PathBuf {
+        let browser = self.home.write(name, text);
         std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         browser
     }

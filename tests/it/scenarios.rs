@@ -57,6 +57,10 @@ fn command(stage: &Stage, scenario: &Scenario) -> Vec<OsString> {
     let tasks = client.tasks.iter().map(|task| match task {
         Task::Message => format!("{claude} {asks}"),
         Task::Login => format!("BROWSER={} {claude} auth login", stage.browser().display()),
+        // It waits for a code to be pasted as well; nobody types anything.
+        Task::LostLogin => {
+            format!("sleep 70 | BROWSER={} timeout 62 {claude} auth login", stage.far_browser().display())
+        }
     });
     let one = tasks.collect::<Vec<_>>().join("\n");
     let mut script = String::new();
