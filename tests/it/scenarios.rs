@@ -59,7 +59,7 @@ fn command(stage: &Stage, scenario: &Scenario) -> Vec<OsString> {
         Task::Login => format!("BROWSER={} {claude} auth login", stage.browser().display()),
         // It waits for a code to be pasted as well; nobody types anything.
         Task::LostLogin => {
-            format!("sleep 70 | BROWSER={} timeout 62 {claude} auth login", stage.far_browser().display())
+            format!("sleep 63 | BROWSER={} timeout 62 {claude} auth login", stage.far_browser().display())
         }
     });
     let one = tasks.collect::<Vec<_>>().join("\n");
@@ -244,10 +244,12 @@ fn play_all(client: Client) {
     let only = std::env::var("ONLY_SCENARIO").ok();
     let mut cases: Vec<Case> = scenario::builtins().iter().map(Case::of_builtin).chain(variants::all()).collect();
     cases.retain(|one| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == one.name)));
+    // Those that only wait are begun first: the last is taken first.
+    cases.sort_by_key(|case| case.text.contains("lost-login"));
     let waiting = Mutex::new(cases);
     let missed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..=AT_ONCE {
             scope.spawn(|| {
                 while let Some(case) = take(&waiting) {
                     let miss = std::panic::catch_unwind(|| miss(client, &case));
