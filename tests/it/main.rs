@@ -49,6 +49,8 @@ mod real_client;
 #[cfg(test)]
 mod receipt;
 #[cfg(test)]
+mod recorder;
+#[cfg(test)]
 mod refusal;
 #[cfg(test)]
 mod replay;
@@ -72,5 +74,3 @@ mod told;
 mod transport;
 #[cfg(test)]
 mod variants;
-#[cfg(test)]
-mod verdicts;
