@@ -39,24 +39,30 @@ pub(super) fn count(survey: &Survey, lineage: &Lineage, verdict: Code) -> Client
 /// What matters, with the process that asked.
 struct Asked<'a> {
     requests: Vec<(usize, &'a Exchange)>,
+    /// Those of which the system told.
+    known: HashSet<usize>,
 }
 
 impl<'a> Asked<'a> {
     fn of(survey: &'a Survey, lineage: &Lineage) -> Self {
-        let all = survey.exchanges().iter().enumerate().map(|(place, one)| (lineage.process_of(place), one));
-        let known = |process: usize| lineage.process(process).is_some_and(|process| process.peer.is_some());
         // A page of consent is asked for by the browser.
         let of_client = |one: &Exchange| !one.credentials.is_empty() && endpoint(one) != Endpoint::Authorize;
+        let all = survey.exchanges().iter().enumerate().map(|(place, one)| (lineage.process_of(place), one));
         let requests: Vec<_> = all.filter(|(_, one)| matters(one) && of_client(one)).collect();
-        // Where the system told who asked for some requests, the others are theirs as well.
-        let any_known = requests.iter().any(|(process, _)| known(*process));
-        Self { requests: requests.into_iter().filter(|(process, _)| known(*process) || !any_known).collect() }
+        let known = requests.iter().map(|(process, _)| *process);
+        let known = known.filter(|process| lineage.process(*process).is_some_and(|process| process.peer.is_some()));
+        Self { known: known.collect(), requests }
+    }
+
+    /// Whether a process is one: where the system told who asked for some requests, the others are theirs as well.
+    fn is_one(&self, process: usize) -> bool {
+        self.known.is_empty() || self.known.contains(&process)
     }
 
     /// The most processes that were at work at the same time, or no further apart than so many milliseconds.
     fn together(&self, apart: i64) -> Vec<usize> {
         let mut spans: HashMap<usize, (Timestamp, Timestamp)> = HashMap::new();
-        for (process, one) in &self.requests {
+        for (process, one) in self.requests.iter().filter(|(process, _)| self.is_one(*process)) {
             let (from, to) = spans.entry(*process).or_insert((one.at, one.at));
             let took = i64::try_from(one.timing.total_us / 1_000).unwrap_or(0);
             let end = Timestamp::from_unix_ms(one.at.unix_ms().saturating_add(took));
