@@ -16,7 +16,7 @@ pub(super) enum Pushed {
     /// It stands as it is.
     Whole,
     /// Something in it had to be masked, and a note behind it says so. This is what it says now, if that is a record still.
-    Masked(Option<Record>),
+    Masked(Option<Box<Record>>),
 }
 
 /// Adds the line of `record`. None: it has none, and nothing was added.

@@ -132,7 +132,7 @@ impl<S: Store> Writer<S> {
             Some(Pushed::Whole) => None,
             Some(Pushed::Masked(shown)) => {
                 self.totals.masked += 1;
-                shown
+                shown.map(|shown| *shown)
             }
             None => {
                 self.lose(1, line::NO_JSON);
