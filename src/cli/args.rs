@@ -1,6 +1,7 @@
 //! The command line, as clap reads it.
 
 use authtrace::config::{Options, RingOptions};
+use authtrace::replay::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 const EXIT_CODES: &str = "\
 Exit codes:
   0        good
-  1        `doctor` found a problem
+  1        `doctor` found a problem; `replay` came to another verdict
   2        wrong usage or unreadable input (under `run`: 125)
   125      authtrace itself failed
   126      CMD could not be started
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     /// The failures that can be played with run --scenario and demo: names, files, whether a file is in order
     #[command(subcommand)]
     Scenario(ScenarioCommand),
+    /// Play a trace again: a fake Anthropic answers as it recorded, with made-up tokens
+    Replay(ReplayArgs),
     /// Make a HAR of another tool safe to share: credentials become fingerprints, bodies are left out
     Scrub(ScrubArgs),
     /// Look whether everything is in place, and which credential wins; changes nothing
@@ -138,6 +141,45 @@ pub(crate) struct FakeArgs {
     /// For which shell the exports are printed
     #[arg(long, value_name = "SHELL", value_enum, default_value_t = ShellSyntax::Sh)]
     pub(crate) env: ShellSyntax,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// A trace or a HAR (also with gzip), or `-` for standard input; it is only read
+    pub(crate) trace: PathBuf,
+
+    /// So many times as fast as recorded; 0 or max: without the recorded waits. What nobody answered is not hurried
+    #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
+    pub(crate) speed: Speed,
+
+    /// Look for the smallest scenario that still gives the verdict, and write that; CMD is run many times
+    #[arg(long)]
+    pub(crate) minimise: bool,
+
+    /// So many plays at most for --minimise [default: 300, with CMD 60]
+    #[arg(long, value_name = "COUNT", requires = "minimise")]
+    pub(crate) trials: Option<usize>,
+
+    /// Write the scenario to this file [default with --minimise: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Where to write the trace of what is played [default: a new file in ~/.local/state/authtrace]
+    #[arg(long, value_name = "FILE", conflicts_with = "minimise")]
+    pub(crate) trace_out: Option<PathBuf>,
+
+    /// The command and its arguments [default: a built-in client, which asks for one message as `claude -p` does]
+    #[arg(last = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+fn speed(text: &str) -> Result<Speed, String> {
+    match text.parse::<f64>() {
+        _ if text == "max" => Ok(Speed::Unwaited),
+        Ok(0.0) => Ok(Speed::Unwaited),
+        Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(Speed::Times(factor)),
+        _ => Err("a number such as 10 or 0.5 is expected, or max".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -253,6 +295,18 @@ pub(crate) enum ScenarioCommand {
         /// A name of the list, or a file
         #[arg(value_name = "NAME|FILE")]
         scenario: String,
+    },
+    /// The smallest scenario that gives the verdict of a trace, as a file to attach to a bug; with CMD of `replay --minimise`,
+    /// it is found with a client of your own
+    From {
+        /// A trace or a HAR (also with gzip), or `-` for standard input
+        trace: PathBuf,
+        /// Write it to this file instead of standard output
+        #[arg(long, short, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// So many plays at most
+        #[arg(long, value_name = "COUNT", default_value_t = 300)]
+        trials: usize,
     },
     /// Look whether files are in order; mistakes are shown in their place
     Validate {

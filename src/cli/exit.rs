@@ -11,19 +11,23 @@ pub(crate) const GOOD: u8 = 0;
 pub(crate) const INTERRUPTED: u8 = 130;
 /// Ended by SIGTERM.
 pub(crate) const TERMINATED: u8 = 143;
-/// `doctor` found something that will fail.
+/// `doctor` found something that will fail; `replay` came to another verdict.
 pub(crate) const PROBLEM: u8 = 1;
 /// Wrong usage, or unreadable input.
 pub(crate) const USAGE: u8 = 2;
 /// authtrace itself failed (under `run` also for wrong usage, so that CMD's own 1 and 2 stay its own).
 pub(crate) const FAILED: u8 = 125;
 
-/// The code for an error of a command that starts no other.
+/// The code for an error of any command but `run`.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
+    if let Some(launch) = error.downcast_ref::<LaunchError>() {
+        return ExitCode::from(launch.exit_code());
+    }
     let usage = error.is::<authtrace::config::ConfigError>()
         || error.is::<super::explain::UnknownName>()
         || error.is::<super::input::InputError>()
         || error.is::<super::scene::SceneError>()
+        || error.is::<authtrace::replay::ReplayError>()
         || matches!(error.downcast_ref(), Some(FakeError::NotLoopback(_)))
         || matches!(error.downcast_ref(), Some(ProxyError::NotLoopback(_) | ProxyError::UpstreamCa { .. }));
     ExitCode::from(if usage { USAGE } else { FAILED })

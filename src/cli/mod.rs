@@ -16,6 +16,7 @@ mod logging;
 mod manual;
 mod play;
 mod proxy;
+mod replay;
 mod report;
 mod roots;
 mod run;
@@ -46,6 +47,7 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Proxy(args) => proxy::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Replay(args) => replay::run(args),
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Fake(args) => fake::run(args),

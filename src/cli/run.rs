@@ -6,14 +6,14 @@ use super::scene::Scene;
 use super::session::{Session, Surroundings, scope_names};
 use super::{console, guard, join, logging, stage};
 use anyhow::{Context, Result};
-use authtrace::config::{Config, GuardOptions};
+use authtrace::config::{Config, GuardOptions, Options};
 use authtrace::launch::settings::{self, SettingsFacts};
 use authtrace::launch::{
     self, BaseUrl, ChildEnvironment, Login, Outcome, ParentEnvironment, Plan, TempDir, TrustFiles, environment,
 };
 use authtrace::trace::{NoteKind, Outcome as ConnectionOutcome};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -42,13 +42,31 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
 
 async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode> {
     let scene = Scene::open(args.scene.scenario.as_deref(), parent).await?;
+    in_scene(scene, args.proxy, &args.command, parent).await.map(|ran| ExitCode::from(ran.code))
+}
+
+/// How a command behind the proxy ended.
+pub(crate) struct Ran {
+    /// The exit code that stands for it.
+    pub(crate) code: u8,
+    /// Where its trace is.
+    pub(crate) trace: PathBuf,
+}
+
+/// Runs a command behind a proxy of its own, in a scene.
+pub(crate) async fn in_scene(
+    scene: Scene,
+    options: Options,
+    command: &[OsString],
+    parent: &ParentEnvironment,
+) -> Result<Ran> {
     let first = scene.surroundings(parent, scene.homes().into_iter().next().flatten());
     let facts = read_settings(&first)?;
     let base_url = facts.base_url(&first);
-    let options = scene.options(args.proxy.with_file(parent)?, base_url.as_ref());
+    let options = scene.options(options.with_file(parent)?, base_url.as_ref());
     let config = options.resolve(parent, base_url.as_ref())?;
     let (program, arguments) =
-        args.command.split_first().context("no command given; for example: authtrace run -- claude")?;
+        command.split_first().context("no command given; for example: authtrace run -- claude")?;
     let scope = config.scope.clone();
     let trust = config.trust.clone();
     let lane = config.lane.clone();
@@ -93,11 +111,12 @@ async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode
     }
     let hints = explain_silence(&session, environment, &facts);
     session.summarise(&hints, &closed);
+    let trace = session.trace_path().to_owned();
     if let Some(reason) = alarm.rung() {
         console::say(&format!("the guard ended the command: {reason}"));
-        return Ok(ExitCode::from(super::exit::FAILED));
+        return Ok(Ran { code: super::exit::FAILED, trace });
     }
-    Ok(ExitCode::from(code.unwrap_or(super::exit::FAILED)))
+    Ok(Ran { code: code.unwrap_or(super::exit::FAILED), trace })
 }
 
 /// What is set and removed for one client.
@@ -111,6 +130,10 @@ fn child_environment(
     let mut environment = environment(&surroundings, plan);
     if home.is_some() {
         stage::isolate(parent, &surroundings, &mut environment);
+    }
+    if !scene.trusts_proxy() {
+        let ours = |name: &OsString| launch::TRUST_VARIABLES.iter().any(|variable| name == variable.name);
+        environment.set.retain(|(name, _)| !ours(name));
     }
     environment
 }

@@ -12,6 +12,7 @@ pub(crate) fn run(command: ScenarioCommand) -> Result<ExitCode> {
     match command {
         ScenarioCommand::List => list().map(|()| ExitCode::SUCCESS),
         ScenarioCommand::Show { scenario } => show(&scenario).map(|()| ExitCode::SUCCESS),
+        ScenarioCommand::From { trace, out, trials } => super::replay::scenario_from(trace, out, trials),
         ScenarioCommand::Validate { files } => validate(&files),
     }
 }
@@ -24,6 +25,14 @@ fn list() -> Result<()> {
     for one in scenario::builtins() {
         let title = scenario::read(one.text).map(|scenario| scenario.title).unwrap_or_default();
         writeln!(out, "{:names$}  {title}", one.code.as_str())?;
+    }
+    writeln!(out, "\nfound beside another verdict:")?;
+    for (code, of) in scenario::beside() {
+        writeln!(out, "{:names$}  play {of}", code.as_str())?;
+    }
+    writeln!(out, "\nnot played:")?;
+    for (code, why) in scenario::not_played() {
+        writeln!(out, "{:names$}  {why}", code.as_str())?;
     }
     writeln!(out)?;
     let how = "Play one with the real client: authtrace run --scenario NAME -- claude -p hi; with a built-in client: \

@@ -6,6 +6,7 @@ use super::stage::Stage;
 use anyhow::Result;
 use authtrace::catalogue::Code;
 use authtrace::config::Options;
+use authtrace::fake::Task;
 use authtrace::launch::{BaseUrl, ParentEnvironment};
 use authtrace::policy::Script;
 use authtrace::scenario::{self, Against, Scenario, ScenarioError};
@@ -26,6 +27,12 @@ pub(crate) enum SceneError {
         meant(*nearest)
     )]
     Unknown { name: String, nearest: Option<&'static str> },
+    /// A verdict that cannot be played.
+    #[error("no scenario leads to {code}: {why}")]
+    NotPlayed { code: Code, why: &'static str },
+    /// A finding that is no verdict.
+    #[error("{code} is found beside another verdict; play that: --scenario {of}")]
+    Beside { code: Code, of: Code },
     #[error("cannot read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{}: it is longer than 1 MiB", path.display())]
@@ -82,7 +89,16 @@ fn is_file(named: &str) -> bool {
 fn builtin(named: &str) -> Result<&'static str, SceneError> {
     let unknown = || SceneError::Unknown { name: named.to_owned(), nearest: scenario::nearest(named) };
     let code: Code = named.parse().map_err(|_| unknown())?;
-    scenario::builtin(code).map(|one| one.text).ok_or_else(unknown)
+    if let Some(one) = scenario::builtin(code) {
+        return Ok(one.text);
+    }
+    if let Some((code, why)) = scenario::not_played().iter().find(|(not, _)| *not == code) {
+        return Err(SceneError::NotPlayed { code: *code, why });
+    }
+    match scenario::beside().iter().find(|(beside, _)| *beside == code) {
+        Some((code, of)) => Err(SceneError::Beside { code: *code, of: *of }),
+        None => Err(unknown()),
+    }
 }
 
 fn meant(nearest: Option<&str>) -> String {
@@ -148,6 +164,14 @@ impl Scene {
         }
     }
 
+    /// Whether the client is told to trust the certificates of authtrace.
+    pub(crate) fn trusts_proxy(&self) -> bool {
+        match self {
+            Self::Staged(stage) => stage.scenario().client.trusts_proxy,
+            Self::Nothing | Self::Live(_) => true,
+        }
+    }
+
     /// The rules for live traffic.
     pub(crate) fn script(&self) -> Option<Script> {
         match self {
@@ -180,6 +204,22 @@ impl Scene {
                 "playing {name} on live traffic: the command has its own login, and what authtrace answers is marked as its own"
             ),
         });
+        if let Some(line) = self.task_line() {
+            console::say(&line);
+        }
+    }
+
+    /// What a command has to do for the scenario's verdict, if one message is not enough.
+    fn task_line(&self) -> Option<String> {
+        let Self::Staged(stage) = self else { return None };
+        let tasks = &stage.scenario().client.tasks;
+        let line = |task: &Task| match task {
+            Task::Message => "claude -p hi",
+            Task::Login => "claude auth login",
+        };
+        let commands: Vec<&str> = tasks.iter().map(line).collect();
+        (*tasks != [Task::Message])
+            .then(|| format!("it takes more than one message to come to its verdict: sh -c '{}'", commands.join("; ")))
     }
 
     /// Ends the fake, if there is one.

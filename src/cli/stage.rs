@@ -6,7 +6,7 @@ use authtrace::config::Options;
 use authtrace::doctor::without_credentials;
 use authtrace::fake::{Fake, Seed};
 use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, TempDir, names_seen};
-use authtrace::scenario::{Handed, Scenario, Staged};
+use authtrace::scenario::{Client, Handed, HomeFile, Scenario, Staged, home_files};
 use authtrace::trace::Timestamp;
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
@@ -26,8 +26,8 @@ const FOLDERS: [(&str, &str); 4] = [
 
 /// The folder in a home that holds the login.
 const CONFIG: &str = ".claude";
-/// Settings by which the client asks nothing at its first start.
-const STARTED: &str = r#"{"hasCompletedOnboarding":true,"theme":"dark"}"#;
+/// What the client has noted at earlier starts.
+const STATE: &str = ".claude.json";
 
 /// Where a fake listens; none: at a free port of 127.0.0.1.
 #[derive(Default)]
@@ -63,9 +63,7 @@ impl Stage {
         let fake = Fake::start(fake).await?;
         let files = TempDir::create(parent)?;
         let roots = files.write("fake-ca.pem", fake.ca_pem().as_bytes())?;
-        let homes = (0..scenario.client.processes.max(1))
-            .map(|number| home(&files.path().join(format!("home{number}")), &handed))
-            .collect::<Result<_>>()?;
+        let homes = homes(files.path(), &scenario.client, &handed)?;
         Ok(Self { scenario, fake, handed, homes, roots, _files: files })
     }
 
@@ -153,7 +151,10 @@ impl Stage {
             connect_to.push(format!("{}:{}:127.0.0.1:{plaintext}", url.host, url.port));
         }
         connect_to.push(format!("::127.0.0.1:{}", self.fake.addr().port()));
+        let mut intercept = options.intercept;
+        intercept.extend(self.scenario.hosts());
         Options {
+            intercept,
             connect_to,
             upstream_ca: vec![self.roots.clone()],
             upstream_proxy: Some("none".to_owned()),
@@ -167,20 +168,28 @@ impl Stage {
     }
 }
 
-/// A home as Claude Code leaves it once its first questions are answered, with the login in it.
-fn home(home: &Path, handed: &Handed) -> Result<PathBuf> {
-    let folder = home.join(CONFIG);
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)
-        .context("cannot make a home for the client")?;
-    if let Handed::File(login) = handed {
-        private_file(&folder.join(".credentials.json"), &login.credentials_file())?;
+/// One for each client, or one that they share.
+fn homes(folder: &Path, client: &Client, handed: &Handed) -> Result<Vec<PathBuf>> {
+    let count = client.processes.max(1);
+    if client.shared_home {
+        let shared = home(&folder.join("home"), client, handed)?;
+        return Ok((0..count).map(|_| shared.clone()).collect());
     }
-    // With CLAUDE_CONFIG_DIR it is looked for there.
-    private_file(&home.join(".claude.json"), STARTED)?;
-    private_file(&folder.join(".claude.json"), STARTED)?;
+    (0..count).map(|number| home(&folder.join(format!("home{number}")), client, handed)).collect()
+}
+
+/// A home as Claude Code leaves it once its first questions are answered, with what it is handed.
+fn home(home: &Path, client: &Client, handed: &Handed) -> Result<PathBuf> {
+    for HomeFile { path, text } in home_files(client, handed, home) {
+        let path = home.join(path);
+        let folder = path.parent().unwrap_or(home);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).context("cannot make a home")?;
+        private_file(&path, &text)?;
+    }
+    let folder = home.join(CONFIG);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).context("cannot make a home")?;
+    // With CLAUDE_CONFIG_DIR, what it noted at earlier starts is looked for there.
+    std::fs::copy(home.join(STATE), folder.join(STATE)).context("cannot make a home")?;
     Ok(home.to_owned())
 }
 

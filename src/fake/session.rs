@@ -101,6 +101,9 @@ impl Session {
         }
         if chosen.source == Source::File {
             self.profile().await?;
+        } else if let Some(login) = self.home.login().await {
+            // The login is there, and asked for what is beside the messages.
+            self.call(Method::GET, API, "/api/claude_cli/bootstrap", Some(&login.access_token), None).await?;
         }
         let answered = self.ask(chosen, gateway.as_deref().unwrap_or(API)).await?;
         self.events().await?;

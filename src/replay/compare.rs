@@ -28,6 +28,8 @@ pub enum Divergence {
         expected: Step,
         /// How often in a row.
         times: usize,
+        /// What the client sent next.
+        instead: Next,
     },
     /// The client asked, and the trace has nothing there.
     Extra {
@@ -37,6 +39,8 @@ pub enum Divergence {
         sent: Step,
         /// How often in a row.
         times: usize,
+        /// What the trace has next.
+        next: Next,
     },
     /// The same request was answered with another status.
     Status {
@@ -53,6 +57,17 @@ pub enum Divergence {
         /// has another one than before, and the client sent one that it had sent.
         same_recorded: bool,
     },
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// This.
+    Step(Step),
+    /// Nothing more.
+    Nothing,
+    /// Nobody can say: several clients ask at a time.
+    Unordered,
 }
 
 /// One request.
@@ -99,7 +114,8 @@ pub fn compare(recorded: &Survey, played: &Survey) -> Vec<Divergence> {
     let mut found = Vec::new();
     let mut credentials = Credentials::default();
     let mut after = None;
-    for block in pairs.chunk_by(|one, other| !matches!((one, other), (Pair::Both(..), _) | (_, Pair::Both(..)))) {
+    let mut blocks = pairs.chunk_by(|one, other| !is_both(one) && !is_both(other)).peekable();
+    while let Some(block) = blocks.next() {
         if let [Pair::Both(one, other)] = block {
             let (Some(one), Some(other)) = (first.get(*one), second.get(*other)) else { continue };
             after = Some(one.step.exchange);
@@ -111,14 +127,33 @@ pub fn compare(recorded: &Survey, played: &Survey) -> Vec<Divergence> {
                 same_recorded.map(|same_recorded| Divergence::Credential { recorded: one.step.clone(), same_recorded }),
             );
         } else {
-            found.extend(differing(block, &first, &second, &mut after));
+            let behind = match blocks.peek() {
+                Some([Pair::Both(one, other)]) => (first.get(*one), second.get(*other)),
+                _ => (None, None),
+            };
+            let next = |asked: Option<&Asked>| match asked {
+                _ if several => Next::Unordered,
+                Some(asked) => Next::Step(asked.step.clone()),
+                None => Next::Nothing,
+            };
+            let behind = (next(behind.0), next(behind.1));
+            found.extend(differing(block, (&first, &second), behind, &mut after));
         }
     }
     found
 }
 
-/// What differs between two pairs: the first of each is where the client left the path.
-fn differing(block: &[Pair], first: &[Asked], second: &[Asked], after: &mut Option<u64>) -> Vec<Divergence> {
+fn is_both(pair: &Pair) -> bool {
+    matches!(pair, Pair::Both(..))
+}
+
+/// What differs between two pairs: the first of each is where the client left the path. `behind` is the second pair.
+fn differing(
+    block: &[Pair],
+    (first, second): (&[Asked], &[Asked]),
+    behind: (Next, Next),
+    after: &mut Option<u64>,
+) -> Vec<Divergence> {
     let expected: Vec<&Step> = block
         .iter()
         .filter_map(|pair| if let Pair::First(at) = pair { first.get(*at) } else { None })
@@ -131,20 +166,23 @@ fn differing(block: &[Pair], first: &[Asked], second: &[Asked], after: &mut Opti
         .collect();
     let mut found = Vec::new();
     let (mut expected, mut sent) = (expected.as_slice(), sent.as_slice());
-    if let ([next, more_expected @ ..], [instead, more_sent @ ..]) = (expected, sent) {
+    let ordered = behind.0 != Next::Unordered;
+    if let ([next, more_expected @ ..], [instead, more_sent @ ..], true) = (expected, sent, ordered) {
         found.push(Divergence::Other { after: *after, expected: (*next).clone(), sent: (*instead).clone() });
         *after = Some(next.exchange);
         (expected, sent) = (more_expected, more_sent);
     }
     for run in expected.chunk_by(|one, other| alike(one, other)) {
         if let ([one, ..], Some(last)) = (run, run.last()) {
-            found.push(Divergence::Missing { after: *after, expected: (*one).clone(), times: run.len() });
+            let instead = behind.1.clone();
+            found.push(Divergence::Missing { after: *after, expected: (*one).clone(), times: run.len(), instead });
             *after = Some(last.exchange);
         }
     }
     for run in sent.chunk_by(|one, other| alike(one, other)) {
         if let [one, ..] = run {
-            found.push(Divergence::Extra { after: *after, sent: (*one).clone(), times: run.len() });
+            let next = behind.0.clone();
+            found.push(Divergence::Extra { after: *after, sent: (*one).clone(), times: run.len(), next });
         }
     }
     found
@@ -242,6 +280,15 @@ impl fmt::Display for Step {
     }
 }
 
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Step(step) => write!(f, "{step}"),
+            Self::Nothing | Self::Unordered => f.write_str("nothing more"),
+        }
+    }
+}
+
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = |after: &Option<u64>| match after {
@@ -253,16 +300,18 @@ impl fmt::Display for Divergence {
             Self::Other { after, expected, sent } => {
                 write!(f, "{}: the trace has {expected} next; the client sent {sent}", place(after))
             }
-            Self::Missing { after, expected, times } => {
-                write!(
-                    f,
-                    "{}: the trace has {expected} next{}; the client did not send it",
-                    place(after),
-                    often(*times)
-                )
+            Self::Missing { expected, times, instead: Next::Unordered, .. } => {
+                write!(f, "the trace has {times} × {} more than the clients sent", expected.route)
             }
-            Self::Extra { after, sent, times } => {
-                write!(f, "{}: the client sent {sent}{}; the trace has nothing there", place(after), often(*times))
+            Self::Missing { after, expected, times, instead } => {
+                write!(f, "{}: the trace has {expected} next{}; the client sent {instead}", place(after), often(*times))
+            }
+            Self::Extra { sent, times, next: Next::Unordered, .. } => {
+                write!(f, "the clients sent {times} × {} more than the trace has", sent.route)
+            }
+            Self::Extra { after, sent, times, next } => {
+                write!(f, "{}: the client sent {sent}{}; the trace has {next}", place(after), often(*times))?;
+                if matches!(next, Next::Step(_)) { f.write_str(" next") } else { Ok(()) }
             }
             Self::Status { recorded, played } => {
                 let status = |status: Option<u16>| status.map_or("no answer".to_owned(), |status| status.to_string());

@@ -132,9 +132,12 @@ fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
+/// One answer, and the kind of credential that it was given to.
+type Answered = (Option<Kind>, Played);
+
 /// What is to be played, by route in the order of their first requests.
 struct Score {
-    routes: Vec<(Route, Vec<(Option<Kind>, Played)>)>,
+    routes: Vec<(Route, Vec<Answered>)>,
     /// Hosts that could not be reached before anything else was asked of them: how often, and whether ever after.
     hosts_down: Vec<(String, u32, bool)>,
     own: usize,
@@ -261,7 +264,7 @@ impl Score {
 }
 
 /// One list, or one for each kind of credential if several were used.
-fn by_kind(list: &[(Option<Kind>, Played)]) -> Vec<(Option<Kind>, Vec<Played>)> {
+fn by_kind(list: &[Answered]) -> Vec<(Option<Kind>, Vec<Played>)> {
     let mut kinds: Vec<Option<Kind>> = Vec::new();
     for (kind, _) in list {
         if !kinds.contains(kind) {

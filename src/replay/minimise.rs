@@ -1,7 +1,6 @@
 //! The smallest scenario that still does it: delta debugging over rules and events (ddmin: Zeller and Hildebrandt,
 //! "Simplifying and Isolating Failure-Inducing Input", 2002), then each that is left is made simpler.
 
-use crate::fake::Event;
 use crate::policy::{ApiError, RawAnswer, RequestIdShape, Rule, Script, Then};
 use crate::scenario::{Client, Scenario, Server};
 use std::time::Duration;
@@ -49,11 +48,11 @@ struct Search<F> {
     ran_out: bool,
 }
 
-/// A rule or an event.
-#[derive(Clone)]
+/// A rule or an event, by its index.
+#[derive(Clone, Copy, PartialEq)]
 enum Part {
-    Rule(Rule),
-    Event(Event),
+    Rule(usize),
+    Event(usize),
 }
 
 impl<F: FnMut(&Scenario) -> bool> Search<F> {
@@ -94,8 +93,8 @@ impl<F: FnMut(&Scenario) -> bool> Search<F> {
             pieces = pieces.min(parts.len());
             let size = parts.len().div_ceil(pieces);
             let without = |piece: usize| {
-                let kept = parts.iter().enumerate().filter(|(at, _)| at / size != piece).map(|(_, part)| part.clone());
-                with_parts(&self.best, kept)
+                let kept = parts.iter().enumerate().filter(|(at, _)| at / size != piece).map(|(_, part)| *part);
+                with_parts(&self.best, &kept.collect::<Vec<_>>())
             };
             let candidates: Vec<Scenario> = (0..parts.len().div_ceil(size)).map(without).collect();
             if candidates.into_iter().any(|candidate| self.accept(candidate)) {
@@ -176,19 +175,18 @@ fn without_message(rule: &mut Rule) {
 }
 
 fn parts(scenario: &Scenario) -> Vec<Part> {
-    let rules = scenario.script.rules.iter().cloned().map(Part::Rule);
-    rules.chain(scenario.events.iter().cloned().map(Part::Event)).collect()
+    let rules = (0..scenario.script.rules.len()).map(Part::Rule);
+    rules.chain((0..scenario.events.len()).map(Part::Event)).collect()
 }
 
-fn with_parts(scenario: &Scenario, parts: impl Iterator<Item = Part>) -> Scenario {
-    let (mut rules, mut events) = (Vec::new(), Vec::new());
-    for part in parts {
-        match part {
-            Part::Rule(rule) => rules.push(rule),
-            Part::Event(event) => events.push(event),
-        }
+fn with_parts(scenario: &Scenario, kept: &[Part]) -> Scenario {
+    let rules = scenario.script.rules.iter().enumerate().filter(|(at, _)| kept.contains(&Part::Rule(*at)));
+    let events = scenario.events.iter().enumerate().filter(|(at, _)| kept.contains(&Part::Event(*at)));
+    Scenario {
+        script: Script { rules: rules.map(|(_, rule)| rule.clone()).collect() },
+        events: events.map(|(_, event)| event.clone()).collect(),
+        ..scenario.clone()
     }
-    Scenario { script: Script { rules }, events, ..scenario.clone() }
 }
 
 #[cfg(test)]

@@ -16,9 +16,11 @@ mod convert;
 mod login;
 mod minimise;
 mod route;
+#[cfg(test)]
+mod tests;
 
 pub use align::{Pair, align};
-pub use compare::{Divergence, Held, Step, compare};
+pub use compare::{Divergence, Held, Next, Step, compare};
 pub use convert::{ReplayError, Replayed, Speed, convert};
 pub use minimise::{Minimised, minimise};
 pub use route::{Route, matters};

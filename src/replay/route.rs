@@ -33,7 +33,7 @@ impl Route {
             Some(at) => format!("{}*", path.get(..at).unwrap_or_default()),
             None => path.to_owned(),
         };
-        Self { method: request.method.to_string(), host: host(exchange), path, grant: grant(exchange) }
+        Self { method: request.method.to_string(), host: host(exchange), grant: grant(exchange, &path), path }
     }
 
     /// The condition of a rule for it.
@@ -98,8 +98,9 @@ fn is_address(host: &str) -> bool {
     host.parse::<std::net::IpAddr>().is_ok()
 }
 
-fn grant(exchange: &Exchange) -> Option<Grant> {
-    if exchange.request.method.as_str() != "POST" {
+/// What is asked of the one token endpoint that rules know.
+fn grant(exchange: &Exchange, path: &str) -> Option<Grant> {
+    if exchange.request.method.as_str() != "POST" || path != "/v1/oauth/token" {
         return None;
     }
     match exchange.oauth.as_ref()?.grant_type.as_ref()?.as_str() {

@@ -66,12 +66,53 @@ pub(super) struct ClientTable {
     /// What it brings instead of something made up for it. Has to say `FAKE`.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub(super) value: Option<Spanned<String>>,
-    /// Variables of its environment.
+    /// With `login = "helper"`: so many keys that are no longer good come before the good one.
+    #[cfg_attr(test, schemars(with = "Option<u32>"))]
+    pub(super) stale: Option<Spanned<u32>>,
+    /// With `login = "file"`: whether there is a refresh token in it.
+    #[cfg_attr(test, schemars(with = "Option<bool>"))]
+    pub(super) renewable: Option<Spanned<bool>>,
+    /// Variables of its environment. Credentials among them have to say `FAKE`.
     #[serde(default)]
-    pub(super) variables: BTreeMap<String, String>,
-    /// So many clients at once, each with a home and a copy of the login of its own.
+    #[cfg_attr(test, schemars(with = "BTreeMap<String, String>"))]
+    pub(super) variables: BTreeMap<String, Spanned<String>>,
+    /// So many clients at once.
     #[cfg_attr(test, schemars(with = "Option<u32>"))]
     pub(super) processes: Option<Spanned<u32>>,
+    /// Whether these share one home, and the login in it. Otherwise each has a home and a copy of the login of its own.
+    #[cfg_attr(test, schemars(with = "Option<bool>"))]
+    pub(super) shared_home: Option<Spanned<bool>>,
+    /// What it does, one after the other; one message if nothing is said.
+    #[cfg_attr(test, schemars(with = "Option<Vec<TaskName>>"))]
+    pub(super) does: Option<Spanned<Vec<TaskName>>>,
+    /// An MCP server that it is set up with.
+    pub(super) mcp: Option<McpTable>,
+    /// Whether it trusts the certificate that authtrace shows it.
+    pub(super) trusts_proxy: Option<bool>,
+}
+
+/// Something that a client does.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum TaskName {
+    /// Asks for one message: `claude -p`.
+    Message,
+    /// Logs in through a browser: `claude auth login`.
+    Login,
+}
+
+/// An MCP server.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub(super) struct McpTable {
+    /// Where it is: `https://…`.
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(super) url: Spanned<String>,
+    /// The bearer token it is sent; none if nothing is said. Has to say `FAKE`.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) token: Option<Spanned<String>>,
 }
 
 /// With what a client logs in.
@@ -90,6 +131,8 @@ pub enum Given {
     ApiKey,
     /// `ANTHROPIC_AUTH_TOKEN`.
     AuthToken,
+    /// An `apiKeyHelper` that gives an API key.
+    Helper,
 }
 
 /// What the server is like.
@@ -211,14 +254,11 @@ pub(super) struct EventTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct AfterTable {
     /// Its path; `*` at the end stands for any rest.
-    pub(super) path: String,
-    /// How many of them.
-    #[serde(default = "one")]
-    pub(super) times: u32,
-}
-
-fn one() -> u32 {
-    1
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub(super) path: Spanned<String>,
+    /// How many of them; one if nothing is said.
+    #[cfg_attr(test, schemars(with = "Option<u32>"))]
+    pub(super) times: Option<Spanned<u32>>,
 }
 
 /// What happens to the server.
@@ -293,11 +333,14 @@ pub(super) struct RuleTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct WhenTable {
     /// The method.
-    pub(super) method: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) method: Option<Spanned<String>>,
     /// The host.
-    pub(super) host: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) host: Option<Spanned<String>>,
     /// The path, without the query; `*` at the end stands for any rest.
-    pub(super) path: Option<String>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub(super) path: Option<Spanned<String>>,
     /// What a token request asks for.
     pub(super) grant: Option<GrantName>,
     /// The kind of the credential in the header fields.

@@ -8,8 +8,10 @@
 //! It never opens a file or a socket, and starts nothing.
 
 mod builtin;
+mod client;
 mod error;
 mod format;
+mod home;
 mod read;
 mod span;
 mod stage;
@@ -19,10 +21,12 @@ mod text;
 mod write;
 
 pub use crate::fake::Handed;
-pub use builtin::{Builtin, builtin, builtins, nearest};
+pub use builtin::{Builtin, beside, builtin, builtins, nearest, not_played};
+pub use client::Client;
 pub use error::{Place, ScenarioError};
 pub use format::{Against, Given};
-pub use read::{Client, Scenario, Server, read};
+pub use home::{HomeFile, home_files};
+pub use read::{Scenario, Server, read};
 pub use stage::Staged;
 pub use text::describe;
 pub use write::write;

@@ -1,10 +1,11 @@
 //! From the file as it is written to values, with everything checked that a type cannot say.
 
+use super::client::Client;
 use super::error::ScenarioError;
 use super::format::{
-    Against, AnswerTable, ClientTable, CredentialName, CutName, EventTable, File, Given, GrantName, GrantedTable,
-    NewTokens, OrganizationName, RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName,
-    What, WhenTable, WordingName,
+    Against, AnswerTable, CredentialName, CutName, EventTable, File, GrantName, GrantedTable, NewTokens,
+    OrganizationName, RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName, What,
+    WhenTable, WordingName,
 };
 use super::{FORMAT, span};
 use crate::catalogue::Code;
@@ -14,7 +15,7 @@ use crate::policy::{
     TokenOutcome, TokenTerms, When,
 };
 use crate::redact::Kind;
-use std::collections::BTreeMap;
+use http::{HeaderName, HeaderValue, Method};
 use std::ops::Range;
 use std::str::FromStr;
 use toml::Spanned;
@@ -42,23 +43,6 @@ pub struct Scenario {
     pub warnings: Vec<ScenarioError>,
 }
 
-/// What a client is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// With what it logs in.
-    pub login: Given,
-    /// When its access token ends, in seconds from the beginning; negative: it has ended.
-    pub expires_in: i64,
-    /// Whether the server has issued what it brings.
-    pub issued: bool,
-    /// What it brings instead of something made up for it.
-    pub value: Option<String>,
-    /// Variables of its environment.
-    pub variables: BTreeMap<String, String>,
-    /// So many clients at once.
-    pub processes: u32,
-}
-
 /// What a server is like at the beginning.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Server {
@@ -72,24 +56,9 @@ pub struct Server {
     pub clock: i64,
 }
 
-/// The lifetime that a client's access token has if nothing is said, in seconds.
-const EXPIRES_IN: i64 = 8 * 3_600;
-/// So many clients may be asked for.
-const MOST_PROCESSES: u32 = 16;
-/// What every value of a credential in a scenario has to say.
-const MADE_UP: &str = "FAKE";
-/// Variables that would lead the client past authtrace or to somebody's own login.
-const NOT_TO_BE_SET: [&str; 9] = [
-    "HOME",
-    "PATH",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "NODE_EXTRA_CA_CERTS",
-    "SSL_CERT_FILE",
-    "CLAUDE_CONFIG_DIR",
-];
+/// Where tokens are given, and where events are streamed.
+const TOKEN: &str = "/v1/oauth/token";
+const MESSAGES: &str = "/v1/messages";
 
 /// Reads a scenario.
 ///
@@ -104,7 +73,8 @@ pub fn read(text: &str) -> Result<Scenario, ScenarioError> {
     reader.scenario(file)
 }
 
-struct Reader<'a> {
+/// Turns what is written into values, and knows where it stands.
+pub(super) struct Reader<'a> {
     text: &'a str,
 }
 
@@ -128,10 +98,8 @@ impl Reader<'_> {
             self.playable_live(&script, &places)?;
         }
         warnings.extend(self.unreachable(&script, &places));
-        if let (Against::Live, Some(not)) = (file.against, script.not_live().first()) {
-            return Err(self.at(places.get(not.rule).cloned().unwrap_or_default(), not.why));
-        }
-        let client = file.client.map(|client| self.client(client)).transpose()?.unwrap_or_default();
+        warnings.extend(self.pointless(&script, &places));
+        let client = file.client.map(|client| self.client(client.into_inner())).transpose()?.unwrap_or_default();
         let server = file.server.map(|server| self.server(server.into_inner())).transpose()?.unwrap_or_default();
         let events = file.events.into_iter().map(|event| self.event(event)).collect::<Result<_, _>>()?;
         Ok(Scenario {
@@ -172,41 +140,6 @@ impl Reader<'_> {
             }
             None => Ok(()),
         }
-    }
-
-    fn client(&self, table: Spanned<ClientTable>) -> Result<Client, ScenarioError> {
-        let span = table.span();
-        let table = table.into_inner();
-        if let Some(value) = &table.value {
-            if !value.get_ref().contains(MADE_UP) {
-                let message = "a scenario holds no real credential: a made-up one says FAKE somewhere";
-                return Err(self.at(value.span(), message));
-            }
-            if matches!(table.login, Given::File | Given::None) {
-                return Err(self.at(value.span(), "goes with login = \"oauth-token\", \"api-key\" or \"auth-token\""));
-            }
-        }
-        if let Some(name) =
-            table.variables.keys().find(|name| NOT_TO_BE_SET.contains(&name.to_ascii_uppercase().as_str()))
-        {
-            return Err(self.at(span, format!("{name} is set by authtrace itself")));
-        }
-        let expires_in = self.parsed(table.expires_in.as_ref(), span::signed_seconds)?.unwrap_or(EXPIRES_IN);
-        let processes = match table.processes {
-            Some(count) if !(1..=MOST_PROCESSES).contains(count.get_ref()) => {
-                return Err(self.at(count.span(), format!("from 1 to {MOST_PROCESSES}")));
-            }
-            Some(count) => count.into_inner(),
-            None => 1,
-        };
-        Ok(Client {
-            login: table.login,
-            expires_in,
-            issued: table.issued.unwrap_or(table.value.is_none()),
-            value: table.value.map(Spanned::into_inner),
-            variables: table.variables,
-            processes,
-        })
     }
 
     fn server(&self, table: ServerTable) -> Result<Server, ScenarioError> {
@@ -261,7 +194,11 @@ impl Reader<'_> {
         let at = match (self.parsed(table.at.as_ref(), span::duration)?, table.after) {
             (Some(elapsed), None) => Moment::Elapsed(elapsed),
             (None, Some(after)) => {
-                Moment::Requests { path: PathPattern::parse(&after.path), count: after.times.max(1) }
+                let count = after.times.as_ref().map_or(1, |times| *times.get_ref());
+                if let Some(times) = after.times.filter(|_| count == 0) {
+                    return Err(self.at(times.span(), "times = 0: this event comes behind no request"));
+                }
+                Moment::Requests { path: self.path(&after.path)?, count }
             }
             _ => return Err(self.at(span, "an event has a time: either `at = \"30s\"` or `after = { path = \"…\" }`")),
         };
@@ -293,9 +230,9 @@ impl Reader<'_> {
 
     fn when(&self, table: &WhenTable) -> Result<When, ScenarioError> {
         Ok(When {
-            method: table.method.as_ref().map(|method| method.to_ascii_uppercase()),
-            host: table.host.as_ref().map(|host| host.to_ascii_lowercase()),
-            path: table.path.as_deref().map(PathPattern::parse),
+            method: table.method.as_ref().map(|method| self.method(method)).transpose()?,
+            host: table.host.as_ref().map(|host| self.host(host)).transpose()?,
+            path: table.path.as_ref().map(|path| self.path(path)).transpose()?,
             credential: table.credential.map(|kind| match kind {
                 CredentialName::OauthAccess => Kind::OauthAccess,
                 CredentialName::ApiKey => Kind::ApiKey,
@@ -308,6 +245,37 @@ impl Reader<'_> {
             elapsed: self.parsed(table.elapsed.as_ref(), span::times)?,
             state: table.state.as_ref().map(|state| state.get_ref().clone()),
         })
+    }
+
+    fn method(&self, method: &Spanned<String>) -> Result<String, ScenarioError> {
+        let name = method.get_ref().to_ascii_uppercase();
+        match name.parse::<Method>() {
+            Ok(_) => Ok(name),
+            Err(_) => Err(self.at(method.span(), "a method such as \"POST\" is expected")),
+        }
+    }
+
+    fn host(&self, host: &Spanned<String>) -> Result<String, ScenarioError> {
+        let name = host.get_ref().to_ascii_lowercase();
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if name.is_empty() || !name.chars().all(plain) {
+            return Err(self.at(host.span(), "a host is a name alone, such as \"api.anthropic.com\""));
+        }
+        Ok(name)
+    }
+
+    fn path(&self, path: &Spanned<String>) -> Result<PathPattern, ScenarioError> {
+        let text = path.get_ref();
+        if text != "*" && !text.starts_with('/') {
+            return Err(self.at(path.span(), "a path begins with a slash; no request has this one"));
+        }
+        if text.find('*').is_some_and(|at| at + 1 < text.len()) {
+            return Err(self.at(path.span(), "a star stands for any rest, and only at the end"));
+        }
+        if text.contains(['?', '#']) {
+            return Err(self.at(path.span(), "a path is compared without its query"));
+        }
+        Ok(PathPattern::parse(text))
     }
 
     fn then(&self, table: RuleTable, span: Range<usize>, delayed: bool) -> Result<Then, ScenarioError> {
@@ -353,6 +321,12 @@ impl Reader<'_> {
         let table = table.into_inner();
         let status = self.status(&table.status)?;
         let headers: Vec<(String, String)> = table.headers.into_iter().collect();
+        let sendable = |(name, value): &&(String, String)| {
+            name.parse::<HeaderName>().is_ok() && HeaderValue::from_str(value).is_ok()
+        };
+        if let Some((name, _)) = headers.iter().find(|field| !sendable(field)) {
+            return Err(self.at(span, format!("{name:?} with this value is no header field")));
+        }
         match (table.kind, table.message, table.body) {
             (Some(kind), Some(message), None) => Ok(Then::Error(ApiError {
                 headers,
@@ -409,7 +383,26 @@ impl Reader<'_> {
         warnings
     }
 
-    fn parsed<T>(
+    /// Rules for what never comes to the path that they name.
+    fn pointless(&self, script: &Script, places: &[Range<usize>]) -> Vec<ScenarioError> {
+        let of_tokens = |rule: &Rule| rule.when.grant.is_some() || matches!(rule.then, Then::Token(_));
+        let of_streams =
+            |rule: &Rule| matches!(rule.then, Then::Truncate { .. } | Then::StreamError { .. } | Then::Slow(_));
+        let misses = |rule: &Rule, path| rule.when.path.as_ref().is_some_and(|pattern| !pattern.matches(path));
+        let mut warnings = Vec::new();
+        for (rule, place) in script.rules.iter().zip(places) {
+            if of_tokens(rule) && misses(rule, TOKEN) {
+                let message = format!("grants are asked for at {TOKEN} alone, so this one never does anything");
+                warnings.push(self.at(place.clone(), message));
+            } else if of_streams(rule) && misses(rule, MESSAGES) {
+                let message = format!("events are streamed from {MESSAGES} alone, so this one changes nothing");
+                warnings.push(self.at(place.clone(), message));
+            }
+        }
+        warnings
+    }
+
+    pub(super) fn parsed<T>(
         &self,
         value: Option<&Spanned<String>>,
         parse: impl Fn(&str) -> Result<T, String>,
@@ -417,21 +410,8 @@ impl Reader<'_> {
         value.map(|value| parse(value.get_ref()).map_err(|why| self.at(value.span(), why))).transpose()
     }
 
-    fn at(&self, span: Range<usize>, message: impl Into<String>) -> ScenarioError {
+    pub(super) fn at(&self, span: Range<usize>, message: impl Into<String>) -> ScenarioError {
         ScenarioError::at(self.text, span, message)
-    }
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self {
-            login: Given::default(),
-            expires_in: EXPIRES_IN,
-            issued: true,
-            value: None,
-            variables: BTreeMap::new(),
-            processes: 1,
-        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! A scenario, ready to be played: the fake as it is at the beginning, and what the client is handed.
 
 use super::Given;
-use super::read::{Client, Scenario};
-use crate::fake::{ClientSetup, FakeConfig, Handed, Model, Seed};
+use super::client::Client;
+use super::read::Scenario;
+use crate::fake::{ClientSetup, FakeConfig, Handed, Login, Model, Seed};
 use crate::trace::Timestamp;
+use http::Uri;
 
 /// A scenario, ready to be played.
 pub struct Staged {
@@ -26,12 +28,41 @@ impl Scenario {
         } else {
             self.hand(&mut Model::new(stranger), there, now)
         };
+        let handed = self.with_stale_keys(handed, stranger);
         // What was issued before the scenario began is not under its terms.
         model.set_token_terms(self.server.terms);
         let mut fake = FakeConfig::new(model).with_script(self.script.clone());
         fake.events.clone_from(&self.events);
         fake.clock_ahead_ms = ahead_ms;
         Staged { fake, handed }
+    }
+
+    /// Keys that the server does not know come before the helper's own.
+    fn with_stale_keys(&self, handed: Handed, stranger: Seed) -> Handed {
+        let Handed::Helper(good) = handed else { return handed };
+        // Two models of one seed issue the same keys.
+        let mut elsewhere = Model::new(stranger);
+        let taken = usize::from(!self.client.issued);
+        let mut keys: Vec<String> = std::iter::repeat_with(|| elsewhere.api_key_for_console())
+            .skip(taken)
+            .take(usize::try_from(self.client.stale).unwrap_or(0))
+            .collect();
+        keys.extend(good);
+        Handed::Helper(keys)
+    }
+
+    /// The hosts besides Anthropic's that the play needs, to be intercepted: those of rules, of an MCP server and of the
+    /// base URL.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<String> {
+        let of_url = |url: &str| url.parse::<Uri>().ok()?.host().map(str::to_ascii_lowercase);
+        let mut hosts: Vec<String> = self.script.rules.iter().filter_map(|rule| rule.when.host.clone()).collect();
+        hosts.extend(self.client.mcp.as_ref().and_then(|server| of_url(&server.url)));
+        hosts.extend(self.client.variables.get("ANTHROPIC_BASE_URL").and_then(|url| of_url(url)));
+        hosts.retain(|host| !is_anthropic(host));
+        hosts.sort();
+        hosts.dedup();
+        hosts
     }
 
     fn hand(&self, model: &mut Model, there: Timestamp, now: Timestamp) -> Handed {
@@ -46,12 +77,13 @@ impl Scenario {
             login
         };
         let value = |made_up: String| client.value.clone().unwrap_or(made_up);
-        match client.login {
-            Given::None => Handed::Nothing,
-            Given::File => Handed::File(log_in()),
-            Given::OauthToken => Handed::Variable("CLAUDE_CODE_OAUTH_TOKEN", value(log_in().access_token)),
-            Given::AuthToken => Handed::Variable("ANTHROPIC_AUTH_TOKEN", value(log_in().access_token)),
-            Given::ApiKey => Handed::Variable("ANTHROPIC_API_KEY", value(model.api_key_for_console())),
+        match (client.login, client.login.variable()) {
+            (Given::File, _) if !client.renewable => Handed::File(Login { refresh_token: String::new(), ..log_in() }),
+            (Given::File, _) => Handed::File(log_in()),
+            (Given::Helper, _) => Handed::Helper(vec![value(model.api_key_for_console())]),
+            (Given::ApiKey, Some(name)) => Handed::Variable(name, value(model.api_key_for_console())),
+            (_, Some(name)) => Handed::Variable(name, value(log_in().access_token)),
+            (_, None) => Handed::Nothing,
         }
     }
 }
@@ -60,6 +92,20 @@ impl Client {
     /// The built-in client, set up with what it is handed.
     #[must_use]
     pub fn setup(&self, handed: Handed) -> ClientSetup {
-        ClientSetup { variables: self.variables.clone(), processes: self.processes, ..ClientSetup::new(handed) }
+        ClientSetup {
+            handed,
+            variables: self.variables.clone(),
+            processes: self.processes,
+            shares_home: self.shared_home,
+            tasks: self.tasks.clone(),
+            mcp: self.mcp.clone(),
+            trusts_proxy: self.trusts_proxy,
+        }
     }
+}
+
+fn is_anthropic(host: &str) -> bool {
+    ["anthropic.com", "claude.ai", "claude.com"]
+        .iter()
+        .any(|end| host.strip_suffix(end).is_some_and(|front| front.is_empty() || front.ends_with('.')))
 }

@@ -1,7 +1,9 @@
 //! Files in, values or places out.
 
 use super::*;
+use crate::fake::Seed;
 use crate::policy::{Then, TokenOutcome};
+use crate::trace::Timestamp;
 
 fn mistake(text: &str) -> String {
     read(text).unwrap_err().to_string()
@@ -17,6 +19,84 @@ fn every_built_in_scenario_is_read_without_a_warning() {
     }
     let names: std::collections::BTreeSet<_> = builtins().iter().map(|one| one.code).collect();
     assert_eq!(names.len(), builtins().len());
+}
+
+#[test]
+fn every_code_is_played_or_it_is_said_why_not() {
+    let played = builtins().iter().map(|one| one.code).chain(beside().iter().map(|(code, _)| *code));
+    let mut told: Vec<_> = played.chain(not_played().iter().map(|(code, _)| *code)).collect();
+    told.sort();
+    let mut all = crate::catalogue::Code::ALL.to_vec();
+    all.sort();
+    assert_eq!(told, all);
+    assert!(beside().iter().all(|(_, scenario)| builtin(*scenario).is_some()));
+}
+
+#[test]
+fn a_client_is_told_in_words() {
+    let told = |client: &str| {
+        let scenario = read(&format!("format = 1\ntitle = \"x\"\n[client]\n{client}\n")).unwrap();
+        describe(&scenario)
+    };
+    insta::assert_snapshot!(
+        [
+            told("login = \"none\"\nissued = false\ndoes = [\"login\", \"message\"]"),
+            told("login = \"helper\"\nstale = 2"),
+            told("renewable = false\nexpires_in = \"-1m\"\nprocesses = 3"),
+            told("processes = 3\nshared_home = true\ntrusts_proxy = false"),
+            told("mcp = { url = \"https://mcp.example.com/mcp\" }\nvariables = { AWS_REGION = \"x\" }"),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn a_helper_gives_what_the_server_does_not_know_first() {
+    let text = "format = 1\ntitle = \"x\"\n[client]\nlogin = \"helper\"\nstale = 2\n";
+    let staged = |text: &str| {
+        let staged = read(text).unwrap().stage(Seed::fixed(1), Seed::fixed(2), Timestamp::from_unix_ms(0));
+        let Handed::Helper(keys) = staged.handed else { panic!("no helper") };
+        let known: Vec<bool> =
+            keys.iter().map(|key| matches!(staged.fake.model.label(key), crate::fake::Label::Known(..))).collect();
+        assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), keys.len());
+        known
+    };
+    assert_eq!(staged(text), [false, false, true]);
+    assert_eq!(staged(&format!("{text}issued = false\n")), [false, false, false]);
+}
+
+#[test]
+fn the_hosts_beside_anthropics_are_known() {
+    let hosts = |code| read(builtin(code).unwrap().text).unwrap().hosts();
+    use crate::catalogue::Code;
+    assert_eq!(hosts(Code::McpOauth), ["mcp.example.com"]);
+    assert_eq!(hosts(Code::GatewayKeyRejected), ["gateway.example.com"]);
+    assert_eq!(hosts(Code::CloudProviderCredentials), ["bedrock-runtime.us-east-1.amazonaws.com"]);
+    assert!(hosts(Code::RefreshRace).is_empty());
+}
+
+#[test]
+fn a_home_gets_its_files() {
+    let text = "format = 1\ntitle = \"x\"\n[client]\nlogin = \"helper\"\nstale = 1\n\
+                mcp = { url = \"https://mcp.example.com/mcp\", token = \"FAKE-token\" }\n";
+    let client = read(text).unwrap().client;
+    let home = tempfile::tempdir().unwrap();
+    let place = home.path().join("it's home");
+    std::fs::create_dir_all(place.join(".claude")).unwrap();
+    let files = home_files(&client, &Handed::Helper(vec!["one".to_owned(), "two".to_owned()]), &place);
+    for file in &files {
+        std::fs::write(place.join(file.path), &file.text).unwrap();
+    }
+    let settings: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place.join(".claude/settings.json")).unwrap()).unwrap();
+    let ask = || {
+        let helper = settings["apiKeyHelper"].as_str().unwrap();
+        let output = std::process::Command::new("sh").args(["-c", helper]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!([ask(), ask(), ask()], ["one\n", "two\n", "two\n"]);
+    let mcp: serde_json::Value = serde_json::from_slice(&std::fs::read(place.join(".claude.json")).unwrap()).unwrap();
+    assert_eq!(mcp["mcpServers"]["fake"]["headers"]["Authorization"], "Bearer FAKE-token");
 }
 
 #[test]
@@ -40,7 +120,27 @@ fn a_mistake_is_shown_in_its_place() {
             mistake(&format!("{head}[[rule]]\ncut = \"reset\"\npass = true\n")),
             mistake(&format!("{head}[[rule]]\nanswer = {{ status = 99, body = \"\" }}\n")),
             mistake(&format!("{head}[client]\nlogin = \"api-key\"\nvalue = \"sk-ant-api03-real\"\n")),
+            mistake(&format!("{head}[client]\nlogin = \"file\"\nvalue = \"FAKE\"\n")),
+            mistake(&format!("{head}[client]\nstale = 1\n")),
+            mistake(&format!("{head}[client]\nlogin = \"api-key\"\nrenewable = false\n")),
+            mistake(&format!("{head}[client]\nprocesses = 99\n")),
+            mistake(&format!("{head}[client]\nshared_home = true\n")),
+            mistake(&format!("{head}[client]\ndoes = []\n")),
+            mistake(&format!("{head}[client]\ndoes = [\"mesage\"]\n")),
+            mistake(&format!("{head}[client]\nmcp = {{ url = \"http://mcp.example.com\" }}\n")),
+            mistake(&format!("{head}[client.variables]\nAWS_SECRET_ACCESS_KEY = \"real\"\n")),
+            mistake(&format!("{head}[client.variables]\nhttps_proxy = \"http://127.0.0.1:1\"\n")),
+            mistake(&format!("{head}[client]\nlogin = \"api-key\"\nvariables = {{ ANTHROPIC_API_KEY = \"FAKE\" }}\n")),
+            mistake(&format!("{head}[[rule]]\nwhen = {{ path = \"v1/messages\" }}\ncut = \"reset\"\n")),
+            mistake(&format!("{head}[[rule]]\nwhen = {{ path = \"/v1/*/messages\" }}\ncut = \"reset\"\n")),
+            mistake(&format!("{head}[[rule]]\nwhen = {{ host = \"https://api.anthropic.com\" }}\ncut = \"reset\"\n")),
+            mistake(&format!("{head}[[rule]]\nwhen = {{ method = \"P OST\" }}\ncut = \"reset\"\n")),
+            mistake(&format!(
+                "{head}[[rule]]\nanswer = {{ status = 200, body = \"\", headers = {{ \"a b\" = \"c\" }} }}\n"
+            )),
             mistake(&format!("{head}[[event]]\ndo = \"revoke\"\n")),
+            mistake(&format!("{head}[[event]]\nafter = {{ path = \"messages\" }}\ndo = \"revoke\"\n")),
+            mistake(&format!("{head}[[event]]\nafter = {{ path = \"/v1/messages\", times = 0 }}\ndo = \"revoke\"\n")),
             mistake(&format!("{head}against = \"live\"\n[server]\nwording = \"2025\"\n")),
             mistake(&format!("{head}against = \"live\"\n[[rule]]\naccept = true\n")),
             mistake(&format!("{head}[[rule]]\ngranted = {{ lifetime = \"long\" }}\n")),
@@ -54,7 +154,10 @@ fn a_mistake_is_shown_in_its_place() {
 fn what_never_happens_is_warned_about() {
     let text = "format = 1\ntitle = \"x\"\n[[rule]]\nwhen = { path = \"/v1/messages\" }\ncut = \"reset\"\n\
                 [[rule]]\nwhen = { path = \"/v1/messages\" }\npass = true\n\
-                [[rule]]\nwhen = { state = \"down\" }\ncut = \"close\"\n";
+                [[rule]]\nwhen = { state = \"down\" }\ncut = \"close\"\n\
+                [[rule]]\nwhen = { path = \"/v1/models\", grant = \"refresh-token\" }\npass = true\n\
+                [[rule]]\nwhen = { path = \"/v1/models\" }\ntoken = \"invalid-grant\"\n\
+                [[rule]]\nwhen = { path = \"/v1/oauth/token\" }\nslow = \"1s\"\n";
     let warnings: Vec<String> = read(text).unwrap().warnings.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(warnings.join("\n\n"));
 }

@@ -4,9 +4,10 @@
 //! a file nor a trace leads to it.
 
 use super::FORMAT;
+use super::client::Client;
 use super::format::{Against, Given};
-use super::read::{Client, Scenario, Server};
-use crate::fake::{Change, Circumstances, Event, Moment, Organization, Reuse, Wording};
+use super::read::{Scenario, Server};
+use crate::fake::{Change, Circumstances, Event, McpServer, Moment, Organization, Reuse, Task, Wording};
 use crate::policy::{
     ApiError, Cut, Envelope, Grant, HtmlPage, PathPattern, RawAnswer, RequestIdShape, Rule, Span, Then, TokenOutcome,
     TokenTerms, When,
@@ -47,7 +48,20 @@ pub fn write(scenario: &Scenario, remarks: &[String]) -> String {
 }
 
 fn client_keys(client: &Client) -> Keys {
-    let Client { login, expires_in, issued, value, variables, processes } = client;
+    let Client {
+        login,
+        expires_in,
+        issued,
+        value,
+        stale,
+        renewable,
+        variables,
+        processes,
+        shared_home,
+        tasks,
+        mcp,
+        trusts_proxy,
+    } = client;
     let usual = Client::default();
     let mut keys = Keys::default();
     let login_name = match login {
@@ -56,14 +70,34 @@ fn client_keys(client: &Client) -> Keys {
         Given::OauthToken => "oauth-token",
         Given::ApiKey => "api-key",
         Given::AuthToken => "auth-token",
+        Given::Helper => "helper",
     };
     keys.put_if("login", (*login != usual.login).then(|| quoted(login_name)));
     keys.put_if("expires_in", (*expires_in != usual.expires_in).then(|| quoted(&signed(*expires_in))));
     keys.put_if("issued", (*issued != value.is_none()).then(|| issued.to_string()));
     keys.put_if("value", value.as_deref().map(quoted));
+    keys.put_if("stale", (*stale != usual.stale).then(|| stale.to_string()));
+    keys.put_if("renewable", (*renewable != usual.renewable).then(|| renewable.to_string()));
+    let names = |tasks: &[Task]| tasks.iter().map(|task| quoted(task_name(*task))).collect::<Vec<_>>().join(", ");
+    keys.put_if("does", (*tasks != usual.tasks).then(|| format!("[{}]", names(tasks))));
+    keys.put_if("mcp", mcp.as_ref().map(server_of_mcp));
+    keys.put_if("trusts_proxy", (*trusts_proxy != usual.trusts_proxy).then(|| trusts_proxy.to_string()));
     keys.put_if("variables", (!variables.is_empty()).then(|| map(variables)));
     keys.put_if("processes", (*processes != usual.processes).then(|| processes.to_string()));
+    keys.put_if("shared_home", (*shared_home != usual.shared_home).then(|| shared_home.to_string()));
     keys
+}
+
+fn task_name(task: Task) -> &'static str {
+    match task {
+        Task::Message => "message",
+        Task::Login => "login",
+    }
+}
+
+fn server_of_mcp(mcp: &McpServer) -> String {
+    let token = mcp.token.as_deref().map(|token| format!(", token = {}", quoted(token))).unwrap_or_default();
+    format!("{{ url = {}{token} }}", quoted(&mcp.url))
 }
 
 fn server_keys(server: &Server) -> Keys {

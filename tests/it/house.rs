@@ -45,6 +45,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "proxy",
             "record",
             "redact",
+            "replay",
             "scenario",
             "trace",
             "trigger",

@@ -8,8 +8,9 @@ use super::support::program::{Ended, Home, Trace, assert_without, run};
 use authtrace::fake::{Fake, FakeConfig, Login, Model, Seed, Seen};
 use authtrace::policy::{ApiError, Coding, Rule, Script, Then, TokenOutcome, When};
 use authtrace::redact::{Fingerprint, Kind};
-use authtrace::scenario::{Handed, Scenario, Staged};
+use authtrace::scenario::{self, Handed, Scenario, Staged};
 use authtrace::trace::{EndKind, ErrorShape, Exchange, Mode, Origin, Outcome, Timestamp};
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,7 +21,9 @@ use tokio::runtime::Runtime;
 /// Longest time for one run: the slowest case retries its start-up requests for some twenty seconds.
 const PATIENCE: Duration = Duration::from_secs(100);
 /// Clients at work at the same time: each is a heavy program.
-const AT_ONCE: usize = 2;
+pub(super) const AT_ONCE: usize = 3;
+/// What a client is asked.
+pub(super) const ASKS: [&str; 6] = ["-p", "say hi", "--max-turns", "1", "--output-format", "json"];
 const MESSAGES: &str = "/v1/messages";
 const TOKEN: &str = "/v1/oauth/token";
 const REFUSAL: &str = "Invalid authentication credentials";
@@ -72,7 +75,7 @@ impl Drop for Slot {
 
 /// A client, a home, and a fake with a login and an API key.
 pub(super) struct Stage {
-    executable: PathBuf,
+    pub(super) executable: PathBuf,
     pub(super) home: Home,
     pub(super) fake: Fake,
     pub(super) login: Login,
@@ -113,12 +116,14 @@ impl Stage {
         let Staged { fake, handed } = scenario.stage(seed(), seed(), Timestamp::now());
         stage.fake = stage.runtime.block_on(async { Fake::start(fake).await.unwrap() });
         stage.home.write("fake.pem", stage.fake.ca_pem());
-        let handed = match handed {
+        for file in scenario::home_files(&scenario.client, &handed, &stage.home.path("")) {
+            stage.home.write(file.path, &file.text);
+        }
+        let variables = match handed {
             Handed::Nothing => Vec::new(),
             Handed::File(login) => {
-                stage.strangers.extend([login.access_token.clone(), login.refresh_token.clone()]);
+                stage.strangers.extend([stage.login.access_token.clone(), stage.login.refresh_token.clone()]);
                 stage.login = login;
-                stage = stage.with_credentials_file();
                 Vec::new()
             }
             Handed::Variable(name, value) => {
@@ -126,18 +131,14 @@ impl Stage {
                 vec![(name, value)]
             }
             Handed::Helper(values) => {
-                stage.strangers.extend(values.iter().cloned());
-                stage.with_helper(&values);
+                stage.strangers.extend(values);
                 Vec::new()
             }
         };
         // A scenario may issue nothing at all.
-        stage.strangers.extend([
-            stage.api_key.clone(),
-            stage.login.access_token.clone(),
-            stage.login.refresh_token.clone(),
-        ]);
-        Some((stage, handed))
+        let made_up = [&stage.api_key, &stage.login.access_token, &stage.login.refresh_token].map(String::clone);
+        stage.strangers.extend(made_up.into_iter().filter(|value| !value.is_empty()));
+        Some((stage, variables))
     }
 
     pub(super) fn with_credentials_file(self) -> Self {
@@ -145,13 +146,11 @@ impl Stage {
         self
     }
 
-    /// An `apiKeyHelper` that gives these values in turn, and the last one for ever.
-    fn with_helper(&self, values: &[String]) {
-        let keys = self.home.write("keys", &(values.join("\n") + "\n"));
-        let keys = keys.display();
-        let script = format!("head -n 1 {keys}; if [ $(wc -l < {keys}) -gt 1 ]; then sed -i 1d {keys}; fi\n");
-        let helper = self.home.write("helper.sh", &script);
-        self.settings(&format!(r#"{{"apiKeyHelper":"sh {}"}}"#, helper.display()));
+    /// A browser that agrees to everything: it goes where it is sent, through the same proxy.
+    pub(super) fn browser(&self) -> PathBuf {
+        let browser = self.home.write("browser.sh", "#!/bin/sh\nexec curl -sS -L -o /dev/null \"$1\"\n");
+        std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        browser
     }
 
     pub(super) fn settings(&self, text: &str) {
@@ -172,6 +171,13 @@ impl Stage {
 
     /// The same for a run that may end with a code of its own.
     pub(super) fn play_stopped(self, options: &[&str], variables: &[(&str, &str)]) -> Seance {
+        let asks = [self.executable.as_os_str()].into_iter().chain(ASKS.iter().map(OsStr::new));
+        let command: Vec<OsString> = asks.map(OsStr::to_owned).collect();
+        self.play_command(options, variables, &command)
+    }
+
+    /// The same for any command.
+    pub(super) fn play_command(self, options: &[&str], variables: &[(&str, &str)], played: &[OsString]) -> Seance {
         let port = self.fake.addr().port();
         let plaintext = self.fake.plaintext_addr().port();
         let mut command = self.home.authtrace();
@@ -179,8 +185,7 @@ impl Stage {
         command.arg(self.home.path("fake.pem"));
         // A plaintext gateway of a case is itself; whatever else is asked for is the fake.
         command.args(["--connect-to", &format!("127.0.0.1:{plaintext}:127.0.0.1:{plaintext}")]);
-        command.args(["--connect-to", &format!("::127.0.0.1:{port}")]).args(options).arg("--").arg(&self.executable);
-        command.args(["-p", "say hi", "--max-turns", "1", "--output-format", "json"]);
+        command.args(["--connect-to", &format!("::127.0.0.1:{port}")]).args(options).arg("--").args(played);
         command.env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1").env("CLAUDE_CODE_MAX_RETRIES", "2");
         command.envs(variables.iter().copied());
         let ended = run(&mut command, PATIENCE);

@@ -74,8 +74,12 @@ fn when() -> impl Strategy<Value = When> {
         })
 }
 
+fn fields() -> impl Strategy<Value = std::collections::BTreeMap<String, String>> {
+    btree_map("[a-z][a-z-]{0,8}", "[ -~]{0,12}", 0..3)
+}
+
 fn error() -> impl Strategy<Value = ApiError> {
-    (200..600_u16, text(), text(), 0..3_u8, 0..3_u8, btree_map(text(), text(), 0..3)).prop_map(
+    (200..600_u16, text(), text(), 0..3_u8, 0..3_u8, fields()).prop_map(
         |(status, kind, message, envelope, id, headers)| ApiError {
             envelope: [Envelope::Typed, Envelope::Untyped, Envelope::OAuth][usize::from(envelope)],
             request_id: [RequestIdShape::Present, RequestIdShape::Null, RequestIdShape::Missing][usize::from(id)],
@@ -87,13 +91,12 @@ fn error() -> impl Strategy<Value = ApiError> {
 
 fn then() -> impl Strategy<Value = Then> {
     let cut = || any::<bool>().prop_map(|close| if close { Cut::Close } else { Cut::Reset });
-    let raw =
-        (200..600_u16, text(), text(), btree_map(text(), text(), 0..3)).prop_map(|(status, kind, body, headers)| {
-            Then::Raw(RawAnswer {
-                headers: headers.into_iter().collect(),
-                ..RawAnswer::new(status, &kind, body.as_bytes())
-            })
-        });
+    let raw = (200..600_u16, text(), text(), fields()).prop_map(|(status, kind, body, headers)| {
+        Then::Raw(RawAnswer {
+            headers: headers.into_iter().collect(),
+            ..RawAnswer::new(status, &kind, body.as_bytes())
+        })
+    });
     prop_oneof![
         Just(Then::Pass),
         Just(Then::Accept),
@@ -149,14 +152,39 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 fn client() -> impl Strategy<Value = Client> {
-    (0..5_u8, -100_000..100_000_i64, any::<bool>(), any::<bool>(), btree_map("[A-Z_]{1,5}", text(), 0..3), 1..17_u32)
-        .prop_map(|(login, expires_in, issued, own, variables, processes)| {
-            let login =
-                [Given::File, Given::None, Given::OauthToken, Given::ApiKey, Given::AuthToken][usize::from(login)];
-            let own = own && !matches!(login, Given::File | Given::None);
-            let value = own.then(|| "\"FAKE value\"".to_owned());
-            Client { login, expires_in, issued, value, variables, processes }
-        })
+    let login = prop_oneof![
+        Just(Given::File),
+        Just(Given::None),
+        Just(Given::OauthToken),
+        Just(Given::ApiKey),
+        Just(Given::AuthToken),
+        Just(Given::Helper),
+    ];
+    let variables = btree_map("[A-Z]{1,5}", text(), 0..3);
+    let plain = (login, -100_000..100_000_i64, any::<bool>(), any::<bool>(), variables, 1..17_u32);
+    let tasks = vec(prop_oneof![Just(Task::Message), Just(Task::Login)], 1..4);
+    let mcp = of(of(Just("FAKE token".to_owned()))
+        .prop_map(|token| McpServer { url: "https://mcp.example/mcp".to_owned(), token }));
+    let rest = (0..4_u32, any::<bool>(), any::<bool>(), tasks, mcp, any::<bool>());
+    (plain, rest).prop_map(|(plain, rest)| {
+        let (login, expires_in, issued, own, variables, processes) = plain;
+        let (stale, renewable, shared_home, tasks, mcp, trusts_proxy) = rest;
+        let own = own && !matches!(login, Given::File | Given::None);
+        Client {
+            login,
+            expires_in,
+            issued,
+            value: own.then(|| "\"FAKE value\"".to_owned()),
+            stale: if login == Given::Helper { stale } else { 0 },
+            renewable: renewable || login != Given::File,
+            variables,
+            processes,
+            shared_home: shared_home && processes > 1,
+            tasks,
+            mcp,
+            trusts_proxy,
+        }
+    })
 }
 
 fn server() -> impl Strategy<Value = Server> {

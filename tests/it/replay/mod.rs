@@ -1,0 +1,5 @@
+//! Traces, played again.
+
+mod cases;
+mod program;
+mod real;
