@@ -205,6 +205,7 @@ impl Thread {
             }
             room = batch.records;
             room.clear();
+            room.shrink_to(line::KEPT);
         }
     }
 

@@ -8,6 +8,9 @@ use std::io;
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
+/// Records that there is always room for; what a burst took beyond is given back.
+pub(super) const KEPT: usize = 1_024;
+
 /// Why a record has no line.
 pub(super) const NO_JSON: &str = "a record could not be written as JSON";
 
