@@ -131,10 +131,6 @@ fn child_environment(
     if home.is_some() {
         stage::isolate(parent, &surroundings, &mut environment);
     }
-    if !scene.trusts_proxy() {
-        let ours = |name: &OsString| launch::TRUST_VARIABLES.iter().any(|variable| name == variable.name);
-        environment.set.retain(|(name, _)| !ours(name));
-    }
     environment
 }
 

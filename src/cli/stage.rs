@@ -151,9 +151,10 @@ impl Stage {
             connect_to.push(format!("{}:{}:127.0.0.1:{plaintext}", url.host, url.port));
         }
         connect_to.push(format!("::127.0.0.1:{}", self.fake.addr().port()));
-        let mut intercept = options.intercept;
-        intercept.extend(self.scenario.hosts());
+        let trust = if self.scenario.client.trusts_proxy { options.trust } else { Some("none".to_owned()) };
+        let intercept = options.intercept.into_iter().chain(self.scenario.hosts()).collect();
         Options {
+            trust,
             intercept,
             connect_to,
             upstream_ca: vec![self.roots.clone()],

@@ -15,11 +15,9 @@ pub(super) const MODEL: &str = "claude-fake-1";
 pub(super) fn messages(model: &mut Model, request: &Request<'_>) -> Result<Response, ApiError> {
     let kind = admit(model, request, "user:inference", true)?;
     let body = request.json();
-    if !body.get("messages").is_some_and(Value::is_array) {
-        return Err(ApiError {
-            should_retry: Some(false),
-            ..ApiError::new(400, "invalid_request_error", "messages: Field required")
-        });
+    if let Some(wrong) = wrong_with(&body) {
+        let error = ApiError::new(400, "invalid_request_error", wrong);
+        return Err(ApiError { should_retry: Some(false), ..error });
     }
     let name = body.get("model").and_then(Value::as_str).unwrap_or(MODEL);
     let streamed = body.get("stream").and_then(Value::as_bool).unwrap_or(false);
@@ -42,6 +40,17 @@ pub(super) fn messages(model: &mut Model, request: &Request<'_>) -> Result<Respo
     };
     rate_limits(&mut response, kind, request.now.unix_ms() / 1000);
     Ok(response)
+}
+
+/// What is wrong with the body of a message, if anything is that this server looks at.
+fn wrong_with(body: &Value) -> Option<&'static str> {
+    match body {
+        Value::Object(fields) if fields.get("messages").is_some_and(Value::is_array) => None,
+        Value::Object(fields) if fields.contains_key("messages") => Some("messages: Input should be a valid list"),
+        Value::Object(_) => Some("messages: Field required"),
+        Value::Null => Some("The request body is not valid JSON"),
+        _ => Some("Input should be a valid dictionary or object to extract fields from"),
+    }
 }
 
 /// `POST /v1/messages/count_tokens`.

@@ -168,7 +168,8 @@ impl Play {
         }
     }
 
-    fn error(&mut self, request: &Request<'_>, error: &ApiError) -> Response {
+    /// An answer that does not depend on the state.
+    pub(super) fn error(&mut self, request: &Request<'_>, error: &ApiError) -> Response {
         let id = self.model.next_request_id();
         let mut response = Response::from(error.answer(&id));
         self.model.dress(request, &mut response, &id);

@@ -40,6 +40,7 @@ fn authorization(model: &mut Model, request: &Request<'_>) -> Option<Result<Resp
         ("GET", "/oauth/code/success") => Some(Ok(oauth::page("Logged in. You can close this window."))),
         // The interactive program asks before its first screen whether it gets through.
         ("GET", "/v1/oauth/hello") => Some(ok(&json!({"message": "hello"}))),
+        (_, "/v1/oauth/token" | "/v1/oauth/token/revoke") => Some(Err(wrong_method())),
         _ => None,
     }
 }
@@ -93,6 +94,7 @@ fn api(model: &mut Model, request: &Request<'_>) -> Result<Response, ApiError> {
         ("POST", path) if path.starts_with("/api/event_logging/") => {
             ok(&json!({"accepted_count": 0, "rejected_count": 0}))
         }
+        (_, path) if TAKES_POST.contains(&path) || TAKES_GET.contains(&path) => Err(wrong_method()),
         _ => Err(not_found()),
     }
 }
@@ -112,6 +114,14 @@ fn profile(model: &Model) -> Value {
         "application": {"uuid": "9d1c250a-e61b-44d9-88ed-5944d1962f5e", "name": "Claude Code",
             "slug": "claude-code"},
     })
+}
+
+/// Endpoints that are there, and take one method alone.
+const TAKES_POST: [&str; 3] = ["/v1/messages", "/v1/messages/count_tokens", "/api/oauth/claude_cli/create_api_key"];
+const TAKES_GET: [&str; 4] = ["/v1/models", "/api/oauth/profile", "/api/oauth/claude_cli/roles", "/api/oauth/usage"];
+
+fn wrong_method() -> ApiError {
+    ApiError { should_retry: Some(false), ..ApiError::new(405, "invalid_request_error", "Method Not Allowed") }
 }
 
 fn not_found() -> ApiError {

@@ -8,15 +8,16 @@ use super::model::Model;
 use super::pace::{Cutter, Paced};
 use super::play::{Play, Seen};
 use super::tls;
-use crate::policy::Script;
+use crate::policy::{ApiError, Cut, Script};
 use crate::trace::Timestamp;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -33,6 +34,9 @@ use tokio_util::task::TaskTracker;
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// The most requests that are remembered; the oldest are forgotten.
 const REMEMBERED: usize = 10_000;
+
+/// The largest body that is taken, in bytes, as the API documents it for messages.
+const LARGEST: usize = 32 * 1024 * 1024;
 
 /// How the fake behaves.
 pub struct FakeConfig {
@@ -318,9 +322,17 @@ async fn exchange(
     shared: Arc<Shared>,
     request: hyper::Request<Incoming>,
     cutter: Cutter,
-) -> Result<hyper::Response<Paced>, hyper::Error> {
+) -> Result<hyper::Response<Paced>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await?.to_bytes();
+    let body = match Limited::new(body, LARGEST).collect().await {
+        Ok(body) => Some(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => None,
+        Err(_) => {
+            // The client has gone, or does not frame what it sends: there is nobody to answer.
+            cutter.cut(Cut::Close);
+            return std::future::pending().await;
+        }
+    };
     let named = head.headers.get("host").and_then(|value| value.to_str().ok());
     let authority = head.uri.authority().map(http::uri::Authority::as_str).or(named).unwrap_or_default();
     let host = host_of(authority);
@@ -331,17 +343,23 @@ async fn exchange(
         let answer = asked.map_or_else(|error| error.answer("req_FAKE").into(), |control| shared.steer(control));
         return Ok(respond(answer, &shared, cutter));
     }
+    let asked = Request {
+        method: head.method.as_str(),
+        host: &host,
+        path: head.uri.path(),
+        query: head.uri.query(),
+        headers: &head.headers,
+        body: body.as_deref().unwrap_or_default(),
+        now,
+    };
+    if body.is_none() {
+        let error = ApiError::new(413, "request_too_large", "Request exceeds the maximum size");
+        let answer = shared.play().error(&asked, &error);
+        return Ok(respond(answer, &shared, cutter));
+    }
     let (reply, delay) = {
         let mut play = shared.play();
-        let (reply, delay, seen) = play.reply(&Request {
-            method: head.method.as_str(),
-            host: &host,
-            path: head.uri.path(),
-            query: head.uri.query(),
-            headers: &head.headers,
-            body: &body,
-            now,
-        });
+        let (reply, delay, seen) = play.reply(&asked);
         shared.seen.send_modify(|log| log.push(seen));
         (reply, delay)
     };

@@ -26,6 +26,9 @@ const MOST_REFUSALS: u32 = 3;
 /// Refreshes that come to nothing before the login is used as it is.
 const PREFLIGHTS: u32 = 2;
 
+/// So long a login waits for the browser: long enough for its silence to be told from slowness.
+const GIVEN_UP: Duration = Duration::from_secs(62);
+
 pub(super) struct Session {
     index: usize,
     setup: ClientSetup,
@@ -78,6 +81,7 @@ impl Session {
             let done = match task {
                 Task::Message => self.message().await?,
                 Task::Login => self.log_in().await?,
+                Task::LostLogin => self.wait_for_login().await?,
             };
             exit_code = i32::from(!done);
         }
@@ -277,6 +281,14 @@ impl Session {
         }
         self.call(Method::GET, API, "/api/organization/claude_code_first_token_date", Some(&token), None).await?;
         Ok(complete)
+    }
+
+    /// A browser that agrees, on a machine from which nothing comes back.
+    async fn wait_for_login(&mut self) -> Result<bool, FakeError> {
+        let request = login::Request::new(&self.seed, self.index);
+        self.call(Method::GET, login::HOST, &request.target(), None, None).await?;
+        tokio::time::sleep(GIVEN_UP).await;
+        Ok(false)
     }
 
     async fn profile(&mut self) -> Result<(), FakeError> {

@@ -23,6 +23,8 @@ pub enum Task {
     Message,
     /// Logs in through a browser, as `claude auth login` does.
     Login,
+    /// The same, and what the browser sends back never arrives: given up after a minute.
+    LostLogin,
 }
 
 /// An MCP server that a client is set up with.

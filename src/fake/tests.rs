@@ -1,5 +1,6 @@
 //! The model by values, the server and the client over loopback.
 
 mod circumstances;
+mod garbage;
 mod model;
 mod server;

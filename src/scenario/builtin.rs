@@ -28,6 +28,7 @@ builtins! {
     TokenEndpointRateLimited "token-endpoint-rate-limited",
     TokenEndpointOutage "token-endpoint-outage",
     TokenRequestRejected "token-request-rejected",
+    LoginCallbackNeverArrives "login-callback-never-arrives",
     PostLoginBootstrapFailed "post-login-bootstrap-failed",
     FreshTokenRejected "fresh-token-rejected",
     NewLoginNotUsed "new-login-not-used",
@@ -96,10 +97,6 @@ const BESIDE: &[(Code, Code)] = &[
 
 /// Codes that nothing here leads to, and why.
 const NOT_PLAYED: &[(Code, &str)] = &[
-    (
-        Code::LoginCallbackNeverArrives,
-        "its only sign is a minute of silence: what the browser sends back never passes a proxy",
-    ),
     (Code::NothingSeen, "there is nothing to play: any command that makes no request leads to it"),
     (Code::TelemetryNoise, "a verdict only where nothing but reports was sent; a client that logs in sends more"),
     (Code::SubscriptionUnused, "it takes a login and a key that are both good, and nothing fails"),

@@ -189,5 +189,6 @@ fn task_of(name: TaskName) -> Task {
     match name {
         TaskName::Message => Task::Message,
         TaskName::Login => Task::Login,
+        TaskName::LostLogin => Task::LostLogin,
     }
 }

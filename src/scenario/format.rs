@@ -100,6 +100,8 @@ pub(super) enum TaskName {
     Message,
     /// Logs in through a browser: `claude auth login`.
     Login,
+    /// The same, and what the browser sends back never arrives.
+    LostLogin,
 }
 
 /// An MCP server.

@@ -88,6 +88,7 @@ fn does(tasks: &[Task]) -> String {
     let commands = tasks.iter().map(|task| match task {
         Task::Message => "claude -p",
         Task::Login => "claude auth login",
+        Task::LostLogin => "claude auth login, in vain",
     });
     commands.collect::<Vec<_>>().join(", then ")
 }

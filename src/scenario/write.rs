@@ -92,6 +92,7 @@ fn task_name(task: Task) -> &'static str {
     match task {
         Task::Message => "message",
         Task::Login => "login",
+        Task::LostLogin => "lost-login",
     }
 }
 

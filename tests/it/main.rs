@@ -74,5 +74,3 @@ mod told;
 mod transport;
 #[cfg(test)]
 mod variants;
-#[cfg(test)]
-mod verdicts;

@@ -5,7 +5,7 @@
 //! Every credential is made up, and whatever host the client asks for is the fake.
 
 use super::support::program::{Ended, Home, Trace, assert_without, run};
-use authtrace::fake::{Fake, FakeConfig, Login, Model, Seed, Seen};
+use authtrace::fake::{Fake, FakeConfig, Login, Model, Seed, Seen, Task};
 use authtrace::policy::{ApiError, Coding, Rule, Script, Then, TokenOutcome, When};
 use authtrace::redact::{Fingerprint, Kind};
 use authtrace::scenario::{self, Handed, Scenario, Staged};
@@ -83,7 +83,7 @@ pub(super) struct Stage {
     /// Made-up values that the fake has not issued.
     pub(super) strangers: Vec<String>,
     runtime: Runtime,
-    _slot: Slot,
+    _slot: Option<Slot>,
 }
 
 /// What a run has left.
@@ -97,8 +97,12 @@ pub(super) struct Seance {
 
 impl Stage {
     pub(super) fn set(version: Version, script: Script) -> Option<Self> {
+        Self::set_in(version, script, || Some(Slot::take()))
+    }
+
+    fn set_in(version: Version, script: Script, slot: impl FnOnce() -> Option<Slot>) -> Option<Self> {
         let executable = version.executable()?;
-        let slot = Slot::take();
+        let slot = slot();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let mut model = Model::new(Seed::random().unwrap());
         let login = model.log_in(Timestamp::now(), 8 * 3600);
@@ -111,7 +115,10 @@ impl Stage {
 
     /// As a scenario wants it. With what the client is handed, if it is a variable.
     pub(super) fn of(version: Version, scenario: &Scenario) -> Option<(Self, Vec<(&'static str, String)>)> {
-        let mut stage = Self::set(version, Script::default())?;
+        // Who only waits is in nobody's way.
+        let waits = scenario.client.tasks == [Task::LostLogin];
+        let slot = || (!waits).then(Slot::take);
+        let mut stage = Self::set_in(version, Script::default(), slot)?;
         let seed = || Seed::random().unwrap();
         let Staged { fake, handed } = scenario.stage(seed(), seed(), Timestamp::now());
         stage.fake = stage.runtime.block_on(async { Fake::start(fake).await.unwrap() });
@@ -146,9 +153,18 @@ impl Stage {
         self
     }
 
-    /// A browser that agrees to everything: it goes where it is sent, through the same proxy.
+    /// A browser that agrees to everything: it is sent back to the client, through the same proxy, and looks no further.
     pub(super) fn browser(&self) -> PathBuf {
-        let browser = self.home.write("browser.sh", "#!/bin/sh\nexec curl -sS -L -o /dev/null \"$1\"\n");
+        self.script("browser.sh", "#!/bin/sh\nexec curl -sS -L --max-redirs 1 -o /dev/null \"$1\"\n")
+    }
+
+    /// One on another machine: the client's port is not there.
+    pub(super) fn far_browser(&self) -> PathBuf {
+        self.script("far-browser.sh", "#!/bin/sh\nexec curl -sS -o /dev/null \"$1\"\n")
+    }
+
+    fn script(&self, name: &str, text: &str) -> PathBuf {
+        let browser = self.home.write(name, text);
         std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         browser
     }

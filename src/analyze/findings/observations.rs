@@ -120,10 +120,9 @@ fn beta_missing(context: &Context<'_>) -> Option<Finding> {
 
 /// The client prints the 401 of a message; the reason is the refresh before it.
 fn hidden_refresh(context: &Context<'_>) -> Option<Finding> {
-    let failed = context.token_requests().rev().find(|seen| seen.is_refresh() && !seen.issued())?;
-    let shown = context
-        .messages()
-        .find(|seen| seen.is_refused() && seen.ms() >= failed.ms() && context.same_client(seen, failed))?;
+    let mut failed = context.token_requests().rev().filter(|seen| seen.is_refresh() && !seen.issued());
+    // A client may try once more after what it shows.
+    let (failed, shown) = failed.find_map(|failed| Some((failed, refused_after(context, failed)?)))?;
     let summary = format!(
         "The client shows {} (#{}). Behind it stands the refresh of {} UTC, #{}, which got {} and which it does not show.",
         answer(shown.exchange),
@@ -133,6 +132,10 @@ fn hidden_refresh(context: &Context<'_>) -> Option<Finding> {
         answer(failed.exchange),
     );
     Some(note(Code::RefreshFailureHidden, Severity::Note, summary, [failed.id(), shown.id()]))
+}
+
+fn refused_after<'a, 'b>(context: &'b Context<'a>, failed: &Seen<'a>) -> Option<&'b Seen<'a>> {
+    context.messages().find(|seen| seen.is_refused() && seen.ms() >= failed.ms() && context.same_client(seen, failed))
 }
 
 fn absolute_form(context: &Context<'_>) -> Option<Finding> {

@@ -21,7 +21,7 @@ fn model() -> (Model, Login) {
     (model, login)
 }
 
-async fn fake(script: Script) -> (Fake, Login) {
+pub(super) async fn fake(script: Script) -> (Fake, Login) {
     let (model, login) = model();
     let config = FakeConfig { event_gap: Duration::from_millis(1), ..FakeConfig::new(model).with_script(script) };
     (Fake::start(config).await.unwrap(), login)
@@ -41,7 +41,7 @@ async fn tls(fake: &Fake, host: &'static str, alpn: &[&str]) -> TlsStream<TcpStr
     TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(host).unwrap(), stream).await.unwrap()
 }
 
-fn message_head(login: &Login, body: &str) -> String {
+pub(super) fn message_head(login: &Login, body: &str) -> String {
     format!(
         "POST /v1/messages?beta=true HTTP/1.1\r\nHost: api.anthropic.com\r\nAuthorization: Bearer {}\r\n\
          anthropic-beta: oauth-2025-04-20\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\

@@ -162,7 +162,7 @@ fn client() -> impl Strategy<Value = Client> {
     ];
     let variables = btree_map("[A-Z]{1,5}", text(), 0..3);
     let plain = (login, -100_000..100_000_i64, any::<bool>(), any::<bool>(), variables, 1..17_u32);
-    let tasks = vec(prop_oneof![Just(Task::Message), Just(Task::Login)], 1..4);
+    let tasks = vec(prop_oneof![Just(Task::Message), Just(Task::Login), Just(Task::LostLogin)], 1..4);
     let mcp = of(of(Just("FAKE token".to_owned()))
         .prop_map(|token| McpServer { url: "https://mcp.example/mcp".to_owned(), token }));
     let rest = (0..4_u32, any::<bool>(), any::<bool>(), tasks, mcp, any::<bool>());
