@@ -4,8 +4,10 @@
 //! one small value per room. Never here: a socket, a file besides the configuration and the fingerprint key.
 
 mod guard;
+mod ring;
 
 pub use guard::{GuardConfig, GuardOptions, WhenStopped};
+pub use ring::{RingConfig, RingError, RingOptions, Size, Span};
 
 use crate::ca::{CaError, Scope};
 use crate::launch::{BaseUrl, ParentEnvironment, Trust};
@@ -135,6 +137,10 @@ pub struct Options {
     #[command(flatten)]
     pub guard: GuardOptions,
 
+    /// The flight recorder: options of `proxy` alone.
+    #[arg(skip)]
+    pub ring: RingOptions,
+
     /// Header fields whose values may be shown if they match; only in `authtrace.toml`.
     #[arg(skip)]
     pub keep: Vec<KeepField>,
@@ -215,6 +221,9 @@ pub enum ConfigError {
         "--on-guard hold cannot be used {0}; use --on-guard answer or stop, or start `authtrace proxy` in a terminal of its own"
     )]
     Hold(&'static str),
+    /// The flight recorder's settings.
+    #[error(transparent)]
+    Ring(#[from] RingError),
     /// The upstream's settings.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -309,6 +318,7 @@ impl Options {
             upstream_proxy: self.upstream_proxy.or(file.upstream_proxy),
             trust: self.trust.or(file.trust),
             guard: self.guard.or(file.guard),
+            ring: self.ring.or(file.ring),
             keep: file.keep,
         }
     }

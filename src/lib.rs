@@ -22,6 +22,7 @@
 //! | [`record`] | the writer of the trace |
 //! | [`catalogue`] | what is known about each failure |
 //! | [`analyze`] | a trace, surveyed and judged |
+//! | [`trigger`] | what a flight recorder waits for, and whether it has come |
 //! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
 //! | [`policy`] | what is done to a request instead of what a server would do: rules with a memory |
@@ -73,4 +74,5 @@ pub mod redact;
 pub mod replay;
 pub mod scenario;
 pub mod trace;
+pub mod trigger;
 pub mod wire;

@@ -67,6 +67,13 @@ pub fn merge(ours_pem: &str, others: &[CertificateDer<'_>]) -> String {
     text
 }
 
+/// One certificate as a PEM block with a final line break.
+pub(super) fn pem(certificate: &[u8]) -> String {
+    let mut text = String::with_capacity(1_600);
+    push_pem(&mut text, certificate);
+    text
+}
+
 /// RFC 7468: base64 in lines of 64.
 fn push_pem(text: &mut String, certificate: &[u8]) {
     text.push_str("-----BEGIN CERTIFICATE-----\n");

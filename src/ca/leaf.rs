@@ -23,11 +23,29 @@ const RENEW_BEFORE: Duration = Duration::hours(24);
 /// A leaf has the exact host as its only name (a critical SAN beside an empty subject, RFC 5280 §4.2.1.6), is for
 /// server authentication only, and never outlives the root. All leaves of a store share one P-256 key; each has a serial number of its own.
 /// The chain is the leaf alone: a client that trusts the root has it already, and a server may leave it out (RFC 8446 §4.4.2).
+///
+/// A store can be given a successor of its root ([`super::Authority`] does). From half a day before the root ends, the
+/// successor signs, by the clock that is handed in: no timer has to fire for that, also after a machine has slept.
 pub struct LeafStore {
-    root: Arc<Root>,
+    roots: Mutex<Roots>,
     key: Key,
     signer: Arc<dyn SigningKey>,
     cache: Mutex<Cache>,
+}
+
+#[derive(Clone)]
+struct Roots {
+    current: Arc<Root>,
+    successor: Option<Arc<Root>>,
+}
+
+impl Roots {
+    fn signing_at(self, now: OffsetDateTime) -> Arc<Root> {
+        match self.successor {
+            Some(successor) if now >= self.current.hands_over_at() && successor.is_valid_at(now) => successor,
+            _ => self.current,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -39,6 +57,7 @@ struct Cache {
 
 struct Leaf {
     certified: Arc<CertifiedKey>,
+    root: Arc<Root>,
     not_after: OffsetDateTime,
     last_used: u64,
 }
@@ -52,13 +71,19 @@ impl LeafStore {
         let key = Key::generate()?;
         let pkcs8 = PrivatePkcs8KeyDer::from(key.0.serialized_der());
         let signer = any_ecdsa_type(&PrivateKeyDer::Pkcs8(pkcs8))?;
-        Ok(Self { root, key, signer, cache: Mutex::default() })
+        let roots = Mutex::new(Roots { current: root, successor: None });
+        Ok(Self { roots, key, signer, cache: Mutex::default() })
     }
 
-    /// The root that signs.
+    /// The root that signs until its successor does.
     #[must_use]
-    pub fn root(&self) -> &Root {
-        &self.root
+    pub fn root(&self) -> Arc<Root> {
+        Arc::clone(&self.roots.lock().unwrap_or_else(PoisonError::into_inner).current)
+    }
+
+    /// Other roots from now on. Leaves that are in use stay with the connections that use them.
+    pub(super) fn set_roots(&self, current: Arc<Root>, successor: Option<Arc<Root>>) {
+        *self.roots.lock().unwrap_or_else(PoisonError::into_inner) = Roots { current, successor };
     }
 
     /// The certificate and key to present as `host`, made if there is none or if it is about to end.
@@ -67,28 +92,37 @@ impl LeafStore {
     /// [`CaError::OutOfScope`], [`CaError::Address`] or [`CaError::Host`] if this host is never signed;
     /// [`CaError::Expired`] once the root has ended; [`CaError::Certificate`] or [`CaError::Random`] if making one failed.
     pub fn certified_key(&self, host: &str, now: OffsetDateTime) -> Result<Arc<CertifiedKey>, CaError> {
-        let host = self.root.scope().admit(host)?;
-        if !self.root.is_valid_at(now) {
+        let root = self.roots.lock().unwrap_or_else(PoisonError::into_inner).clone().signing_at(now);
+        let host = root.scope().admit(host)?;
+        if !root.is_valid_at(now) {
             return Err(CaError::Expired);
         }
-        let wanted_end = (now + LIFE).min(self.root.not_after());
+        let wanted_end = (now + LIFE).min(root.not_after());
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.clock += 1;
         let clock = cache.clock;
         if let Some(leaf) = cache.leaves.get_mut(&host)
             && (leaf.not_after - now > RENEW_BEFORE || leaf.not_after >= wanted_end)
             && leaf.not_after > now
+            && Arc::ptr_eq(&leaf.root, &root)
         {
             leaf.last_used = clock;
             return Ok(Arc::clone(&leaf.certified));
         }
-        let certified = self.mint(&host, now, wanted_end)?;
+        let certified = self.mint(&root, &host, now, wanted_end)?;
         cache.make_room(&host);
-        cache.leaves.insert(host, Leaf { certified: Arc::clone(&certified), not_after: wanted_end, last_used: clock });
+        let leaf = Leaf { certified: Arc::clone(&certified), root, not_after: wanted_end, last_used: clock };
+        cache.leaves.insert(host, leaf);
         Ok(certified)
     }
 
-    fn mint(&self, host: &str, now: OffsetDateTime, not_after: OffsetDateTime) -> Result<Arc<CertifiedKey>, CaError> {
+    fn mint(
+        &self,
+        root: &Root,
+        host: &str,
+        now: OffsetDateTime,
+        not_after: OffsetDateTime,
+    ) -> Result<Arc<CertifiedKey>, CaError> {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.subject_alt_names = vec![SanType::DnsName(host.try_into()?)];
@@ -99,7 +133,7 @@ impl LeafStore {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
-        let certificate = params.signed_by(&self.key.0, &self.root.issuer())?;
+        let certificate = params.signed_by(&self.key.0, &root.issuer())?;
         Ok(Arc::new(CertifiedKey::new(vec![certificate.into()], Arc::clone(&self.signer))))
     }
 }
@@ -117,7 +151,7 @@ impl Cache {
 
 impl fmt::Debug for LeafStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeafStore").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("LeafStore").field("root", &self.root()).finish_non_exhaustive()
     }
 }
 

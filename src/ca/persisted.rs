@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::files::{private_dir, read_own, write_new};
 use super::root::Key;
-use super::{CaError, Root, Scope};
+use super::{CaError, Root, Scope, bundle};
 
 /// How long a persisted root is good.
 const LIFE: Duration = Duration::days(30);
@@ -23,8 +23,10 @@ const NAME: &str = "authtrace CA ";
 /// A root that is kept in a folder.
 #[derive(Debug)]
 pub struct Persisted {
-    /// The root.
+    /// The root that signs.
     pub root: Root,
+    /// The one that will sign after it, once that is made.
+    pub successor: Option<Root>,
     /// Where its certificate is: `DIR/ca.pem`.
     pub certificate: PathBuf,
     /// Whether it was there already.
@@ -71,6 +73,9 @@ impl Root {
     /// The root in `dir` (`ca.pem`, `ca.key`), made there if there is none, made anew if it has ended or is for another scope.
     /// Good for 30 days. The folder is 0700 and the files 0600.
     ///
+    /// A root in the second half of its life has a successor beside it: its certificate is the second in `ca.pem`, its key
+    /// `next.key`. Half a day before the root ends, the successor takes its place.
+    ///
     /// # Errors
     /// [`CaError::Unsafe`] if folder or files are open to other users or belong to one; [`CaError::Unusable`] if the files are there
     /// but are not a root that authtrace made; [`CaError::Io`]; and those of [`Root::generate`].
@@ -81,13 +86,16 @@ impl Root {
         private_dir(dir)?;
         let lock = std::fs::File::open(dir).map_err(|error| CaError::io(dir, error))?;
         flock(&lock, FlockOperation::LockExclusive).map_err(|error| CaError::io(dir, error))?;
-        let files = Files { certificate: dir.join("ca.pem"), key: dir.join("ca.key") };
-        let (root, persistence) = match files.read(scope, now)? {
-            Found::Usable(root) => (*root, Persistence::Kept),
-            Found::Nothing => (files.make(scope, now)?, Persistence::Made),
-            Found::Outdated(reason) => (files.make(scope, now)?, Persistence::Remade(reason)),
+        let files = Files { certificate: dir.join("ca.pem"), key: dir.join("ca.key"), next_key: dir.join("next.key") };
+        let (root, successor, persistence) = match files.read(scope, now)? {
+            Found::Usable(root, successor) => {
+                let (root, successor) = files.roll_over(*root, successor.map(|root| *root), scope, now)?;
+                (root, successor, Persistence::Kept)
+            }
+            Found::Nothing => (files.make(scope, now)?, None, Persistence::Made),
+            Found::Outdated(reason) => (files.make(scope, now)?, None, Persistence::Remade(reason)),
         };
-        Ok(Persisted { root, certificate: files.certificate, persistence })
+        Ok(Persisted { root, successor, certificate: files.certificate, persistence })
     }
 }
 
@@ -102,6 +110,8 @@ pub struct Kept {
     pub not_after: OffsetDateTime,
     /// The names that it may sign for, as its constraints say; `*` if it has none.
     pub names: Vec<String>,
+    /// When its successor ends, if it has one.
+    pub successor_until: Option<OffsetDateTime>,
 }
 
 impl Root {
@@ -113,18 +123,30 @@ impl Root {
         let path = dir.join("ca.pem");
         let missing = || CaError::io(&path, std::io::Error::from(std::io::ErrorKind::NotFound));
         let pem = read_own(&path, 0o022, "chmod 600 it")?.ok_or_else(missing)?;
-        let der = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| unusable(&path, "it is not a PEM certificate"))?;
-        let (_, certificate) =
-            X509Certificate::from_der(&der).map_err(|_| unusable(&path, "it is not a certificate"))?;
-        let digest = <sha2::Sha256 as sha2::Digest>::digest(&der);
+        let certificates = certificates(&pem, &path)?;
+        let (first, second) = (certificates.first(), certificates.get(1));
+        let der = first.ok_or_else(|| unusable(&path, "it is not a PEM certificate"))?;
+        let certificate = parsed(der, &path)?;
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(der);
+        let until = |der| parsed(der, &path).map(|certificate| certificate.validity().not_after.to_datetime());
         Ok(Kept {
             fingerprint: digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":"),
             not_before: certificate.validity().not_before.to_datetime(),
             not_after: certificate.validity().not_after.to_datetime(),
             names: permitted_names(&certificate),
+            successor_until: second.map(until).transpose()?,
         })
     }
+}
+
+fn certificates(pem: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, CaError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    found.map_err(|_| unusable(path, "it is not a PEM certificate"))
+}
+
+fn parsed<'a>(der: &'a CertificateDer<'_>, path: &Path) -> Result<X509Certificate<'a>, CaError> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|_| unusable(path, "it is not a certificate"))?;
+    Ok(certificate)
 }
 
 fn permitted_names(certificate: &X509Certificate<'_>) -> Vec<String> {
@@ -141,22 +163,21 @@ fn permitted_names(certificate: &X509Certificate<'_>) -> Vec<String> {
 struct Files {
     certificate: PathBuf,
     key: PathBuf,
+    next_key: PathBuf,
 }
 
 enum Found {
     Nothing,
-    Usable(Box<Root>),
+    Usable(Box<Root>, Option<Box<Root>>),
     Outdated(RemadeBecause),
 }
+
+const READ_BY_OTHERS: &str = "delete both files, since the key may have been read, and a new root will be made";
 
 impl Files {
     fn read(&self, scope: &Scope, now: OffsetDateTime) -> Result<Found, CaError> {
         let pem = read_own(&self.certificate, 0o022, "chmod 600 it")?;
-        let key = read_own(
-            &self.key,
-            0o077,
-            "delete both files, since the key may have been read, and a new root will be made",
-        )?;
+        let key = read_own(&self.key, 0o077, READ_BY_OTHERS)?;
         let (pem, key) = match (pem, key) {
             (None, None) => return Ok(Found::Nothing),
             (Some(pem), Some(key)) => (pem, key),
@@ -167,54 +188,153 @@ impl Files {
                 return Err(unusable(&self.key, "there is a key without its certificate"));
             }
         };
-        let der = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| unusable(&self.certificate, "it is not a PEM certificate"))?;
-        let (_, certificate) =
-            X509Certificate::from_der(&der).map_err(|_| unusable(&self.certificate, "it is not a certificate"))?;
-        let name =
-            certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default();
-        if !name.starts_with(NAME) {
-            return Err(unusable(&self.certificate, "authtrace did not make this certificate"));
+        let certificates = certificates(&pem, &self.certificate)?;
+        if certificates.is_empty() {
+            return Err(unusable(&self.certificate, "it is not a PEM certificate"));
+        }
+        for der in &certificates {
+            if !common_name(&parsed(der, &self.certificate)?).starts_with(NAME) {
+                return Err(unusable(&self.certificate, "authtrace did not make this certificate"));
+            }
         }
         let key = Key(KeyPair::from_pem(&key).map_err(|_| unusable(&self.key, "it is not a private key"))?);
-        if certificate.public_key().raw != key.public_key() {
-            return Err(unusable(&self.key, "it is not the key of the certificate beside it"));
-        }
-        let validity = certificate.validity();
-        let (from, until) = (validity.not_before.to_datetime(), validity.not_after.to_datetime());
-        if now < from || now + Duration::hours(1) > until || until - from > LIFE + Duration::days(2) {
+        let current = self
+            .of_key(&certificates, key, scope)?
+            .ok_or_else(|| unusable(&self.key, "it is not the key of the certificate beside it"))?;
+        let next = match read_own(&self.next_key, 0o077, READ_BY_OTHERS)?.map(|key| KeyPair::from_pem(&key)) {
+            Some(Ok(key)) => self.of_key(&certificates, Key(key), scope)?,
+            // One that cannot be read is made anew when it is time.
+            Some(Err(_)) | None => None,
+        };
+        let next = next.and_then(|found| found.root(scope).ok().flatten()).filter(|root| root.is_valid_at(now));
+        let (from, until) = current.validity;
+        let ended = now < from || now + Duration::hours(1) > until || until - from > LIFE + Duration::days(2);
+        if ended && next.is_none() {
             return Ok(Found::Outdated(RemadeBecause::Expired));
         }
-        if !is_constrained_to(&certificate, scope) {
-            return Ok(Found::Outdated(RemadeBecause::ScopeChanged));
+        match current.root(scope)? {
+            Some(root) => Ok(Found::Usable(Box::new(root), next.map(Box::new))),
+            None => Ok(Found::Outdated(RemadeBecause::ScopeChanged)),
         }
-        let (name, der) = (name.to_owned(), der.clone().into_owned());
-        let root = Root::restored(scope, key, name, (from, until), der, pem.as_str().to_owned())?;
-        Ok(Found::Usable(Box::new(root)))
+    }
+
+    /// The certificate of this key, and what is to be known of it.
+    fn of_key(
+        &self,
+        certificates: &[CertificateDer<'static>],
+        key: Key,
+        scope: &Scope,
+    ) -> Result<Option<OnDisk>, CaError> {
+        for der in certificates {
+            let certificate = parsed(der, &self.certificate)?;
+            if certificate.public_key().raw == key.public_key() {
+                let validity = certificate.validity();
+                return Ok(Some(OnDisk {
+                    validity: (validity.not_before.to_datetime(), validity.not_after.to_datetime()),
+                    name: common_name(&certificate).to_owned(),
+                    constrained: is_constrained_to(&certificate, scope),
+                    der: der.clone(),
+                    key,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes a successor, or puts it in the root's place, when it is time. Whatever happens in between, `ca.key` is the key
+    /// of a certificate in `ca.pem`.
+    fn roll_over(
+        &self,
+        root: Root,
+        successor: Option<Root>,
+        scope: &Scope,
+        now: OffsetDateTime,
+    ) -> Result<(Root, Option<Root>), CaError> {
+        let (root, successor) = match successor {
+            Some(successor) if root.hands_over_at() <= now => {
+                rename(&self.next_key, &self.key)?;
+                self.write_certificates(&[&successor])?;
+                (successor, None)
+            }
+            other => (root, other),
+        };
+        if successor.is_some() || now < root.half_life() {
+            return Ok((root, successor));
+        }
+        let made = Self::generate(scope, now)?;
+        self.write_key(&self.next_key, &made)?;
+        self.write_certificates(&[&root, &made])?;
+        Ok((root, Some(made)))
     }
 
     /// Writes both files under other names and moves them into place, the key first: a certificate is never there before its key.
     fn make(&self, scope: &Scope, now: OffsetDateTime) -> Result<Root, CaError> {
+        let root = Self::generate(scope, now)?;
+        remove(&self.next_key)?;
+        self.write_key(&self.key, &root)?;
+        self.write_certificates(&[&root])?;
+        Ok(root)
+    }
+
+    fn generate(scope: &Scope, now: OffsetDateTime) -> Result<Root, CaError> {
         let key = Key::generate()?;
         let name = format!("{NAME}{}", key.short_id());
-        let root = Root::self_signed(scope, key, name, now, now + LIFE)?;
-        let (new_key, new_certificate) =
-            (self.key.with_extension("key.new"), self.certificate.with_extension("pem.new"));
-        for leftover in [&new_key, &new_certificate] {
-            match std::fs::remove_file(leftover) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(CaError::io(leftover, error));
-                }
-                _ => {}
-            }
+        Root::self_signed(scope, key, name, now, now + LIFE)
+    }
+
+    fn write_key(&self, path: &Path, root: &Root) -> Result<(), CaError> {
+        let pem = Zeroizing::new(root.key().0.serialize_pem());
+        replace(path, pem.as_bytes())
+    }
+
+    fn write_certificates(&self, roots: &[&Root]) -> Result<(), CaError> {
+        let pem: String = roots.iter().map(|root| root.certificate_pem()).collect();
+        replace(&self.certificate, pem.as_bytes())
+    }
+}
+
+/// A certificate of `ca.pem` with its key.
+struct OnDisk {
+    validity: (OffsetDateTime, OffsetDateTime),
+    name: String,
+    constrained: bool,
+    der: CertificateDer<'static>,
+    key: Key,
+}
+
+impl OnDisk {
+    /// None: it is for another scope.
+    fn root(self, scope: &Scope) -> Result<Option<Root>, CaError> {
+        if !self.constrained {
+            return Ok(None);
         }
-        let key_pem = Zeroizing::new(root.key().0.serialize_pem());
-        write_new(&new_key, key_pem.as_bytes())?;
-        write_new(&new_certificate, root.certificate_pem().as_bytes())?;
-        for (from, to) in [(&new_key, &self.key), (&new_certificate, &self.certificate)] {
-            std::fs::rename(from, to).map_err(|error| CaError::io(to, error))?;
-        }
-        Ok(root)
+        let pem = bundle::pem(&self.der);
+        Root::restored(scope, self.key, self.name, self.validity, self.der, pem).map(Some)
+    }
+}
+
+fn common_name<'a>(certificate: &'a X509Certificate<'_>) -> &'a str {
+    certificate.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default()
+}
+
+/// Writes the file under another name and moves it into place.
+fn replace(path: &Path, content: &[u8]) -> Result<(), CaError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    remove(&new)?;
+    write_new(&new, content)?;
+    rename(&new, path)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), CaError> {
+    std::fs::rename(from, to).map_err(|error| CaError::io(to, error))
+}
+
+fn remove(path: &Path) -> Result<(), CaError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(CaError::io(path, error)),
+        _ => Ok(()),
     }
 }
 
@@ -275,7 +395,8 @@ mod tests {
         assert_eq!(kept.persistence, Persistence::Kept);
         assert_eq!(kept.root.certificate_der(), made.root.certificate_der());
         assert_eq!(kept.root.certificate_pem(), made.root.certificate_pem());
-        assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
+        assert_eq!((fs::read_dir(&dir).unwrap().count(), mode(&dir.join("next.key"))), (3, 0o600));
+        assert!(kept.successor.unwrap().not_after() - now <= Duration::days(50));
     }
 
     #[test]

@@ -13,7 +13,10 @@ use super::{CaError, Scope};
 /// How far before its making a certificate is valid, for clients whose clock is behind.
 pub(super) const BACKDATE: Duration = Duration::hours(24);
 /// How long the root of a run is good: longer than a run, shorter than a week.
-const RUN_LIFE: Duration = Duration::days(3);
+pub(super) const RUN_LIFE: Duration = Duration::days(3);
+/// How long before its end a root leaves the signing to its successor: for clients whose clock is ahead, and so that no leaf
+/// is made that ends at once.
+const HAND_OVER: Duration = Duration::hours(12);
 
 /// A root certificate and its key, constrained to one [`Scope`].
 ///
@@ -33,9 +36,13 @@ impl Root {
     /// # Errors
     /// [`CaError::EmptyScope`]; [`CaError::Random`] or [`CaError::Certificate`] if the system or the library fails.
     pub fn generate(scope: &Scope, now: OffsetDateTime) -> Result<Self, CaError> {
+        Self::generate_for(scope, now, RUN_LIFE)
+    }
+
+    pub(super) fn generate_for(scope: &Scope, now: OffsetDateTime, life: Duration) -> Result<Self, CaError> {
         let key = Key::generate()?;
         let name = format!("authtrace run CA {}", key.short_id());
-        Self::self_signed(scope, key, name, now, now + RUN_LIFE)
+        Self::self_signed(scope, key, name, now, now + life)
     }
 
     /// A new root with this key.
@@ -87,6 +94,17 @@ impl Root {
     #[must_use]
     pub fn not_after(&self) -> OffsetDateTime {
         self.params.not_after
+    }
+
+    /// When a successor has to be there, so that clients which start from then on know it before it signs: after half its life.
+    pub(super) fn half_life(&self) -> OffsetDateTime {
+        let made = self.params.not_before + BACKDATE;
+        made + (self.params.not_after - made) / 2
+    }
+
+    /// From when on a successor signs, if there is one.
+    pub(super) fn hands_over_at(&self) -> OffsetDateTime {
+        self.params.not_after - HAND_OVER
     }
 
     /// Whether the root is good at this time.

@@ -17,6 +17,9 @@ pub(crate) fn show(folder: &Path) -> Result<ExitCode> {
     writeln!(out, "certificate  {}", folder.join("ca.pem").display())?;
     writeln!(out, "fingerprint  SHA-256 {}", kept.fingerprint)?;
     writeln!(out, "valid        {} to {} UTC", kept.not_before, kept.not_after)?;
+    if let Some(until) = kept.successor_until {
+        writeln!(out, "successor    in the same file, valid to {until} UTC")?;
+    }
     writeln!(out, "signs for    {}", kept.names.join(", "))?;
     writeln!(out)?;
     writeln!(out, "Trust it in one program only, for example:")?;

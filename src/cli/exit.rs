@@ -18,8 +18,11 @@ pub(crate) const USAGE: u8 = 2;
 /// authtrace itself failed (under `run` also for wrong usage, so that CMD's own 1 and 2 stay its own).
 pub(crate) const FAILED: u8 = 125;
 
-/// The code for an error of a command that starts no other.
+/// The code for an error of any command but `run`.
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
+    if let Some(launch) = error.downcast_ref::<LaunchError>() {
+        return ExitCode::from(launch.exit_code());
+    }
     let usage = error.is::<authtrace::config::ConfigError>()
         || error.is::<super::explain::UnknownName>()
         || error.is::<super::input::InputError>()

@@ -129,7 +129,7 @@ impl Recording {
                 format!("the command does not come to {} with what was recorded: nothing is left out", self.verdict)
             }
             Minimised { complete, trials, ref scenario, .. } => format!(
-                "made smaller in {trials} plays with {}, each to the verdict of the trace: {} of {} rules are left{}",
+                "made smaller in {trials} plays with {}: {} of {} rules are left, and the verdict is still that of the trace{}",
                 if command.is_empty() { "the built-in client" } else { "the command" },
                 rules(scenario),
                 rules(&self.replayed.scenario),
@@ -189,7 +189,11 @@ impl<'a> Trials<'a> {
 
     fn holds(&mut self, candidate: &Scenario) -> bool {
         self.made += 1;
-        match self.play(candidate) {
+        // A trace is never written over another one.
+        let trace = self.files.path().join(format!("trace-{}.jsonl", self.made));
+        let played = self.play(candidate, &trace);
+        let _ = std::fs::remove_file(trace);
+        match played {
             Ok(verdict) => {
                 let holds = verdict == self.verdict;
                 if holds && !self.command.is_empty() {
@@ -205,12 +209,11 @@ impl<'a> Trials<'a> {
         }
     }
 
-    fn play(&self, candidate: &Scenario) -> Result<Code> {
-        let trace = self.files.path().join("trace.jsonl");
+    fn play(&self, candidate: &Scenario, trace: &Path) -> Result<Code> {
         if self.command.is_empty() {
             let session = self.runtime.block_on(async {
                 let stage = Stage::set(candidate.clone(), &self.parent).await?;
-                let options = Options { out: Some(trace), ..Options::default() };
+                let options = Options { out: Some(trace.to_owned()), ..Options::default() };
                 let session = play::with_builtin_client(&stage, options).await;
                 stage.clear().await;
                 session
@@ -219,8 +222,8 @@ impl<'a> Trials<'a> {
         }
         let file = self.files.path().join("scenario.toml");
         std::fs::write(&file, scenario::write(candidate, &[])).context("cannot write a scenario to be tried")?;
-        self.run(&file, &trace)?;
-        Ok(diagnose(&input::own_trace(&trace)?).verdict.code)
+        self.run(&file, trace)?;
+        Ok(diagnose(&input::own_trace(trace)?).verdict.code)
     }
 
     /// Runs the command under this very program, in silence: it is not to be seen sixty times.

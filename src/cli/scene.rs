@@ -6,6 +6,7 @@ use super::stage::Stage;
 use anyhow::Result;
 use authtrace::catalogue::Code;
 use authtrace::config::Options;
+use authtrace::fake::Task;
 use authtrace::launch::{BaseUrl, ParentEnvironment};
 use authtrace::policy::Script;
 use authtrace::scenario::{self, Against, Scenario, ScenarioError};
@@ -203,6 +204,23 @@ impl Scene {
                 "playing {name} on live traffic: the command has its own login, and what authtrace answers is marked as its own"
             ),
         });
+        if let Some(line) = self.task_line() {
+            console::say(&line);
+        }
+    }
+
+    /// What a command has to do for the scenario's verdict, if one message is not enough.
+    fn task_line(&self) -> Option<String> {
+        let Self::Staged(stage) = self else { return None };
+        let tasks = &stage.scenario().client.tasks;
+        let line = |task: &Task| match task {
+            Task::Message => "claude -p hi",
+            Task::Login => "claude auth login",
+            Task::LostLogin => "timeout 62 claude auth login",
+        };
+        let commands: Vec<&str> = tasks.iter().map(line).collect();
+        (*tasks != [Task::Message])
+            .then(|| format!("it takes more than one message to come to its verdict: sh -c '{}'", commands.join("; ")))
     }
 
     /// Ends the fake, if there is one.

@@ -6,12 +6,22 @@
 //! A writer thread collects records for at most [`BATCH_DELAY`] and writes whole lines in one call; an auth failure
 //! is written at once. A record that cannot be kept (full queue, full disk) is counted, and the count becomes a
 //! [`Gap`](crate::trace::Gap) as soon as something can be written again.
+//!
+//! The [`FlightRecorder`] writes no trace until something has failed: it keeps the last records in a private file of fixed
+//! size, asks a [`Judge`] when a record looks like a failure, and then cuts a whole trace out of that file.
 
 mod file;
+mod flight;
+mod line;
 mod queue;
+mod ring;
+mod spool;
+mod vigil;
 mod writer;
 
 pub use file::{default_path, newest_trace, trace_folder};
+pub use flight::{FlightClosed, FlightConfig, FlightNews, FlightRecorder, Judge, SMALLEST_RING};
+pub use vigil::{Found, Times};
 
 use crate::redact::Redactor;
 use crate::trace::{EventSink, Record, TraceEnd, TraceHead};

@@ -3,7 +3,7 @@
 use super::BATCH_DELAY;
 use crate::trace::Record;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Records that may wait for the writer. At 2 KiB a record this bounds the queue to some 64 MiB.
 const CAPACITY: usize = 32_768;
@@ -21,6 +21,7 @@ struct State {
     records: Vec<Record>,
     overflowed: u64,
     urgent: bool,
+    nudged: bool,
     closed: bool,
     exit_code: Option<i32>,
 }
@@ -30,6 +31,8 @@ pub(super) struct Batch {
     pub(super) records: Vec<Record>,
     /// Records that found the queue full.
     pub(super) overflowed: u64,
+    /// Whether somebody has asked the writer to look up.
+    pub(super) nudged: bool,
     /// Set when nothing follows.
     pub(super) closing: Option<Option<i32>>,
 }
@@ -65,15 +68,25 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// Wakes the writer, whatever it waits for.
+    pub(super) fn nudge(&self) {
+        self.lock().nudged = true;
+        self.changed.notify_one();
+    }
+
     /// Waits for the first record, then for more until the delay is over or one is urgent.
-    /// `room` is what the next batch is collected in.
-    pub(super) fn take(&self, room: Vec<Record>) -> Batch {
+    /// `room` is what the next batch is collected in. The batch is empty when nothing has come `until` then.
+    pub(super) fn take(&self, room: Vec<Record>, until: Option<Instant>) -> Batch {
         let mut state = self.lock();
-        while state.records.is_empty() && !state.closed {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while state.records.is_empty() && !state.closed && !state.nudged {
+            state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => break,
+                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
         let deadline = Instant::now() + BATCH_DELAY;
-        while !state.urgent && !state.closed {
+        while !state.records.is_empty() && !state.urgent && !state.closed && !state.nudged {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -81,6 +94,7 @@ impl Queue {
         Batch {
             records: std::mem::replace(&mut state.records, room),
             overflowed: std::mem::take(&mut state.overflowed),
+            nudged: std::mem::take(&mut state.nudged),
             closing: state.closed.then_some(state.exit_code),
         }
     }

@@ -1,18 +1,16 @@
 //! The writer's thread: records become lines, lines reach the disk whole.
 
+use super::line::{self, Pushed};
 use super::queue::{Batch, Queue};
 use super::{Closed, Observer};
 use crate::redact::{Redacted, Redactor};
-use crate::trace::{Gap, Note, NoteKind, Record, Timestamp, TraceEnd, TraceHead};
+use crate::trace::{Gap, Record, Timestamp, TraceEnd, TraceHead};
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Records of one write: enough to make the call cheap, few enough for their lines to stay in the processor's cache.
 const AT_ONCE: usize = 128;
-/// How much the traffic goes first (`setpriority`), where a thread can be told so by itself.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
 /// Records that there is always room for; what a burst took beyond is given back.
 const KEPT: usize = 1_024;
 
@@ -68,12 +66,10 @@ impl<S: Store> Writer<S> {
     }
 
     pub(super) fn run(mut self, queue: &Queue) -> Closed {
-        // The traffic goes before its record. On Linux this is for the calling thread alone.
-        #[cfg(target_os = "linux")]
-        let _ = rustix::process::setpriority_process(None, NICE);
+        line::step_back();
         let mut room = Vec::new();
         loop {
-            let mut batch = queue.take(room);
+            let mut batch = queue.take(room, None);
             let closing = batch.closing;
             self.write_batch(&mut batch);
             room = batch.records;
@@ -110,7 +106,7 @@ impl<S: Store> Writer<S> {
         if !lines.is_empty() {
             match self.append(&lines) {
                 Ok(()) => self.missing = 0,
-                Err(error) => self.lose(records.len() as u64, &describe(&error)),
+                Err(error) => self.lose(records.len() as u64, &line::describe(&error)),
             }
         }
         self.lines = lines;
@@ -129,36 +125,20 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    /// Adds the line of `record`. Where something had to be masked in it, gives what is left of the record: what the
-    /// file does not say, those who read along are not told either.
+    /// Adds the line of `record`, and gives what is left of it where something had to be masked: what the file does not
+    /// say, those who read along are not told either.
     fn push_line(&mut self, lines: &mut Vec<u8>, record: &Record) -> Option<Record> {
-        let begin = lines.len();
-        let written = serde_json::to_writer(&mut *lines, record).is_ok();
-        let line = lines.get(begin..).and_then(|line| std::str::from_utf8(line).ok()).filter(|_| written);
-        let Some(line) = line else {
-            lines.truncate(begin);
-            self.lose(1, "a record could not be written as JSON");
-            return None;
-        };
-        let sealed = (!self.redactor.is_clean(line)).then(|| self.redactor.seal(line.to_owned()));
-        if let Some(sealed) = sealed.filter(|sealed| sealed.hits() > 0) {
-            lines.truncate(begin);
-            lines.extend_from_slice(sealed.text().as_bytes());
-            lines.push(b'\n');
-            self.totals.masked += 1;
-            let note = Record::Note(Note {
-                at: Timestamp::now(),
-                kind: NoteKind::Masked,
-                text: Redacted::literal("a value known to be a credential was masked in the record before this one"),
-            });
-            if let Ok(note) = serde_json::to_vec(&note) {
-                lines.extend_from_slice(&note);
-                lines.push(b'\n');
+        match line::push(&self.redactor, lines, record) {
+            Some(Pushed::Whole) => None,
+            Some(Pushed::Masked(shown)) => {
+                self.totals.masked += 1;
+                shown
             }
-            return serde_json::from_str(sealed.text()).ok();
+            None => {
+                self.lose(1, line::NO_JSON);
+                None
+            }
         }
-        lines.push(b'\n');
-        None
     }
 
     /// Appends whole lines in one call; what was written of a batch that failed is cut off again.
@@ -206,27 +186,17 @@ impl<S: Store> Writer<S> {
         self.push_gap(&mut lines);
         let shown = self.push_line(&mut lines, &end).unwrap_or(end);
         if let Err(error) = self.append(&lines) {
-            self.cause = Some(describe(&error));
+            self.cause = Some(line::describe(&error));
         }
         self.show(&[shown]);
         Closed { totals: self.totals, degraded: self.cause }
     }
 }
 
-/// The class of the failure; the message of an `io::Error` from a write names no content.
-fn describe(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::StorageFull => "the disk is full".to_owned(),
-        io::ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
-        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
-        kind => format!("the trace could not be written ({kind})"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Line, Reader};
+    use crate::trace::{Line, Note, NoteKind, Reader};
     use std::sync::Mutex;
 
     /// A disk with so much room, and what was written on it.
@@ -279,7 +249,7 @@ mod tests {
     }
 
     fn batch(records: Vec<Record>) -> Batch {
-        Batch { records, overflowed: 0, closing: None }
+        Batch { records, overflowed: 0, nudged: false, closing: None }
     }
 
     #[test]
@@ -312,7 +282,7 @@ mod tests {
         let disk = Disk::with_room(usize::MAX);
         let mut writer = Writer::new(disk.clone(), Arc::new(Redactor::plain()), Vec::new());
         writer.write_batch(&mut batch(vec![head()]));
-        writer.write_batch(&mut Batch { records: vec![note("next")], overflowed: 7, closing: None });
+        writer.write_batch(&mut Batch { records: vec![note("next")], overflowed: 7, nudged: false, closing: None });
         assert!(disk.records().iter().any(|record| matches!(record, Record::Gap(gap) if gap.lost == 7)));
     }
 

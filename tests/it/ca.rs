@@ -200,7 +200,8 @@ impl Authority {
     /// The persisted root as an issuer, with its key read back from the folder.
     fn issuer(&self) -> Issuer<'static, KeyPair> {
         let key = KeyPair::from_pem(&std::fs::read_to_string(self.dir.path().join("ca.key")).unwrap()).unwrap();
-        let (_, root) = x509_parser::parse_x509_certificate(self.store.root().certificate_der()).unwrap();
+        let root = self.store.root();
+        let (_, root) = x509_parser::parse_x509_certificate(root.certificate_der()).unwrap();
         let name = root.subject().iter_common_name().next().unwrap().as_str().unwrap();
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();

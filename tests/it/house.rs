@@ -19,6 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("record", &["redact", "trace"]),
     ("catalogue", &[]),
     ("analyze", &["catalogue", "redact", "trace"]),
+    ("trigger", &["analyze", "catalogue", "record", "trace"]),
     ("policy", &["redact"]),
     ("fake", &["policy", "redact", "trace"]),
     ("scenario", &["catalogue", "fake", "policy", "redact", "trace"]),
@@ -27,7 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("proxy", &["ca", "facts", "policy", "redact", "trace", "wire"]),
     ("launch", &["ca"]),
     ("doctor", &["ca", "export", "launch", "redact", "trace"]),
-    ("config", &["ca", "launch", "policy", "proxy", "redact", "wire"]),
+    ("config", &["ca", "launch", "policy", "proxy", "record", "redact", "trigger", "wire"]),
     (
         "cli",
         &[
@@ -47,6 +48,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "replay",
             "scenario",
             "trace",
+            "trigger",
         ],
     ),
     ("main", &["cli"]),

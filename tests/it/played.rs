@@ -228,3 +228,14 @@ fn the_clock_of_the_fake_can_be_put_forward() {
     fake.until("401");
     fake.kill();
 }
+
+#[test]
+fn the_files_of_the_documentation_are_in_order() {
+    let page = include_str!("../../docs/scenarios.md");
+    let files: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(files.len(), 3);
+    for file in files {
+        let scenario = authtrace::scenario::read(file).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(scenario.warnings, [], "{}", scenario.title);
+    }
+}

@@ -1,4 +1,5 @@
 //! Traces, played again.
 
 mod cases;
+mod program;
 mod real;

@@ -1,0 +1,65 @@
+//! A record as a line of text, searched once more for what must not be written; and what the writing threads share.
+
+use crate::redact::{Redacted, Redactor};
+use crate::trace::{Note, NoteKind, Record, Timestamp};
+use std::io;
+
+/// How much the traffic goes first (`setpriority`), where a thread can be told so by itself.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
+/// Why a record has no line.
+pub(super) const NO_JSON: &str = "a record could not be written as JSON";
+
+/// What became of a record.
+pub(super) enum Pushed {
+    /// It stands as it is.
+    Whole,
+    /// Something in it had to be masked, and a note behind it says so. This is what it says now, if that is a record still.
+    Masked(Option<Record>),
+}
+
+/// Adds the line of `record`. None: it has none, and nothing was added.
+pub(super) fn push(redactor: &Redactor, lines: &mut Vec<u8>, record: &Record) -> Option<Pushed> {
+    let begin = lines.len();
+    let written = serde_json::to_writer(&mut *lines, record).is_ok();
+    let line = lines.get(begin..).and_then(|line| std::str::from_utf8(line).ok()).filter(|_| written);
+    let Some(line) = line else {
+        lines.truncate(begin);
+        return None;
+    };
+    let sealed = (!redactor.is_clean(line)).then(|| redactor.seal(line.to_owned()));
+    let Some(sealed) = sealed.filter(|sealed| sealed.hits() > 0) else {
+        lines.push(b'\n');
+        return Some(Pushed::Whole);
+    };
+    lines.truncate(begin);
+    lines.extend_from_slice(sealed.text().as_bytes());
+    lines.push(b'\n');
+    let note = Record::Note(Note {
+        at: Timestamp::now(),
+        kind: NoteKind::Masked,
+        text: Redacted::literal("a value known to be a credential was masked in the record before this one"),
+    });
+    if let Ok(note) = serde_json::to_vec(&note) {
+        lines.extend_from_slice(&note);
+        lines.push(b'\n');
+    }
+    Some(Pushed::Masked(serde_json::from_str(sealed.text()).ok()))
+}
+
+/// The traffic goes before its record. On Linux this is for the calling thread alone.
+pub(super) fn step_back() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
+
+/// The class of the failure; the message of an `io::Error` from a write names no content.
+pub(super) fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "the disk is full".to_owned(),
+        io::ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        kind => format!("the trace could not be written ({kind})"),
+    }
+}
