@@ -216,7 +216,7 @@ impl Scene {
         let line = |task: &Task| match task {
             Task::Message => "claude -p hi",
             Task::Login => "claude auth login",
-            Task::LostLogin => "timeout 62 claude auth login",
+            Task::LostLogin => "timeout 70 claude auth login",
         };
         let commands: Vec<&str> = tasks.iter().map(line).collect();
         (*tasks != [Task::Message])

@@ -22,11 +22,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 /// Plays a scenario with the real client: as many of them, doing what it says, with every host that it needs.
-pub(super) fn play_real(version: Version, scenario: &Scenario) -> Option<Seance> {
-    play(version, &Case::new(&scenario.title, "", [None; 3]), scenario)
-}
-
-fn play(version: Version, case: &Case, scenario: &Scenario) -> Option<Seance> {
+pub(super) fn play(version: Version, case: &Case, scenario: &Scenario) -> Option<Seance> {
     let (stage, handed) = Stage::of(version, scenario)?;
     (case.prepare)(&stage);
     let own = scenario.client.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -57,10 +53,13 @@ fn command(stage: &Stage, scenario: &Scenario) -> Vec<OsString> {
     let tasks = client.tasks.iter().map(|task| match task {
         Task::Message => format!("{claude} {asks}"),
         Task::Login => format!("BROWSER={} {claude} auth login", stage.browser().display()),
-        // It waits for a code to be pasted as well; nobody types anything.
-        Task::LostLogin => {
-            format!("sleep 63 | BROWSER={} timeout 62 {claude} auth login", stage.far_browser().display())
-        }
+        // It waits for a code to be pasted as well: nobody types anything, for a minute from the browser's request on.
+        Task::LostLogin => format!(
+            "mkfifo \"$HOME/typed\"\nsleep 300 > \"$HOME/typed\" &\nnobody=$!\n\
+             BROWSER={} {claude} auth login < \"$HOME/typed\" &\nlogin=$!\n\
+             until [ -e \"$HOME/asked\" ]; do sleep 0.2; done\nsleep 61\nkill $login $nobody\nwait $login",
+            stage.far_browser().display()
+        ),
     });
     let one = tasks.collect::<Vec<_>>().join("\n");
     let mut script = String::new();
@@ -160,7 +159,7 @@ enum Client {
 
 /// What is played, and what it has to come to.
 #[derive(Clone)]
-struct Case {
+pub(super) struct Case {
     /// For people.
     name: String,
     text: Cow<'static, str>,
@@ -185,7 +184,7 @@ impl Case {
         Self { name, text, wanted, beside, prepare: |_| {}, options, arguments, check: |_| {} }
     }
 
-    fn of_builtin(builtin: &Builtin) -> Self {
+    pub(super) fn of_builtin(builtin: &Builtin) -> Self {
         let beside = scenario::beside().iter().filter(|(_, with)| *with == builtin.code).map(|(code, _)| *code);
         let case = Self::new(builtin.code.as_str(), builtin.text, [Some(builtin.code); 3]);
         Self { beside: beside.collect(), ..case }
