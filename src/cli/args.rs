@@ -1,6 +1,6 @@
 //! The command line, as clap reads it.
 
-use authtrace::config::Options;
+use authtrace::config::{Options, RingOptions};
 use authtrace::replay::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -97,6 +97,9 @@ pub(crate) struct ProxyArgs {
 
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
+
+    #[command(flatten)]
+    pub(crate) ring: RingOptions,
 
     /// For which shell the exports are printed
     #[arg(long, value_name = "SHELL", value_enum, default_value_t = ShellSyntax::Sh)]

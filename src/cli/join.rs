@@ -6,7 +6,7 @@
 use super::console;
 use super::session::{Login, Session, lane_name};
 use anyhow::{Context, Result, bail};
-use authtrace::ca::Scope;
+use authtrace::ca::{Authority, Scope};
 use authtrace::launch::{self, Outcome, ParentEnvironment, Plan, TempDir, Trust, TrustFiles, environment};
 use authtrace::proxy::{Access, Lane, Peers};
 use authtrace::redact::Redactor;
@@ -71,7 +71,7 @@ struct Reception {
     redactor: Arc<Redactor>,
     asks_password: bool,
     proxy: SocketAddr,
-    root_pem: String,
+    authority: Arc<Authority>,
     scope: Vec<String>,
     trust: String,
     trace: PathBuf,
@@ -105,7 +105,7 @@ impl Host {
             redactor: Arc::clone(&session.redactor),
             asks_password: session.login.is_some(),
             proxy: session.address(),
-            root_pem: session.root_pem.clone(),
+            authority: Arc::clone(&session.authority),
             scope: scope.to_string().split(", ").map(str::to_owned).collect(),
             trust: trust.to_list(),
             trace: session.trace_path().to_owned(),
@@ -217,7 +217,7 @@ async fn receive(stream: UnixStream, reception: &Reception) -> Result<()> {
         proxy: reception.proxy,
         user: reception.asks_password.then_some(login.user),
         password: reception.asks_password.then_some(login.password),
-        root_pem: reception.root_pem.clone(),
+        root_pem: reception.authority.certificates_pem(),
         scope: reception.scope.clone(),
         trust: reception.trust.clone(),
         trace: reception.trace.clone(),

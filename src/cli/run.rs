@@ -1,6 +1,7 @@
 //! `run`: a command behind the proxy. Silent while it runs; a start line before, a summary after.
 
 use super::args::RunArgs;
+use super::roots::{self, Readers};
 use super::scene::Scene;
 use super::session::{Session, Surroundings, scope_names};
 use super::{console, guard, join, logging, stage};
@@ -15,6 +16,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -75,8 +77,10 @@ pub(crate) async fn in_scene(
     let live = guard::warnings_of_run();
     let session =
         Session::start(config, &Surroundings { variables: &names, played: scene.played() }, live, policy).await?;
-    let files = TempDir::create(parent)?;
-    let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, parent)?;
+    let files = Arc::new(TempDir::create(parent)?);
+    let trust_files = TrustFiles::write(&*files, &session.root_pem, &trust, parent)?;
+    let readers = Readers { folder: Arc::downgrade(&files), trust: trust.clone(), parent: parent.clone() };
+    let _rolling = roots::keep_rolling(&session.authority, readers, false);
     let login = session.login.as_ref().map(|login| Login { user: &login.user, password: &login.password });
     let plan =
         Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
@@ -126,10 +130,6 @@ fn child_environment(
     let mut environment = environment(&surroundings, plan);
     if home.is_some() {
         stage::isolate(parent, &surroundings, &mut environment);
-    }
-    if !scene.trusts_proxy() {
-        let ours = |name: &OsString| launch::TRUST_VARIABLES.iter().any(|variable| name == variable.name);
-        environment.set.retain(|(name, _)| !ours(name));
     }
     environment
 }

@@ -164,14 +164,6 @@ impl Scene {
         }
     }
 
-    /// Whether the client is told to trust the certificates of authtrace.
-    pub(crate) fn trusts_proxy(&self) -> bool {
-        match self {
-            Self::Staged(stage) => stage.scenario().client.trusts_proxy,
-            Self::Nothing | Self::Live(_) => true,
-        }
-    }
-
     /// The rules for live traffic.
     pub(crate) fn script(&self) -> Option<Script> {
         match self {
@@ -216,7 +208,7 @@ impl Scene {
         let line = |task: &Task| match task {
             Task::Message => "claude -p hi",
             Task::Login => "claude auth login",
-            Task::LostLogin => "timeout 70 claude auth login",
+            Task::LostLogin => "BROWSER=true timeout 70 claude auth login",
         };
         let commands: Vec<&str> = tasks.iter().map(line).collect();
         (*tasks != [Task::Message])

@@ -1,19 +1,19 @@
 //! A recorder and a proxy at work: what `run`, `proxy` and `demo` have in common.
 
-use super::{console, guard};
+use super::{console, flight, guard};
 use anyhow::{Context, Result, anyhow};
 use authtrace::analyze::{Survey, diagnose};
-use authtrace::ca::{LeafStore, Root, Scope};
-use authtrace::config::{Config, ProxyAuth};
+use authtrace::ca::{Authority, Persistence, Scope};
+use authtrace::config::{Config, ProxyAuth, RingConfig};
 use authtrace::export::summary;
 use authtrace::proxy::{Access, Lane, Listening, Patience, Policy, Proxy, ProxyConfig, ProxyHandle, UpstreamTrust};
-use authtrace::record::{self, Closed, Observer, Recorder};
+use authtrace::record::{self, Closed, FlightRecorder, Observer, Recorder};
 use authtrace::redact::{self, Redacted, Redactor};
 use authtrace::trace::{EventSink, FormatVersion, Note, NoteKind, Played, PlayedAgainst, Record, Timestamp, TraceHead};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
@@ -25,8 +25,15 @@ pub(crate) struct Session {
     pub(crate) redactor: Arc<Redactor>,
     pub(crate) login: Option<Login>,
     pub(crate) root_pem: String,
-    recorder: Arc<Recorder>,
+    pub(crate) authority: Arc<Authority>,
+    recorder: Keeper,
     redaction: redact::Options,
+}
+
+/// What keeps the records.
+enum Keeper {
+    Trace(Arc<Recorder>),
+    Ring(Arc<FlightRecorder>),
 }
 
 /// User and password of a lane.
@@ -60,6 +67,17 @@ impl Session {
         live: Option<Observer>,
         policy: Option<Policy>,
     ) -> Result<Self> {
+        Self::start_with(config, surroundings, live, policy, None).await
+    }
+
+    /// The same, with a flight recorder instead of a trace if there is a ring.
+    pub(crate) async fn start_with(
+        config: Config,
+        surroundings: &Surroundings<'_>,
+        live: Option<Observer>,
+        policy: Option<Policy>,
+        ring: Option<RingConfig>,
+    ) -> Result<Self> {
         // First of all: who connects while the rest is made ready waits for some milliseconds instead of being refused.
         let listening = Listening::bind(config.listen)?;
         let options = redaction(&config);
@@ -79,19 +97,19 @@ impl Session {
             None => Access::open(lane_name),
         };
         // The roots wait for the disk: at once with the key.
-        let (root, upstream_trust) = std::thread::scope(|scope| {
-            let root = scope.spawn(|| root(&config));
+        let (authority, upstream_trust) = std::thread::scope(|scope| {
+            let authority = scope.spawn(|| authority(&config));
             let upstream_trust = UpstreamTrust::load(&config.upstream_ca);
-            (root.join(), upstream_trust)
+            (authority.join(), upstream_trust)
         });
-        let root = Arc::new(root.map_err(|_| anyhow!("cannot make the certificate authority"))??);
-        let root_pem = root.certificate_pem().to_owned();
+        let authority = Arc::new(authority.map_err(|_| anyhow!("cannot make the certificate authority"))??);
+        let root_pem = authority.certificates_pem();
         let head = trace_head(&config, &redactor, surroundings);
-        let path = config.out.clone().map_or_else(record::default_path, Ok)?;
+        let out = config.out;
         let proxy = ProxyConfig {
             listen: config.listen,
             intercept: config.intercept,
-            leaves: Arc::new(LeafStore::new(root)?),
+            leaves: Arc::clone(authority.leaves()),
             upstream_trust: upstream_trust?,
             connect_to: config.connect_to,
             upstream_proxy: config.upstream_proxy,
@@ -99,18 +117,41 @@ impl Session {
             patience: Patience::default(),
             policy,
         };
-        let recorder = Arc::new(Recorder::start(&path, head, Arc::clone(&redactor), live.into_iter().collect())?);
-        let sink: Arc<dyn EventSink> = Arc::<Recorder>::clone(&recorder);
+        let observers = live.into_iter().collect();
+        let (recorder, sink): (_, Arc<dyn EventSink>) = match ring {
+            Some(ring) => {
+                // What the ring holds is judged as a trace that is read.
+                let _ = redact::reread::configure(options.clone());
+                let recorder = Arc::new(flight::start(ring, head, &redactor, observers)?);
+                (Keeper::Ring(Arc::clone(&recorder)), recorder)
+            }
+            None => {
+                let path = out.map_or_else(record::default_path, Ok)?;
+                let recorder = Arc::new(Recorder::start(&path, head, Arc::clone(&redactor), observers)?);
+                (Keeper::Trace(Arc::clone(&recorder)), recorder)
+            }
+        };
         let proxy = Proxy::on(listening, proxy, Arc::clone(&redactor), sink)?.serve();
-        Ok(Self { proxy, access, redactor, login, root_pem, recorder, redaction: options })
+        Ok(Self { proxy, access, redactor, login, root_pem, authority, recorder, redaction: options })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.proxy.address()
     }
 
+    /// The trace; the folder of traces, of a flight recorder.
     pub(crate) fn trace_path(&self) -> &Path {
-        self.recorder.path()
+        match &self.recorder {
+            Keeper::Trace(recorder) => recorder.path(),
+            Keeper::Ring(recorder) => recorder.folder(),
+        }
+    }
+
+    /// Has the flight recorder write a trace, if there is one.
+    pub(crate) fn freeze(&self) {
+        if let Keeper::Ring(recorder) = &self.recorder {
+            recorder.freeze();
+        }
     }
 
     /// What has been written so far, read from the file: nothing of a long run is kept in memory.
@@ -125,6 +166,9 @@ impl Session {
 
     /// The lines after the end: what was seen, and where it is.
     pub(crate) fn summarise(&self, hints: &[String], closed: &Closed) {
+        if matches!(self.recorder, Keeper::Ring(_)) {
+            return;
+        }
         let degraded = closed.degraded.as_deref();
         let style = console::stderr_style();
         let survey = self.survey();
@@ -136,13 +180,24 @@ impl Session {
     /// Writes a note into the trace.
     pub(crate) fn note(&self, kind: NoteKind, text: &str) {
         let text = self.redactor.message(text);
-        self.recorder.emit(Record::Note(Note { at: Timestamp::now(), kind, text }));
+        let note = Record::Note(Note { at: Timestamp::now(), kind, text });
+        match &self.recorder {
+            Keeper::Trace(recorder) => recorder.emit(note),
+            Keeper::Ring(recorder) => recorder.emit(note),
+        }
     }
 
-    /// Drains the proxy and closes the trace.
+    /// Drains the proxy and closes the trace. A flight recorder says what it has done.
     pub(crate) async fn close(&self, exit_code: Option<i32>) -> Closed {
         self.proxy.stop().await;
-        self.recorder.close(exit_code)
+        match &self.recorder {
+            Keeper::Trace(recorder) => recorder.close(exit_code),
+            Keeper::Ring(recorder) => {
+                let closed = recorder.close();
+                flight::closing(&closed);
+                Closed { totals: closed.totals, degraded: closed.degraded }
+            }
+        }
     }
 }
 
@@ -161,14 +216,14 @@ fn redaction(config: &Config) -> redact::Options {
     }
 }
 
-fn root(config: &Config) -> Result<Root> {
+fn authority(config: &Config) -> Result<Authority> {
     let now = OffsetDateTime::now_utc();
-    let Some(folder) = &config.ca_dir else { return Ok(Root::generate(&config.scope, now)?) };
-    let kept = Root::persisted(folder, &config.scope, now)?;
-    if kept.persistence != authtrace::ca::Persistence::Kept {
-        console::say(&format!("{}: {}", kept.persistence, PathBuf::from(&kept.certificate).display()));
+    let Some(folder) = &config.ca_dir else { return Ok(Authority::in_memory(&config.scope, now)?) };
+    let (authority, persistence) = Authority::kept_in(folder, &config.scope, now)?;
+    if persistence != Persistence::Kept {
+        console::say(&format!("{persistence}: {}", folder.join("ca.pem").display()));
     }
-    Ok(kept.root)
+    Ok(authority)
 }
 
 fn trace_head(config: &Config, redactor: &Redactor, surroundings: &Surroundings<'_>) -> TraceHead {

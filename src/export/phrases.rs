@@ -50,6 +50,14 @@ pub(super) fn played(survey: &Survey) -> Option<String> {
     })
 }
 
+/// The same where there is little room.
+pub(super) fn played_in_short(survey: &Survey) -> Option<&'static str> {
+    Some(match survey.head()?.played.as_ref()?.against {
+        PlayedAgainst::Fake => "a scenario was played: no real server answered",
+        PlayedAgainst::Live => "a scenario was played on live traffic: answers of authtrace's own prove nothing",
+    })
+}
+
 /// When the trace was made and how long it went on.
 pub(super) fn span(survey: &Survey) -> String {
     let Some(head) = survey.head() else {

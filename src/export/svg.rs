@@ -78,7 +78,7 @@ fn head(canvas: &mut Canvas, survey: &Survey, diagnosis: &Diagnosis) -> f64 {
     canvas.text(left, 44.0, &format!("verdict {}", state.class()), Anchor::Start, &title);
     canvas.text(left, 66.0, "code", Anchor::Start, verdict.code.as_str());
     let after = left + 12.0 + width(verdict.code.as_str(), 13.5);
-    canvas.text(after, 66.0, "quiet", Anchor::Start, &verdict::qualified(verdict));
+    canvas.text(after, 66.0, "quiet", Anchor::Start, &verdict::qualified(verdict, survey));
     let mut y = 96.0;
     for line in wrap(&clean(&verdict.summary).replace('`', ""), 142).into_iter().take(4) {
         canvas.text(left, y, "sentence", Anchor::Start, &line);

@@ -8,7 +8,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, geteuid, test_kill_process};
 
-use super::{LaunchError, ParentEnvironment};
+use super::{LaunchError, ParentEnvironment, TrustFolder};
 
 const PREFIX: &str = "authtrace-";
 /// Held locked by the run that the folder belongs to, so that it is not taken for a dead one's from another process namespace.
@@ -76,11 +76,27 @@ impl TempDir {
     }
 }
 
+impl TrustFolder for TempDir {
+    fn put(&self, name: &str, content: &[u8]) -> Result<PathBuf, LaunchError> {
+        replace(&self.path, name, content)
+    }
+}
+
 impl Drop for TempDir {
     fn drop(&mut self) {
         // Nobody is left to be told; what stays behind holds certificates only and is removed by the next run.
         let _ = std::fs::remove_dir_all(&self.path);
     }
+}
+
+/// Writes a file of that name in a private folder at once, whether there was one or not.
+pub(super) fn replace(folder: &Path, name: &str, content: &[u8]) -> Result<PathBuf, LaunchError> {
+    let (path, new) = (folder.join(name), folder.join(format!("{name}.{}.new", std::process::id())));
+    let _ = std::fs::remove_file(&new);
+    let written = create_new(&new).and_then(|mut file| file.write_all(content));
+    let moved = written.and_then(|()| std::fs::rename(&new, &path));
+    moved.map_err(|source| LaunchError::TempDir { path: path.clone(), source })?;
+    Ok(path)
 }
 
 fn create_new(path: &Path) -> io::Result<File> {

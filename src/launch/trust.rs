@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ca::{Scope, bundle};
 
-use super::{
-    BaseUrl, Effect, LaunchError, Notice, ParentEnvironment, TRUST_VARIABLES, TempDir, TrustGroup, TrustVariable,
-};
+use super::{BaseUrl, Effect, LaunchError, Notice, ParentEnvironment, TRUST_VARIABLES, TrustGroup, TrustVariable};
 
 /// Which clients are told to trust our root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +50,16 @@ impl Trust {
     }
 }
 
+/// A private folder in which clients find what they are to trust.
+pub trait TrustFolder {
+    /// Writes a file of that name, in the place of the one that was there, and gives its path. Whoever reads it meanwhile
+    /// reads the old one or the new one.
+    ///
+    /// # Errors
+    /// [`LaunchError::TempDir`].
+    fn put(&self, name: &str, content: &[u8]) -> Result<PathBuf, LaunchError>;
+}
+
 /// The files of a run that clients are pointed to.
 #[derive(Debug, Default)]
 pub struct TrustFiles {
@@ -64,7 +72,8 @@ pub struct TrustFiles {
 }
 
 impl TrustFiles {
-    /// Writes the files that this trust needs into the folder of the run.
+    /// Writes the files that this trust needs into the folder of the run; once more when there is another root to be
+    /// trusted, under the same names. `root_pem` is one certificate of ours, or several.
     ///
     /// A variable that the user has set gets a file with the certificates of the user's file (or folder) and our root; one
     /// that the user has not set gets our root alone if it adds to a client's own roots, and the system's roots with ours if it replaces them.
@@ -72,19 +81,19 @@ impl TrustFiles {
     /// # Errors
     /// [`LaunchError::TempDir`] if a file cannot be written. A file of the user's that cannot be read is a notice.
     pub fn write(
-        dir: &TempDir,
+        dir: &dyn TrustFolder,
         root_pem: &str,
         trust: &Trust,
         parent: &ParentEnvironment,
     ) -> Result<Self, LaunchError> {
-        let root = dir.write("ca.pem", root_pem.as_bytes())?;
+        let root = dir.put("ca.pem", root_pem.as_bytes())?;
         let mut files = Self { root, ..Self::default() };
         let mut system: Option<PathBuf> = None;
         for variable in TRUST_VARIABLES.iter().filter(|variable| trust.includes(variable, parent)) {
             let file = match (users_file(parent, variable.name), variable.effect) {
                 (Some(users), _) => match bundle::certificates_in(users) {
                     Ok(theirs) => {
-                        dir.write(&format!("{}.pem", variable.name), bundle::merge(root_pem, &theirs).as_bytes())?
+                        dir.put(&format!("{}.pem", variable.name), bundle::merge(root_pem, &theirs).as_bytes())?
                     }
                     Err(_) => {
                         files
@@ -97,8 +106,7 @@ impl TrustFiles {
                 (None, Effect::Replaces) => match &system {
                     Some(file) => file.clone(),
                     None => {
-                        let file =
-                            dir.write("bundle.pem", bundle::merge(root_pem, &system_roots(parent)).as_bytes())?;
+                        let file = dir.put("bundle.pem", bundle::merge(root_pem, &system_roots(parent)).as_bytes())?;
                         system.insert(file).clone()
                     }
                 },
@@ -127,6 +135,7 @@ mod tests {
 
     use super::*;
     use crate::ca::Root;
+    use crate::launch::TempDir;
 
     fn root(host: &str) -> Root {
         Root::generate(&Scope::from_patterns([host]).unwrap(), OffsetDateTime::now_utc()).unwrap()
@@ -182,6 +191,22 @@ mod tests {
         assert_eq!(read(&files.variables["DENO_CERT"]), [ours]);
         assert!(!files.variables.contains_key("NIX_SSL_CERT_FILE"));
         assert!(files.notices.is_empty());
+    }
+
+    #[test]
+    fn a_successor_comes_into_the_same_files() {
+        let mut case = Case::new();
+        let users = case.set("NODE_EXTRA_CA_CERTS");
+        let (dir, before) = case.write("node,curl,deno");
+        let (ours, next) = (case.ours.certificate_der().clone(), root("a.example"));
+        let both = format!("{}{}", case.ours.certificate_pem(), next.certificate_pem());
+        let trust = Trust::parse("node,curl,deno").unwrap();
+        let after = TrustFiles::write(&dir, &both, &trust, &case.parent).unwrap();
+        assert_eq!(before.variables, after.variables);
+        let next = next.certificate_der().clone();
+        assert_eq!(read(&after.variables["NODE_EXTRA_CA_CERTS"]), [ours.clone(), next.clone(), users]);
+        assert_eq!(read(&after.variables["CURL_CA_BUNDLE"])[..2], [ours.clone(), next.clone()]);
+        assert_eq!(read(&after.variables["DENO_CERT"]), [ours, next]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! An answer, rebuilt from what is recorded of it.
 
 use super::route::Route;
+use crate::analyze::{Endpoint, endpoint};
 use crate::fake::{Model, Reply, Seed};
 use crate::policy::{
     ApiError, Cut, Envelope, HtmlPage, RawAnswer, RequestIdShape, Rule, Script, Then, TokenOutcome, TokenTerms, When,
@@ -60,6 +61,8 @@ pub(super) fn played(exchange: &Exchange, route: &Route, usual: TokenTerms) -> R
         EndKind::UpstreamClosed => Some(Cut::Close),
         _ => None,
     };
+    // Where a login is sent back to holds its code: the model makes that, as it makes the body of a success.
+    let sent_back = endpoint(exchange) == Endpoint::Authorize && response.status == 302 && is_known(route);
     let success = (200..300).contains(&response.status);
     let then = match (&exchange.error, broken) {
         (Some(error), _) if error.shape == ErrorShape::SseEvent => {
@@ -72,6 +75,7 @@ pub(super) fn played(exchange: &Exchange, route: &Route, usual: TokenTerms) -> R
             // Nobody but a stream can be broken off here, and the client has nothing of such an answer.
             None => Then::Cut(cut),
         },
+        (None, _) if sent_back => Then::Accept,
         (None, _) if success => served(exchange, route, usual, response.status),
         (Some(error), _) => refused(exchange, error, response.status),
         (None, _) => Then::Raw(raw(exchange, response.status, b"")),

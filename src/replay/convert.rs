@@ -8,7 +8,8 @@ use crate::catalogue::{Code, entry};
 use crate::policy::{Cut, Rule, Script, Then, TokenTerms, When};
 use crate::redact::Kind;
 use crate::scenario::{Against, Scenario, Server};
-use crate::trace::{Exchange, Outcome};
+use crate::trace::{Exchange, Outcome, Timestamp};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Shorter waits are left out: a client does not notice them.
@@ -160,9 +161,10 @@ impl Score {
         score
     }
 
-    /// Whether there is anything to play. A client without a login makes no request, and that can be played.
+    /// Whether there is anything to play. A client without a login makes no request, nor does one that does not trust
+    /// authtrace: both can be played.
     fn check(&self, diagnosis: &Diagnosis) -> Result<(), ReplayError> {
-        let silent = diagnosis.verdict.code == Code::NoAuthenticatedRequest;
+        let silent = matches!(diagnosis.verdict.code, Code::NoAuthenticatedRequest | Code::TlsInterceptionUntrusted);
         match (self.routes.is_empty() && self.hosts_down.is_empty(), self.own + self.proxy) {
             (true, 0) if !silent => Err(ReplayError::Empty),
             (true, 1..) => Err(ReplayError::NothingOfAServer { own: self.own, proxy: self.proxy }),
@@ -180,6 +182,10 @@ impl Score {
 
     /// Connections on which nothing could be asked, since the host was not reached. They have a host, and no route.
     fn add_failed_connections(&mut self, survey: &Survey) {
+        let mut first: HashMap<&str, Timestamp> = HashMap::new();
+        for exchange in survey.exchanges() {
+            first.entry(exchange.request.host.as_str()).or_insert(exchange.at);
+        }
         for connection in survey.connections() {
             let unreached = matches!(
                 connection.end.outcome,
@@ -188,15 +194,14 @@ impl Score {
             let Some(target) = connection.target.as_ref().filter(|_| unreached && connection.requests == 0) else {
                 continue;
             };
-            let host = target.host.to_string();
-            let first = survey.exchanges().iter().find(|exchange| exchange.request.host == target.host);
-            match first {
-                Some(first) if first.at < connection.opened => self.lost_connections += 1,
-                _ if host.contains('‹') => self.lost_connections += 1,
-                first => match self.hosts_down.iter_mut().find(|(known, ..)| *known == host) {
-                    Some((_, count, _)) => *count = count.saturating_add(1),
-                    None => self.hosts_down.push((host, 1, first.is_none())),
-                },
+            let (host, first) = (target.host.as_str(), first.get(target.host.as_str()));
+            if host.contains('‹') || first.is_some_and(|first| *first < connection.opened) {
+                self.lost_connections += 1;
+                continue;
+            }
+            match self.hosts_down.iter_mut().find(|(known, ..)| *known == host) {
+                Some((_, count, _)) => *count = count.saturating_add(1),
+                None => self.hosts_down.push((host.to_owned(), 1, first.is_none())),
             }
         }
     }
@@ -250,6 +255,9 @@ impl Score {
         .into_iter()
         .flatten()
         .collect();
+        if survey.end().is_none() && !survey.is_imported() {
+            warnings.push("the trace has no end: its writer was stopped, or still writes".to_owned());
+        }
         if !survey.gaps().is_empty() {
             warnings.push(format!(
                 "the trace has gaps: {lost} records are missing, and what they held is not played; the order may be wrong there"
@@ -287,7 +295,9 @@ fn sequence(when: &When, list: &[Played], speed: Speed) -> Vec<Rule> {
     for played in list {
         let wait = scaled(played, speed);
         match runs.last_mut() {
-            Some((last, waits)) if last.then == played.then && waits.iter().all(|other| alike(*other, wait)) => {
+            Some((last, waits))
+                if last.then == played.then && waits.first().is_none_or(|other| alike(*other, wait)) =>
+            {
                 waits.push(wait);
             }
             _ => runs.push((played, vec![wait])),

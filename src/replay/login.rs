@@ -1,20 +1,27 @@
 //! What the clients of a trace were given, as far as the trace tells: which kind of login, in which state, how many.
 
+use super::clients;
 use super::route::{MADE_UP_HOST, Route, matters};
 use crate::analyze::{CredentialHistory, CredentialOrigin, Endpoint, Lineage, Provider, Survey, endpoint, provider};
+use crate::catalogue::versions::compare;
+use crate::fake::McpServer;
 use crate::policy::Grant;
 use crate::redact::{Fingerprint, Flag, Kind, Length};
 use crate::scenario::{Client, Given};
-use crate::trace::{Credential, Exchange, Origin, Timestamp};
+use crate::trace::{Credential, Exchange, Origin, Outcome};
+use std::cmp::Ordering;
+use std::collections::HashSet;
 
 /// Seconds before the beginning at which an access token ended that the client renews at once.
 const ENDED: i64 = -60;
 /// A client renews its token so many seconds before the end.
 const RENEWED_BEFORE: i64 = 300;
-/// Clients that are at work within so many milliseconds of each other were so at the same time.
-const TOGETHER_MS: i64 = 10_000;
-/// So many clients are played at most.
-const MOST_CLIENTS: u32 = 16;
+/// So many keys of a helper are played at most.
+const MOST_KEYS: u32 = 16;
+/// From this version on Claude Code renews a token that was refused.
+const RENEWS_AFTER_REFUSAL: &str = "2.1.117";
+/// How Claude Code calls itself.
+const CLIENT: &str = "claude-cli/";
 
 const FILE_ONLY: [&str; 2] = ["/api/oauth/profile", "/api/oauth/claude_cli/roles"];
 
@@ -37,10 +44,19 @@ pub(super) fn assume(survey: &Survey, lineage: &Lineage) -> Assumed {
         let (expires_in, reason) = evidence.expires_in();
         client.expires_in = expires_in.unwrap_or(client.expires_in);
         why.push(reason);
+        client.renewable = evidence.is_renewable();
+        if !client.renewable {
+            why.push("it has no refresh token: it was refused, and this client would have renewed it".to_owned());
+        }
     }
-    let (processes, reason) = evidence.processes();
-    client.processes = processes;
-    why.extend(reason);
+    let clients = clients::count(survey, lineage);
+    (client.processes, client.shared_home, client.tasks) = (clients.processes, clients.shared, clients.tasks);
+    if client.processes > 1 {
+        let login = if client.shared_home { "one login, which they share" } else { "a copy of the same login each" };
+        why.push(format!("{} clients were at work at the same time, with {login}", client.processes));
+    }
+    client.mcp = evidence.mcp_server();
+    client.trusts_proxy = !evidence.distrusts();
     if let Some(host) = evidence.gateway() {
         why.push(format!(
             "requests for the model went to another host than Anthropic's: ANTHROPIC_BASE_URL names {host}"
@@ -56,7 +72,7 @@ struct Evidence<'a> {
     lineage: &'a Lineage,
     /// Exchanges that matter, by their order; what authtrace answered says as much about the client as any.
     asked: Vec<&'a Exchange>,
-    /// The credential that was sent most with what matters, and where it stood.
+    /// The credential that was sent most with what matters, and where it stood; none that a login of the trace issued.
     main: Option<&'a Credential>,
 }
 
@@ -65,7 +81,11 @@ impl<'a> Evidence<'a> {
         let asked: Vec<&Exchange> = survey.exchanges().iter().filter(|exchange| matters(exchange)).collect();
         let messages = || asked.iter().copied().filter(|exchange| endpoint(exchange) == Endpoint::Messages);
         let any = || survey.exchanges().iter().filter(|exchange| provider(exchange) == Provider::Anthropic);
-        let main = most_used(messages()).or_else(|| most_used(any()));
+        let of_the_client = |sent: &Credential| {
+            let origin = lineage.get(sent.credential.fp).map(|history| history.origin);
+            matches!(origin, Some(CredentialOrigin::Brought | CredentialOrigin::Refresh { .. }))
+        };
+        let main = most_used(messages(), of_the_client).or_else(|| most_used(any(), of_the_client));
         Self { survey, lineage, asked, main }
     }
 
@@ -79,7 +99,18 @@ impl<'a> Evidence<'a> {
                         "a key in x-api-key, and OAuth calls beside it: a login file, and ANTHROPIC_API_KEY over it";
                     (Client { variables, ..Client::default() }, why.to_owned())
                 }
-                None => (variable(Given::ApiKey, sent), "a key in x-api-key: ANTHROPIC_API_KEY".to_owned()),
+                None => match self.keys_in_turn() {
+                    0 | 1 if !self.is_doubled(sent) => {
+                        (variable(Given::ApiKey, sent), "a key in x-api-key: ANTHROPIC_API_KEY".to_owned())
+                    }
+                    keys => {
+                        let why = format!(
+                            "{keys} key(s) in x-api-key, one after the other or in two headers: an apiKeyHelper"
+                        );
+                        let stale = u32::try_from(keys.saturating_sub(1)).unwrap_or(0).min(MOST_KEYS);
+                        (Client { login: Given::Helper, stale, ..Client::default() }, why)
+                    }
+                },
             },
             Some(sent) if self.belongs_to_file(sent, file) => {
                 (Client::default(), format!("a login file: {}", file.unwrap_or_default()))
@@ -87,11 +118,17 @@ impl<'a> Evidence<'a> {
             Some(sent) => {
                 let (given, why) = self.variable_of(sent);
                 if file.is_none() {
-                    return (variable(given, sent), why);
+                    let mut client = variable(given, sent);
+                    let beside = self.key_beside(sent).map(|key| ("ANTHROPIC_API_KEY".to_owned(), made_up(key)));
+                    client.variables.extend(beside);
+                    return (client, why);
                 }
                 let name = if given == Given::OauthToken { "CLAUDE_CODE_OAUTH_TOKEN" } else { "ANTHROPIC_AUTH_TOKEN" };
                 let variables = [(name.to_owned(), made_up(sent))].into();
                 (Client { variables, ..Client::default() }, format!("{why}, over a login file"))
+            }
+            None if file.is_none() && self.distrusts() => {
+                (Client { login: Given::ApiKey, ..Client::default() }, "nothing was sent: any login will do".to_owned())
             }
             None if file.is_some() => (Client::default(), format!("a login file: {}", file.unwrap_or_default())),
             None => {
@@ -106,6 +143,13 @@ impl<'a> Evidence<'a> {
         let brought_refresh = self.brought().any(|history| history.credential.kind == Kind::OauthRefresh);
         if brought_refresh {
             return Some("a refresh token was brought along");
+        }
+        let beside = |history: &CredentialHistory| {
+            let main = self.main.is_some_and(|sent| sent.credential.fp == history.credential.fp);
+            history.credential.kind == Kind::OauthAccess && !main
+        };
+        if self.main.is_some() && self.brought().any(beside) {
+            return Some("another OAuth token was sent beside what the messages carry");
         }
         let asks = |exchange: &&Exchange| FILE_ONLY.contains(&Route::of(exchange).path.as_str());
         let with_token = |exchange: &Exchange| access_tokens(exchange).any(|sent| self.is_brought(sent.credential.fp));
@@ -181,34 +225,61 @@ impl<'a> Evidence<'a> {
         (Some(seconds.saturating_add(RENEWED_BEFORE)), why)
     }
 
-    /// How many clients were at work at the same time.
-    fn processes(&self) -> (u32, Option<String>) {
-        let mut spans: Vec<Option<(Timestamp, Timestamp)>> = vec![None; self.lineage.processes.len()];
-        let uses = self.brought().flat_map(|history| &history.uses);
-        let of_interest = |id: u64| self.asked.iter().any(|exchange| exchange.id == id);
-        for one in uses.filter(|one| of_interest(one.exchange)) {
-            if let Some(span) = spans.get_mut(one.process) {
-                let (from, to) = span.unwrap_or((one.at, one.at));
-                *span = Some((from.min(one.at), to.max(one.at)));
-            }
+    /// Whether the same value stands in both header fields, as a helper's does.
+    fn is_doubled(&self, key: &Credential) -> bool {
+        let same = |sent: &Credential| sent.place == *"authorization" && sent.credential.fp == key.credential.fp;
+        self.asked.iter().any(|exchange| exchange.credentials.iter().any(same))
+    }
+
+    /// A key in x-api-key of the requests that have another value as their bearer.
+    fn key_beside(&self, bearer: &Credential) -> Option<&'a Credential> {
+        let is_key = |sent: &&Credential| sent.place == *"x-api-key" && sent.credential.fp != bearer.credential.fp;
+        self.asked.iter().find_map(|exchange| exchange.credentials.iter().find(is_key))
+    }
+
+    /// How many keys the same client sent in x-api-key.
+    fn keys_in_turn(&self) -> usize {
+        let key = |exchange: &&Exchange| exchange.credentials.iter().find(|sent| sent.place == *"x-api-key").cloned();
+        let keys: HashSet<Fingerprint> = self.asked.iter().filter_map(key).map(|sent| sent.credential.fp).collect();
+        keys.len()
+    }
+
+    /// Whether the login file has a refresh token, as far as the client's doing without one tells.
+    fn is_renewable(&self) -> bool {
+        let refresh = |exchange: &&Exchange| Route::of(exchange).grant == Some(Grant::RefreshToken);
+        if self.asked.iter().any(refresh) {
+            return true;
         }
-        let known = |process: usize| self.lineage.process(process).is_some_and(|process| process.peer.is_some());
-        let any_known = (0..spans.len()).any(known);
-        let spans: Vec<(Timestamp, Timestamp)> = spans
-            .into_iter()
-            .enumerate()
-            .filter_map(|(process, span)| span.filter(|_| known(process) || !any_known))
-            .collect();
-        let overlapping = |at: Timestamp| {
-            let open = |(from, to): &&(Timestamp, Timestamp)| {
-                from.unix_ms() <= at.unix_ms() && at.unix_ms() <= to.unix_ms().saturating_add(TOGETHER_MS)
-            };
-            spans.iter().filter(open).count()
-        };
-        let together = spans.iter().map(|(from, _)| overlapping(*from)).max().unwrap_or(1).max(1);
-        let count = u32::try_from(together).unwrap_or(MOST_CLIENTS).min(MOST_CLIENTS);
-        let why = (count > 1).then(|| format!("{count} clients were at work at the same time, with the same login"));
-        (count, why)
+        let refused = self.asked.iter().any(|exchange| {
+            exchange.status() == Some(401)
+                && exchange.origin == Origin::Upstream
+                && access_tokens(exchange).next().is_some()
+        });
+        let agents = self.asked.iter().flat_map(|exchange| &exchange.request.headers);
+        let mut agents = agents.filter(|field| field.name.as_str().eq_ignore_ascii_case("user-agent"));
+        let renews = agents.any(|field| {
+            let version = field.value.as_str().split_once(CLIENT).and_then(|(_, behind)| behind.split(' ').next());
+            version.and_then(|version| compare(version, RENEWS_AFTER_REFUSAL)).is_some_and(Ordering::is_ge)
+        });
+        !(refused && renews)
+    }
+
+    fn mcp_server(&self) -> Option<McpServer> {
+        let of_mcp =
+            |exchange: &&Exchange| provider(exchange) == Provider::Mcp && endpoint(exchange) == Endpoint::Other;
+        let asked = self.survey.exchanges().iter().find(of_mcp)?;
+        let route = Route::of(asked);
+        let path = if route.is_wide() { "/mcp" } else { route.path.as_str() };
+        let sends = asked.credentials.iter().any(|sent| sent.place == *"authorization");
+        let token = sends.then(|| "FAKE-token-of-an-mcp-server-0123456789".to_owned());
+        Some(McpServer { url: format!("https://{}{path}", route.host), token })
+    }
+
+    /// Whether the client broke off every handshake with authtrace.
+    fn distrusts(&self) -> bool {
+        let connections = self.survey.connections();
+        let distrusts = connections.iter().any(|one| one.end.outcome == Outcome::ClientDistrustsCa);
+        distrusts && self.survey.exchanges().is_empty()
     }
 
     fn gateway(&self) -> Option<String> {
@@ -242,19 +313,25 @@ fn access_tokens(exchange: &Exchange) -> impl Iterator<Item = &Credential> {
     exchange.credentials.iter().filter(|sent| sent.credential.kind == Kind::OauthAccess)
 }
 
-/// The credential in a header field that most of these carry; the first of equals.
-fn most_used<'a>(exchanges: impl Iterator<Item = &'a Exchange>) -> Option<&'a Credential> {
-    let mut counts: Vec<(&Credential, usize)> = Vec::new();
-    let in_head = |sent: &&Credential| sent.place == *"x-api-key" || sent.place == *"authorization";
+/// The credential in a header field that most of these carry, of those that count; the first of equals. A bearer is taken
+/// before a key, unless it is the same.
+fn most_used<'a>(
+    exchanges: impl Iterator<Item = &'a Exchange>,
+    counts: impl Fn(&Credential) -> bool,
+) -> Option<&'a Credential> {
+    let mut used: Vec<(&Credential, usize)> = Vec::new();
     for exchange in exchanges.filter(|exchange| exchange.origin != Origin::UpstreamProxy) {
-        let Some(sent) = exchange.credentials.iter().find(in_head) else { continue };
-        match counts.iter_mut().find(|(known, _)| known.credential.fp == sent.credential.fp) {
+        let at = |place: &str| exchange.credentials.iter().find(|sent| sent.place == *place && counts(sent));
+        let (bearer, key) = (at("authorization"), at("x-api-key"));
+        let same = matches!((bearer, key), (Some(bearer), Some(key)) if bearer.credential.fp == key.credential.fp);
+        let Some(sent) = bearer.filter(|_| !same).or(key) else { continue };
+        match used.iter_mut().find(|(known, _)| known.credential.fp == sent.credential.fp) {
             Some((_, count)) => *count += 1,
-            None => counts.push((sent, 1)),
+            None => used.push((sent, 1)),
         }
     }
-    let most = counts.iter().map(|(_, count)| *count).max()?;
-    counts.into_iter().find(|(_, count)| *count == most).map(|(sent, _)| sent)
+    let most = used.iter().map(|(_, count)| *count).max()?;
+    used.into_iter().find(|(_, count)| *count == most).map(|(sent, _)| sent)
 }
 
 fn variable(login: Given, sent: &Credential) -> Client {

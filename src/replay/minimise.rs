@@ -112,7 +112,12 @@ impl<F: FnMut(&Scenario) -> bool> Search<F> {
         let (client, server) = (Client::default(), Server::default());
         self.change(|scenario| scenario.server = server.clone());
         self.change(|scenario| scenario.client.variables.clear());
-        self.change(|scenario| scenario.client.processes = client.processes);
+        self.change(|scenario| (scenario.client.processes, scenario.client.shared_home) = (1, false));
+        self.change(|scenario| scenario.client.processes = scenario.client.processes.min(2));
+        self.change(|scenario| scenario.client.tasks.clone_from(&client.tasks));
+        self.change(|scenario| scenario.client.tasks.truncate(2));
+        self.change(|scenario| scenario.client.mcp = None);
+        self.change(|scenario| scenario.client.stale = scenario.client.stale.min(1));
         self.change(|scenario| scenario.client.expires_in = client.expires_in);
         self.change(|scenario| (scenario.client.value, scenario.client.issued) = (None, true));
         self.change(|scenario| scenario.client = client.clone());

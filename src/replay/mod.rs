@@ -11,6 +11,7 @@
 
 mod align;
 mod answer;
+mod clients;
 mod compare;
 mod convert;
 mod login;

@@ -191,7 +191,7 @@ fn what_is_no_evidence_or_not_there_is_told() {
 
 #[test]
 fn what_cannot_be_played_is_refused() {
-    assert_eq!(convert(&fixture::survey(&fixture::untrusted()), Speed::Unwaited), Err(ReplayError::Empty));
+    assert_eq!(convert(&fixture::survey(&fixture::empty()), Speed::Unwaited), Err(ReplayError::Empty));
     let own = Tale::new().message('a', 403).but("origin", json!("authtrace")).survey();
     assert_eq!(convert(&own, Speed::Unwaited), Err(ReplayError::NothingOfAServer { own: 1, proxy: 0 }));
 }

@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("record", &["redact", "trace"]),
     ("catalogue", &[]),
     ("analyze", &["catalogue", "redact", "trace"]),
-    ("trigger", &["analyze", "catalogue", "record", "trace"]),
+    ("trigger", &["analyze", "catalogue", "record", "redact", "trace"]),
     ("policy", &["redact"]),
     ("fake", &["policy", "redact", "trace"]),
     ("scenario", &["catalogue", "fake", "policy", "redact", "trace"]),

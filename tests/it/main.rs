@@ -49,6 +49,8 @@ mod real_client;
 #[cfg(test)]
 mod receipt;
 #[cfg(test)]
+mod recorder;
+#[cfg(test)]
 mod refusal;
 #[cfg(test)]
 mod replay;

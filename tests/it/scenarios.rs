@@ -22,7 +22,11 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 /// Plays a scenario with the real client: as many of them, doing what it says, with every host that it needs.
-pub(super) fn play(version: Version, case: &Case, scenario: &Scenario) -> Option<Seance> {
+pub(super) fn play_real(version: Version, scenario: &Scenario) -> Option<Seance> {
+    play(version, &Case::new(&scenario.title, "", [None; 3]), scenario)
+}
+
+fn play(version: Version, case: &Case, scenario: &Scenario) -> Option<Seance> {
     let (stage, handed) = Stage::of(version, scenario)?;
     (case.prepare)(&stage);
     let own = scenario.client.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -159,7 +163,7 @@ enum Client {
 
 /// What is played, and what it has to come to.
 #[derive(Clone)]
-pub(super) struct Case {
+struct Case {
     /// For people.
     name: String,
     text: Cow<'static, str>,
@@ -184,7 +188,7 @@ impl Case {
         Self { name, text, wanted, beside, prepare: |_| {}, options, arguments, check: |_| {} }
     }
 
-    pub(super) fn of_builtin(builtin: &Builtin) -> Self {
+    fn of_builtin(builtin: &Builtin) -> Self {
         let beside = scenario::beside().iter().filter(|(_, with)| *with == builtin.code).map(|(code, _)| *code);
         let case = Self::new(builtin.code.as_str(), builtin.text, [Some(builtin.code); 3]);
         Self { beside: beside.collect(), ..case }

@@ -3,7 +3,7 @@
 use crate::analyze::{CredentialHistory, CredentialOrigin, Diagnosis, Finding, Lineage, Severity, Survey};
 use crate::catalogue::entry;
 use crate::export::cells;
-use crate::export::phrases::{capitalised, clock, kebab, listed, missing, shortened};
+use crate::export::phrases::{capitalised, clock, kebab, listed, missing, played, shortened};
 use crate::export::style::{clean, counted, thousands};
 use crate::export::svg::markup::escape;
 use crate::export::svg::verdict;
@@ -17,7 +17,7 @@ const MOST_CREDENTIALS: usize = 500;
 pub(super) fn head(survey: &Survey, diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
     let verdict = &diagnosis.verdict;
     let state = verdict::state(verdict);
-    let qualified = match verdict::qualified(verdict) {
+    let qualified = match verdict::qualified(verdict, survey) {
         none if none.is_empty() => none,
         some => format!("· {some}"),
     };
@@ -260,6 +260,7 @@ pub(super) fn surroundings(survey: &Survey, out: &mut impl Write) -> io::Result<
     };
     if let Some(head) = survey.head() {
         value("Tool", &verdict::source(survey).unwrap_or_default())?;
+        value("Played", &played(survey).unwrap_or_default())?;
         value("System", head.os.as_str())?;
         value("Begun", &format!("{} UTC", verdict::date_time(head.started)))?;
         let names = listed(head.variables.iter());

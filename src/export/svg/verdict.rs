@@ -2,7 +2,7 @@
 
 use crate::analyze::{Confidence, Finding, Process, Survey, Verdict};
 use crate::catalogue::{Class, Code, entry};
-use crate::export::phrases::{played, span};
+use crate::export::phrases::{played_in_short, span};
 use crate::export::style::{clean, counted, duration};
 use crate::trace::Timestamp;
 
@@ -60,8 +60,8 @@ pub(in crate::export) fn remedies(finding: &Finding) -> Vec<&str> {
     std::iter::once(finding.remedy.as_str()).filter(|own| !own.is_empty()).chain(known).collect()
 }
 
-/// How sure it is, and whether it is over.
-pub(in crate::export) fn qualified(verdict: &Verdict) -> String {
+/// How sure it is, whether it is over, and whether it was brought about on purpose.
+pub(in crate::export) fn qualified(verdict: &Verdict, survey: &Survey) -> String {
     let mut parts = Vec::new();
     if !matches!(verdict.code, Code::Healthy | Code::NothingSeen) {
         parts.push(confidence(verdict.confidence).to_owned());
@@ -69,6 +69,7 @@ pub(in crate::export) fn qualified(verdict: &Verdict) -> String {
     if verdict.recovered {
         parts.push("worked again later".to_owned());
     }
+    parts.extend(played_in_short(survey).map(str::to_owned));
     parts.join(" · ")
 }
 
@@ -105,10 +106,7 @@ pub(in crate::export) fn made_from(survey: &Survey) -> String {
 pub(in crate::export) fn source(survey: &Survey) -> Option<String> {
     let head = survey.head()?;
     Some(match &head.imported {
-        None => {
-            let played = played(survey).map(|played| format!("; {played}")).unwrap_or_default();
-            format!("captured by {}{played}", clean(head.tool.as_str()))
-        }
+        None => format!("captured by {}", clean(head.tool.as_str())),
         Some(imported) => {
             let tool = imported.tool.as_ref().map(|tool| format!(" of {}", clean(tool.as_str()))).unwrap_or_default();
             let version = imported.version.as_ref().map(|version| format!(" {}", clean(version.as_str())));

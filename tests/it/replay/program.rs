@@ -5,6 +5,7 @@ use authtrace::analyze::{Survey, diagnose};
 use authtrace::catalogue::Code;
 use authtrace::scenario::{self, Scenario};
 use authtrace::trace::Reader;
+use std::sync::Mutex;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -25,27 +26,40 @@ fn demo(home: &Home, code: Code, trace: &str) {
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }
 
+/// What went wrong with one scenario, if anything did.
+fn miss(home: &Home, code: Code) -> Option<String> {
+    let name = code.as_str();
+    let (trace, again) = (format!("{name}.jsonl"), format!("{name}.again.jsonl"));
+    let (made, third) = (format!("{name}.toml"), format!("{name}.third.jsonl"));
+    demo(home, code, &trace);
+    let wanted = verdict(home, &trace);
+    let replayed = authtrace(home, &["replay", &trace, "--speed", "max", "--trace-out", &again, "-o", &made]);
+    let text = || std::fs::read_to_string(home.path("work").join(&made)).unwrap_or_default();
+    if replayed.code != Some(0) || verdict(home, &again) != wanted {
+        return Some(format!("{name}: {wanted}, replayed: {}{}", replayed.stderr, text()));
+    }
+    let smallest = authtrace(home, &["scenario", "from", &trace, "-o", &made]);
+    let played = authtrace(home, &["demo", &format!("./{made}"), "--out", &third]);
+    let same = smallest.code == Some(0) && played.code == Some(0) && verdict(home, &third) == wanted;
+    (!same).then(|| format!("{name}: {wanted}, made smaller: {} {}{}", smallest.stderr, played.stderr, text()))
+}
+
 #[test]
 fn each_scenario_comes_to_its_verdict_again_and_so_does_what_is_left_of_it() {
     let home = Home::new();
-    let mut wrong = Vec::new();
-    for one in scenario::builtins() {
-        let name = one.code.as_str();
-        let (trace, again) = (format!("{name}.jsonl"), format!("{name}.again.jsonl"));
-        let (made, third) = (format!("{name}.toml"), format!("{name}.third.jsonl"));
-        demo(&home, one.code, &trace);
-        let wanted = verdict(&home, &trace);
-        let replayed = authtrace(&home, &["replay", &trace, "--speed", "max", "--trace-out", &again]);
-        if replayed.code != Some(0) || verdict(&home, &again) != wanted {
-            wrong.push(format!("{name}: {wanted}, replayed: {}", replayed.stderr));
-            continue;
+    let next = Mutex::new(scenario::builtins().iter());
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(one) = { next.lock().unwrap().next() } {
+                    let missed = miss(&home, one.code);
+                    wrong.lock().unwrap().extend(missed);
+                }
+            });
         }
-        let smallest = authtrace(&home, &["scenario", "from", &trace, "-o", &made]);
-        let played = authtrace(&home, &["demo", &format!("./{made}"), "--out", &third]);
-        if smallest.code != Some(0) || played.code != Some(0) || verdict(&home, &third) != wanted {
-            wrong.push(format!("{name}: {wanted}, made smaller: {} {}", smallest.stderr, played.stderr));
-        }
-    }
+    });
+    let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -1,7 +1,8 @@
 //! Traces of the real Claude Code, played again with it and with the built-in client: the verdict has to be the same, and
 //! the trace alone has to be enough.
 
-use crate::real_client::{Stage, Version};
+use crate::real_client::Version;
+use crate::scenarios::play_real;
 use crate::support::program::{Ended, Home, assert_without, run};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::catalogue::Code;
@@ -30,10 +31,7 @@ fn verdict(trace: &str) -> Code {
 
 /// The trace of a scenario, played with the real client.
 fn recorded(version: Version, scenario: &Scenario) -> Option<String> {
-    let (stage, handed) = Stage::of(version, scenario)?;
-    let own = scenario.client.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let variables: Vec<(&str, &str)> = handed.iter().map(|(name, value)| (*name, value.as_str())).chain(own).collect();
-    Some(stage.play(&[], &variables).trace.text)
+    Some(play_real(version, scenario)?.trace.text)
 }
 
 /// `authtrace replay` of a trace in a home of its own.

@@ -1,0 +1,103 @@
+//! How many clients a trace shows at a time, whether they share a login, and what they did one after the other.
+
+use super::route::{Route, matters};
+use crate::analyze::{CredentialOrigin, Endpoint, Lineage, Survey, endpoint};
+use crate::fake::Task;
+use crate::policy::Grant;
+use crate::redact::Kind;
+use crate::trace::{Exchange, Origin, Timestamp};
+use std::collections::{HashMap, HashSet};
+
+/// Clients that are at work within so many milliseconds of each other were so at the same time.
+const TOGETHER_MS: i64 = 10_000;
+/// So many clients, and so many tasks, are played at most: what a scenario takes.
+const MOST: usize = 16;
+
+/// What is known of the clients beside their login.
+pub(super) struct Clients {
+    /// So many at a time.
+    pub(super) processes: u32,
+    /// Whether they share one login.
+    pub(super) shared: bool,
+    /// What each does, one after the other.
+    pub(super) tasks: Vec<Task>,
+}
+
+/// Reads it off a trace.
+pub(super) fn count(survey: &Survey, lineage: &Lineage) -> Clients {
+    let asked = Asked::of(survey, lineage);
+    let together = asked.together();
+    let processes = u32::try_from(together.len().clamp(1, MOST)).unwrap_or(1);
+    Clients { processes, shared: processes > 1 && shares(lineage, &together), tasks: asked.tasks(&together) }
+}
+
+/// What matters, with the process that asked.
+struct Asked<'a> {
+    requests: Vec<(usize, &'a Exchange)>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(survey: &'a Survey, lineage: &Lineage) -> Self {
+        let all = survey.exchanges().iter().enumerate().map(|(place, one)| (lineage.process_of(place), one));
+        let known = |process: usize| lineage.process(process).is_some_and(|process| process.peer.is_some());
+        let requests: Vec<_> = all.filter(|(_, one)| matters(one) && !one.credentials.is_empty()).collect();
+        // Where the system told who asked for some requests, the others are theirs as well.
+        let any_known = requests.iter().any(|(process, _)| known(*process));
+        Self { requests: requests.into_iter().filter(|(process, _)| known(*process) || !any_known).collect() }
+    }
+
+    /// The most processes that were at work at the same time.
+    fn together(&self) -> Vec<usize> {
+        let mut spans: HashMap<usize, (Timestamp, Timestamp)> = HashMap::new();
+        for (process, one) in &self.requests {
+            let (from, to) = spans.entry(*process).or_insert((one.at, one.at));
+            (*from, *to) = ((*from).min(one.at), (*to).max(one.at));
+        }
+        let at_work = |at: Timestamp| {
+            let open = |(from, to): &(Timestamp, Timestamp)| {
+                *from <= at && at.unix_ms() <= to.unix_ms().saturating_add(TOGETHER_MS)
+            };
+            let mut working: Vec<usize> =
+                spans.iter().filter(|(_, span)| open(span)).map(|(process, _)| *process).collect();
+            working.sort_unstable();
+            working
+        };
+        let mut beginnings: Vec<Timestamp> = spans.values().map(|(from, _)| *from).collect();
+        beginnings.sort_unstable();
+        // Of equals the first.
+        beginnings.into_iter().map(at_work).rev().max_by_key(Vec::len).unwrap_or_default()
+    }
+
+    /// Logins, and messages that were answered, or asked for in vain at the end. Of several clients those of the first.
+    fn tasks(&self, together: &[usize]) -> Vec<Task> {
+        let of_one = |process: &usize| together.len() < 2 || together.first() == Some(process);
+        let mut tasks = Vec::new();
+        let mut open = false;
+        for (_, one) in self.requests.iter().filter(|(process, _)| of_one(process)) {
+            if Route::of(one).grant == Some(Grant::AuthorizationCode) {
+                tasks.push(Task::Login);
+            } else if endpoint(one) == Endpoint::Messages && one.origin != Origin::UpstreamProxy {
+                let good = one.status().is_some_and(|status| status < 300) && one.error.is_none();
+                tasks.extend(good.then_some(Task::Message));
+                open = !good;
+            }
+        }
+        tasks.extend(open.then_some(Task::Message));
+        if tasks.is_empty() {
+            tasks.push(Task::Message);
+        }
+        tasks.truncate(MOST);
+        tasks
+    }
+}
+
+/// Whether a token that one of them was given is used by another: only one home holds both.
+fn shares(lineage: &Lineage, together: &[usize]) -> bool {
+    let of_file = |kind: Kind| matches!(kind, Kind::OauthAccess | Kind::OauthRefresh);
+    let issued = lineage
+        .credentials
+        .iter()
+        .filter(|one| of_file(one.credential.kind) && matches!(one.origin, CredentialOrigin::Refresh { .. }));
+    let mut users = issued.map(|one| one.uses.iter().map(|used| used.process).collect::<HashSet<_>>());
+    users.any(|users| users.iter().filter(|process| together.contains(process)).count() > 1)
+}
