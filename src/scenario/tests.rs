@@ -33,6 +33,27 @@ fn every_code_is_played_or_it_is_said_why_not() {
 }
 
 #[test]
+fn the_page_tells_what_is_not_played() {
+    let page = include_str!("../../docs/scenarios.md");
+    for (code, with) in beside() {
+        assert!(page.contains(&format!("| `{code}` | beside `{with}` |\n")), "{code}");
+    }
+    for (code, why) in not_played() {
+        assert!(page.contains(&format!("| `{code}` | {why} |\n")), "{code}");
+    }
+}
+
+#[test]
+fn the_page_names_every_key() {
+    let page = include_str!("../../docs/scenarios.md");
+    let schema: serde_json::Value = serde_json::from_str(include_str!("schema.json")).unwrap();
+    let tables = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+    let keys = tables.filter_map(|table| table["properties"].as_object()).flat_map(serde_json::Map::keys);
+    let missing: Vec<_> = keys.filter(|key| !page.contains(key.as_str())).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+}
+
+#[test]
 fn a_client_is_told_in_words() {
     let told = |client: &str| {
         let scenario = read(&format!("format = 1\ntitle = \"x\"\n[client]\n{client}\n")).unwrap();

@@ -53,10 +53,13 @@ fn command(stage: &Stage, scenario: &Scenario) -> Vec<OsString> {
     let tasks = client.tasks.iter().map(|task| match task {
         Task::Message => format!("{claude} {asks}"),
         Task::Login => format!("BROWSER={} {claude} auth login", stage.browser().display()),
-        // It waits for a code to be pasted as well; nobody types anything.
-        Task::LostLogin => {
-            format!("sleep 63 | BROWSER={} timeout 62 {claude} auth login", stage.far_browser().display())
-        }
+        // It waits for a code to be pasted as well: nobody types anything, for a minute from the browser's request on.
+        Task::LostLogin => format!(
+            "mkfifo \"$HOME/typed\"\nsleep 300 > \"$HOME/typed\" &\nnobody=$!\n\
+             BROWSER={} {claude} auth login < \"$HOME/typed\" &\nlogin=$!\n\
+             until [ -e \"$HOME/asked\" ]; do sleep 0.2; done\nsleep 61\nkill $login $nobody\nwait $login",
+            stage.far_browser().display()
+        ),
     });
     let one = tasks.collect::<Vec<_>>().join("\n");
     let mut script = String::new();
