@@ -1,7 +1,7 @@
 //! How many clients a trace shows at a time, whether they share a login, and what they did one after the other.
 
 use super::route::{Route, matters};
-use crate::analyze::{CredentialOrigin, Endpoint, Lineage, Survey, endpoint};
+use crate::analyze::{CredentialOrigin, Endpoint, Lineage, Process, Survey, endpoint};
 use crate::catalogue::Code;
 use crate::fake::Task;
 use crate::policy::Grant;
@@ -39,8 +39,9 @@ pub(super) fn count(survey: &Survey, lineage: &Lineage, verdict: Code) -> Client
 /// What matters, with the process that asked.
 struct Asked<'a> {
     requests: Vec<(usize, &'a Exchange)>,
-    /// Those of which the system told.
-    known: HashSet<usize>,
+    /// The processes that are clients: where the system told who asked for some requests of a lane, the others of that lane
+    /// are theirs as well.
+    ones: HashSet<usize>,
 }
 
 impl<'a> Asked<'a> {
@@ -49,20 +50,20 @@ impl<'a> Asked<'a> {
         let of_client = |one: &Exchange| !one.credentials.is_empty() && endpoint(one) != Endpoint::Authorize;
         let all = survey.exchanges().iter().enumerate().map(|(place, one)| (lineage.process_of(place), one));
         let requests: Vec<_> = all.filter(|(_, one)| matters(one) && of_client(one)).collect();
-        let known = requests.iter().map(|(process, _)| *process);
-        let known = known.filter(|process| lineage.process(*process).is_some_and(|process| process.peer.is_some()));
-        Self { known: known.collect(), requests }
-    }
-
-    /// Whether a process is one: where the system told who asked for some requests, the others are theirs as well.
-    fn is_one(&self, process: usize) -> bool {
-        self.known.is_empty() || self.known.contains(&process)
+        let asking: HashSet<usize> = requests.iter().map(|(process, _)| *process).collect();
+        let is_known = |process: &Process| process.peer.is_some();
+        let is_one = |at: &usize| {
+            let lane = |process: &Process| lineage.process(*at).is_some_and(|one| one.lane == process.lane);
+            let others = asking.iter().filter_map(|other| lineage.process(*other)).filter(|other| lane(other));
+            lineage.process(*at).is_some_and(is_known) || !others.into_iter().any(is_known)
+        };
+        Self { ones: asking.iter().copied().filter(is_one).collect(), requests }
     }
 
     /// The most processes that were at work at the same time, or no further apart than so many milliseconds.
     fn together(&self, apart: i64) -> Vec<usize> {
         let mut spans: HashMap<usize, (Timestamp, Timestamp)> = HashMap::new();
-        for (process, one) in self.requests.iter().filter(|(process, _)| self.is_one(*process)) {
+        for (process, one) in self.requests.iter().filter(|(process, _)| self.ones.contains(process)) {
             let (from, to) = spans.entry(*process).or_insert((one.at, one.at));
             let took = i64::try_from(one.timing.total_us / 1_000).unwrap_or(0);
             let end = Timestamp::from_unix_ms(one.at.unix_ms().saturating_add(took));

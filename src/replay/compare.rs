@@ -242,8 +242,9 @@ fn clients(survey: &Survey) -> usize {
             peers.push(one);
         }
     }
-    let known = peers.iter().filter(|(_, peer)| peer.is_some()).count();
-    if known > 0 { known } else { peers.len() }
+    // Where the system told who asked for some requests of a lane, the others of that lane are theirs as well.
+    let is_known = |lane: &str| peers.iter().any(|(other, peer)| *other == lane && peer.is_some());
+    peers.iter().filter(|(lane, peer)| peer.is_some() || !is_known(lane)).count()
 }
 
 /// Which credential of one trace is which of the other.

@@ -295,6 +295,8 @@ fn clients_at_the_same_time_are_played_so_and_others_are_not() {
     };
     assert_eq!(two("2026-11-20T11:14:04.000Z"), 2);
     assert_eq!(two("2026-11-20T12:14:04.000Z"), 1);
+    let unknown = Tale::new().refresh('a', Some('b')).but("peer", json!({"pid": 1})).refresh('a', None);
+    assert_eq!(unknown.but("lane", json!("client-2")).replayed().scenario.client.processes, 2);
 }
 
 #[test]
