@@ -205,6 +205,7 @@ impl Thread {
             }
             room = batch.records;
             room.clear();
+            room.shrink_to(line::KEPT);
         }
     }
 
@@ -233,7 +234,7 @@ impl Thread {
             Some(line::Pushed::Masked(shown)) => {
                 self.closed.totals.masked += 1;
                 if let Some(shown) = shown {
-                    *record = shown;
+                    *record = *shown;
                 }
             }
             None => return self.lose(1, line::NO_JSON),

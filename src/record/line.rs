@@ -8,6 +8,9 @@ use std::io;
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
+/// Records that there is always room for; what a burst took beyond is given back.
+pub(super) const KEPT: usize = 1_024;
+
 /// Why a record has no line.
 pub(super) const NO_JSON: &str = "a record could not be written as JSON";
 
@@ -16,7 +19,7 @@ pub(super) enum Pushed {
     /// It stands as it is.
     Whole,
     /// Something in it had to be masked, and a note behind it says so. This is what it says now, if that is a record still.
-    Masked(Option<Record>),
+    Masked(Option<Box<Record>>),
 }
 
 /// Adds the line of `record`. None: it has none, and nothing was added.

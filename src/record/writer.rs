@@ -11,9 +11,6 @@ use std::sync::Arc;
 
 /// Records of one write: enough to make the call cheap, few enough for their lines to stay in the processor's cache.
 const AT_ONCE: usize = 128;
-/// Records that there is always room for; what a burst took beyond is given back.
-const KEPT: usize = 1_024;
-
 /// Where lines go.
 pub(super) trait Store: Send {
     /// Appends all of it, or fails having written a part.
@@ -74,7 +71,7 @@ impl<S: Store> Writer<S> {
             self.write_batch(&mut batch);
             room = batch.records;
             room.clear();
-            room.shrink_to(KEPT);
+            room.shrink_to(line::KEPT);
             if let Some(exit_code) = closing {
                 return self.finish(exit_code);
             }
@@ -132,7 +129,7 @@ impl<S: Store> Writer<S> {
             Some(Pushed::Whole) => None,
             Some(Pushed::Masked(shown)) => {
                 self.totals.masked += 1;
-                shown
+                shown.map(|shown| *shown)
             }
             None => {
                 self.lose(1, line::NO_JSON);

@@ -2,14 +2,15 @@
 
 use super::route::{Route, matters};
 use crate::analyze::{CredentialOrigin, Endpoint, Lineage, Survey, endpoint};
+use crate::catalogue::Code;
 use crate::fake::Task;
 use crate::policy::Grant;
 use crate::redact::Kind;
 use crate::trace::{Exchange, Origin, Timestamp};
 use std::collections::{HashMap, HashSet};
 
-/// Clients that are at work within so many milliseconds of each other were so at the same time.
-const TOGETHER_MS: i64 = 10_000;
+/// Clients that send the same refresh token are at work at the same time, if no more milliseconds lie between them.
+const RACE_MS: i64 = 60_000;
 /// So many clients, and so many tasks, are played at most: what a scenario takes.
 const MOST: usize = 16;
 
@@ -24,11 +25,15 @@ pub(super) struct Clients {
 }
 
 /// Reads it off a trace.
-pub(super) fn count(survey: &Survey, lineage: &Lineage) -> Clients {
+pub(super) fn count(survey: &Survey, lineage: &Lineage, verdict: Code) -> Clients {
     let asked = Asked::of(survey, lineage);
-    let together = asked.together();
+    let apart = if races(lineage) { RACE_MS } else { 0 };
+    let together = asked.together(apart);
     let processes = u32::try_from(together.len().clamp(1, MOST)).unwrap_or(1);
-    Clients { processes, shared: processes > 1 && shares(lineage, &together), tasks: asked.tasks(&together) }
+    // Of such a login there is nothing but a page and silence.
+    let lost = verdict == Code::LoginCallbackNeverArrives;
+    let tasks = if lost { vec![Task::LostLogin] } else { asked.tasks(&together) };
+    Clients { processes, shared: processes > 1 && shares(lineage, &together), tasks }
 }
 
 /// What matters, with the process that asked.
@@ -40,23 +45,26 @@ impl<'a> Asked<'a> {
     fn of(survey: &'a Survey, lineage: &Lineage) -> Self {
         let all = survey.exchanges().iter().enumerate().map(|(place, one)| (lineage.process_of(place), one));
         let known = |process: usize| lineage.process(process).is_some_and(|process| process.peer.is_some());
-        let requests: Vec<_> = all.filter(|(_, one)| matters(one) && !one.credentials.is_empty()).collect();
+        // A page of consent is asked for by the browser.
+        let of_client = |one: &Exchange| !one.credentials.is_empty() && endpoint(one) != Endpoint::Authorize;
+        let requests: Vec<_> = all.filter(|(_, one)| matters(one) && of_client(one)).collect();
         // Where the system told who asked for some requests, the others are theirs as well.
         let any_known = requests.iter().any(|(process, _)| known(*process));
         Self { requests: requests.into_iter().filter(|(process, _)| known(*process) || !any_known).collect() }
     }
 
-    /// The most processes that were at work at the same time.
-    fn together(&self) -> Vec<usize> {
+    /// The most processes that were at work at the same time, or no further apart than so many milliseconds.
+    fn together(&self, apart: i64) -> Vec<usize> {
         let mut spans: HashMap<usize, (Timestamp, Timestamp)> = HashMap::new();
         for (process, one) in &self.requests {
             let (from, to) = spans.entry(*process).or_insert((one.at, one.at));
-            (*from, *to) = ((*from).min(one.at), (*to).max(one.at));
+            let took = i64::try_from(one.timing.total_us / 1_000).unwrap_or(0);
+            let end = Timestamp::from_unix_ms(one.at.unix_ms().saturating_add(took));
+            (*from, *to) = ((*from).min(one.at), (*to).max(end));
         }
         let at_work = |at: Timestamp| {
-            let open = |(from, to): &(Timestamp, Timestamp)| {
-                *from <= at && at.unix_ms() <= to.unix_ms().saturating_add(TOGETHER_MS)
-            };
+            let open =
+                |(from, to): &(Timestamp, Timestamp)| *from <= at && at.unix_ms() <= to.unix_ms().saturating_add(apart);
             let mut working: Vec<usize> =
                 spans.iter().filter(|(_, span)| open(span)).map(|(process, _)| *process).collect();
             working.sort_unstable();
@@ -89,6 +97,13 @@ impl<'a> Asked<'a> {
         tasks.truncate(MOST);
         tasks
     }
+}
+
+/// Whether several processes sent the same refresh token.
+fn races(lineage: &Lineage) -> bool {
+    let tokens = lineage.credentials.iter().filter(|one| one.credential.kind == Kind::OauthRefresh);
+    let mut users = tokens.map(|one| one.uses.iter().map(|used| used.process).collect::<HashSet<_>>());
+    users.any(|users| users.len() > 1)
 }
 
 /// Whether a token that one of them was given is used by another: only one home holds both.

@@ -91,7 +91,7 @@ pub fn convert(survey: &Survey, speed: Speed) -> Result<Replayed, ReplayError> {
     let mut score = Score::of(survey, terms);
     score.add_failed_connections(survey);
     score.check(&diagnosis)?;
-    let assumed = login::assume(survey, &diagnosis.lineage);
+    let assumed = login::assume(survey, &diagnosis);
     let clock = survey.clock_difference().map_or(0, |difference| difference.median_ms);
     let code = diagnosis.verdict.code;
     let scenario = Scenario {

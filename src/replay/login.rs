@@ -1,10 +1,12 @@
 //! What the clients of a trace were given, as far as the trace tells: which kind of login, in which state, how many.
 
 use super::clients;
-use super::route::{MADE_UP_HOST, Route, matters};
-use crate::analyze::{CredentialHistory, CredentialOrigin, Endpoint, Lineage, Provider, Survey, endpoint, provider};
+use super::elsewhere;
+use super::route::{Route, matters};
+use crate::analyze::{
+    CredentialHistory, CredentialOrigin, Diagnosis, Endpoint, Lineage, Provider, Survey, endpoint, provider,
+};
 use crate::catalogue::versions::compare;
-use crate::fake::McpServer;
 use crate::policy::Grant;
 use crate::redact::{Fingerprint, Flag, Kind, Length};
 use crate::scenario::{Client, Given};
@@ -36,7 +38,7 @@ pub(super) struct Assumed {
 }
 
 /// Reads it off a trace.
-pub(super) fn assume(survey: &Survey, lineage: &Lineage) -> Assumed {
+pub(super) fn assume(survey: &Survey, Diagnosis { lineage, verdict, .. }: &Diagnosis) -> Assumed {
     let evidence = Evidence::of(survey, lineage);
     let (mut client, reason) = evidence.login();
     let mut why = vec![reason];
@@ -49,20 +51,14 @@ pub(super) fn assume(survey: &Survey, lineage: &Lineage) -> Assumed {
             why.push("it has no refresh token: it was refused, and this client would have renewed it".to_owned());
         }
     }
-    let clients = clients::count(survey, lineage);
+    let clients = clients::count(survey, lineage, verdict.code);
     (client.processes, client.shared_home, client.tasks) = (clients.processes, clients.shared, clients.tasks);
     if client.processes > 1 {
         let login = if client.shared_home { "one login, which they share" } else { "a copy of the same login each" };
         why.push(format!("{} clients were at work at the same time, with {login}", client.processes));
     }
-    client.mcp = evidence.mcp_server();
     client.trusts_proxy = !evidence.distrusts();
-    if let Some(host) = evidence.gateway() {
-        why.push(format!(
-            "requests for the model went to another host than Anthropic's: ANTHROPIC_BASE_URL names {host}"
-        ));
-        client.variables.insert("ANTHROPIC_BASE_URL".to_owned(), format!("https://{host}"));
-    }
+    why.extend(elsewhere::add(survey, &mut client));
     Assumed { client, scopes: evidence.scopes(), why }
 }
 
@@ -264,30 +260,11 @@ impl<'a> Evidence<'a> {
         !(refused && renews)
     }
 
-    fn mcp_server(&self) -> Option<McpServer> {
-        let of_mcp =
-            |exchange: &&Exchange| provider(exchange) == Provider::Mcp && endpoint(exchange) == Endpoint::Other;
-        let asked = self.survey.exchanges().iter().find(of_mcp)?;
-        let route = Route::of(asked);
-        let path = if route.is_wide() { "/mcp" } else { route.path.as_str() };
-        let sends = asked.credentials.iter().any(|sent| sent.place == *"authorization");
-        let token = sends.then(|| "FAKE-token-of-an-mcp-server-0123456789".to_owned());
-        Some(McpServer { url: format!("https://{}{path}", route.host), token })
-    }
-
     /// Whether the client broke off every handshake with authtrace.
     fn distrusts(&self) -> bool {
         let connections = self.survey.connections();
         let distrusts = connections.iter().any(|one| one.end.outcome == Outcome::ClientDistrustsCa);
         distrusts && self.survey.exchanges().is_empty()
-    }
-
-    fn gateway(&self) -> Option<String> {
-        let is_gateway = |exchange: &&&Exchange| {
-            provider(exchange) == Provider::Gateway && endpoint(exchange) == Endpoint::Messages
-                || Route::of(exchange).host == MADE_UP_HOST && endpoint(exchange) == Endpoint::Messages
-        };
-        self.asked.iter().find(is_gateway).map(|exchange| Route::of(exchange).host)
     }
 
     fn scopes(&self) -> Option<String> {

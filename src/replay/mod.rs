@@ -14,6 +14,7 @@ mod answer;
 mod clients;
 mod compare;
 mod convert;
+mod elsewhere;
 mod login;
 mod minimise;
 mod route;

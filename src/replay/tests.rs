@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::analyze::{Survey, fixture};
-use crate::fake::{Play, Seed};
+use crate::fake::{Play, Seed, Task};
 use crate::policy::{Cut, Then};
 use crate::scenario::{Given, Scenario, write};
 use crate::trace::{Record, Timestamp};
@@ -218,6 +218,45 @@ fn the_kind_of_login_is_read_off_the_trace() {
     assert_eq!(assumed(shadowed), (Given::File, hours, vec!["ANTHROPIC_API_KEY".to_owned()]));
     let silent = Tale::new().ask("GET", API, "/api/hello", None, 200);
     assert_eq!(assumed(silent), (Given::None, hours, vec![]));
+}
+
+#[test]
+fn what_a_client_does_is_read_off_the_trace() {
+    let assumed = |tale: Tale| tale.replayed().scenario.client;
+    let tasks = |tale: Tale| assumed(tale).tasks;
+    assert_eq!(tasks(Tale::new().message('a', 401).message('a', 401)), [Task::Message]);
+    assert_eq!(tasks(Tale::new().message('a', 200).message('a', 401).message('a', 401)), [Task::Message; 2]);
+    let login = Tale::new().refresh('a', None).but("oauth", json!({"grant_type": "authorization_code"}));
+    assert_eq!(tasks(login.message('a', 200)), [Task::Login, Task::Message]);
+    let stale = assumed(Tale::new().key(401).key(200).but("credentials/0/fp", json!("0000abcd")));
+    assert_eq!((stale.login, stale.stale), (Given::Helper, 1));
+    // A client that renews what is refused, and did not.
+    let agent = |tale: Tale, version: &str| {
+        let agent = format!("claude-cli/{version} (external, cli)");
+        tale.but("request/headers", json!([{"name": "user-agent", "value": agent}]))
+    };
+    let of = |version| assumed(agent(Tale::without_variables().profile('a', 200).message('a', 401), version)).renewable;
+    assert_eq!((of("2.1.328"), of("2.1.107")), (false, true));
+    assert!(assumed(agent(Tale::new().message('a', 401).refresh('a', None), "2.1.328")).renewable);
+}
+
+#[test]
+fn servers_of_others_are_told_to_the_client() {
+    let host = "bedrock-runtime.eu-west-1.amazonaws.com";
+    let cloud = Tale::new().ask("POST", host, "/model/x/invoke", None, 403).replayed().scenario.client;
+    assert_eq!((cloud.login, cloud.variables["AWS_REGION"].as_str()), (Given::None, "eu-west-1"));
+    let bearer = Some(("authorization", "unknown", "", 'm'));
+    let mcp = Tale::new().message('a', 200).ask("POST", "mcp.example.com", "/mcp", bearer, 401);
+    let mcp =
+        mcp.but("credentials/0/prefix", Value::Null).but("credentials/0/len", json!("≤32")).replayed().scenario.client;
+    assert_eq!(mcp.mcp.map(|server| server.url).as_deref(), Some("https://mcp.example.com/mcp"));
+}
+
+#[test]
+fn a_client_that_did_not_trust_authtrace_does_not_trust_it_again() {
+    let replayed = convert(&fixture::survey(&fixture::untrusted()), Speed::Unwaited).unwrap();
+    assert!(!replayed.scenario.client.trusts_proxy);
+    assert_eq!(replayed.scenario.code, Some(crate::catalogue::Code::TlsInterceptionUntrusted));
 }
 
 #[test]

@@ -195,8 +195,8 @@ fn what_a_killed_recorder_has_left_becomes_a_trace_once() {
     let lines: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
     let (head, rest) = (&lines[0], &lines[1..]);
     let (old, new) = rest.split_at(20);
-    let torn = &old[0][30..];
-    let left = [&[head.clone()], new, &[torn.to_owned()], &old[1..], &new[..1]].concat().join("\n");
+    let torn = old[0][30..].to_owned();
+    let left = [std::slice::from_ref(head), new, std::slice::from_ref(&torn), &old[1..], &new[..1]].concat().join("\n");
     let path = folder.path().join("2026-11-20T00-00-00-000Z-1.ring");
     std::fs::write(&path, left + "\n{\"record\":\"exch").unwrap();
     std::fs::write(folder.path().join("2026-11-20T00-00-00-001Z-2.ring"), b"\0\0 nothing of ours").unwrap();

@@ -22,10 +22,6 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 /// Plays a scenario with the real client: as many of them, doing what it says, with every host that it needs.
-pub(super) fn play_real(version: Version, scenario: &Scenario) -> Option<Seance> {
-    play(version, &Case::new(&scenario.title, "", [None; 3]), scenario)
-}
-
 fn play(version: Version, case: &Case, scenario: &Scenario) -> Option<Seance> {
     let (stage, handed) = Stage::of(version, scenario)?;
     (case.prepare)(&stage);

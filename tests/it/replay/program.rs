@@ -47,7 +47,9 @@ fn miss(home: &Home, code: Code) -> Option<String> {
 #[test]
 fn each_scenario_comes_to_its_verdict_again_and_so_does_what_is_left_of_it() {
     let home = Home::new();
-    let next = Mutex::new(scenario::builtins().iter());
+    // That one is a minute of silence, each time.
+    let quick = scenario::builtins().iter().filter(|one| one.code != Code::LoginCallbackNeverArrives);
+    let next = Mutex::new(quick);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..4 {
@@ -61,6 +63,24 @@ fn each_scenario_comes_to_its_verdict_again_and_so_does_what_is_left_of_it() {
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn clients_that_share_a_login_share_it_again() {
+    let home = Home::new();
+    let text = "format = 1\ntitle = \"Three on one file\"\n[client]\nexpires_in = \"-1m\"\nprocesses = 3\n";
+    for shared in [true, false] {
+        let folder = if shared { "shared" } else { "copied" };
+        let (named, trace, made) = (format!("{folder}.toml"), format!("{folder}.jsonl"), format!("{folder}.made.toml"));
+        home.write(&format!("work/{named}"), &format!("{text}shared_home = {shared}\n"));
+        let played = authtrace(&home, &["demo", &format!("./{named}"), "--out", &trace]);
+        assert_eq!(played.code, Some(0), "{}", played.stderr);
+        assert_eq!(verdict(&home, &trace), if shared { Code::Healthy } else { Code::RefreshRace });
+        let ended = authtrace(&home, &["replay", &trace, "--speed", "max", "-o", &made]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let client = scenario::read(&std::fs::read_to_string(home.path("work").join(made)).unwrap()).unwrap().client;
+        assert_eq!((client.processes, client.shared_home), (3, shared));
+    }
 }
 
 /// Healthy traffic for a while, and a failure at its end.

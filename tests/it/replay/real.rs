@@ -1,21 +1,18 @@
 //! Traces of the real Claude Code, played again with it and with the built-in client: the verdict has to be the same, and
-//! the trace alone has to be enough.
+//! the trace alone has to be enough. `ONLY_SCENARIO=refresh-race,…` plays some of them.
 
-use crate::real_client::Version;
-use crate::scenarios::play_real;
+use crate::real_client::{ASKS, AT_ONCE, Slot, Version};
 use crate::support::program::{Ended, Home, assert_without, run};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::catalogue::Code;
+use authtrace::fake::Task;
 use authtrace::scenario::{self, Builtin, Scenario};
 use authtrace::trace::Reader;
-use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
 /// Longest time for one replay with the real client.
 const PATIENCE: Duration = Duration::from_secs(100);
-/// Scenarios that are worked on at the same time; the clients themselves take turns.
-const AT_ONCE: usize = 3;
 /// Those for which the old version does not take minutes.
 const CHEAP_WITH_THE_OLD: [Code; 5] = [
     Code::RefreshTokenInvalid,
@@ -26,46 +23,72 @@ const CHEAP_WITH_THE_OLD: [Code; 5] = [
 ];
 
 fn verdict(trace: &str) -> Code {
+    if trace.is_empty() {
+        return Code::NothingSeen;
+    }
     diagnose(&Survey::read(Reader::new(trace.as_bytes()).unwrap())).verdict.code
 }
 
-/// The trace of a scenario, played with the real client.
-fn recorded(version: Version, scenario: &Scenario) -> Option<String> {
-    Some(play_real(version, scenario)?.trace.text)
+/// A home with a script that does with the real client what a scenario asks for.
+fn home(version: Version, scenario: &Scenario) -> Option<Home> {
+    let executable = version.executable()?;
+    let home = Home::new();
+    let browser = home.write("browser.sh", "#!/bin/sh\nexec curl -sS -L -o /dev/null \"$1\"\n");
+    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let asks = ASKS.map(|word| format!("'{word}'")).join(" ");
+    let tasks = scenario.client.tasks.iter().map(|task| match task {
+        Task::Message => format!("{} {asks}\n", executable.display()),
+        Task::LostLogin => format!("BROWSER=true timeout 62 {} auth login\n", executable.display()),
+        Task::Login => format!("BROWSER={} {} auth login\n", browser.display(), executable.display()),
+    });
+    home.write("work/play.sh", &tasks.collect::<String>());
+    Some(home)
 }
 
-/// `authtrace replay` of a trace in a home of its own.
-fn replay(home: &Home, trace: &str, options: &[&str], command: &[&Path]) -> Ended {
-    home.write("work/recorded.jsonl", trace);
+/// What a user calls, with the script as the command.
+fn authtrace(home: &Home, arguments: &[&str]) -> Ended {
+    let _slot = Slot::take();
     let mut authtrace = home.authtrace();
-    authtrace.args(["replay", "recorded.jsonl", "--speed", "max"]).args(options);
+    authtrace.args(arguments).args(["--", "sh", home.path("work/play.sh").to_str().unwrap()]);
     authtrace.env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1").env("CLAUDE_CODE_MAX_RETRIES", "2");
-    if let [program, ..] = command {
-        authtrace.arg("--").arg(program).args(["-p", "say hi", "--max-turns", "1", "--output-format", "json"]);
-    }
     run(&mut authtrace, PATIENCE)
 }
 
+fn read(home: &Home, file: &str) -> String {
+    std::fs::read_to_string(home.path("work").join(file)).unwrap_or_default()
+}
+
+/// Records a scenario with the real client.
+fn recorded(version: Version, named: &str, scenario: &Scenario) -> Option<Home> {
+    let home = home(version, scenario)?;
+    let ended = authtrace(&home, &["run", "--scenario", named, "--out", "recorded.jsonl"]);
+    assert!(!read(&home, "recorded.jsonl").is_empty(), "{named}: {}", ended.stderr);
+    Some(home)
+}
+
+const REPLAY: [&str; 8] =
+    ["replay", "recorded.jsonl", "--speed", "max", "--trace-out", "played.jsonl", "--out", "made.toml"];
+
 /// What went wrong with one scenario, if anything did.
 fn miss(version: Version, one: &Builtin) -> Option<String> {
-    let executable = version.executable()?;
-    let first = recorded(version, &scenario::read(one.text).unwrap())?;
-    let wanted = verdict(&first);
-    let home = Home::new();
-    let ended = {
-        let _slot = crate::real_client::Slot::take();
-        replay(&home, &first, &["--trace-out", "played.jsonl", "--out", "made.toml"], &[&executable])
-    };
-    let again = std::fs::read_to_string(home.path("work/played.jsonl")).ok().map(|trace| verdict(&trace));
-    let made = std::fs::read_to_string(home.path("work/made.toml")).unwrap_or_default();
-    let same =
-        ended.code == Some(0) && again == Some(wanted) && ended.stderr.contains("the verdict is that of the trace");
+    let name = one.code.as_str();
+    let home = recorded(version, name, &scenario::read(one.text).unwrap())?;
+    let wanted = verdict(&read(&home, "recorded.jsonl"));
+    let ended = authtrace(&home, &REPLAY);
+    let again = verdict(&read(&home, "played.jsonl"));
+    let told = ended.stderr.contains("the verdict is that of the trace");
     assert_eq!(home.left_behind(), Vec::<String>::new());
-    (!same).then(|| format!("{}: {wanted}, then {again:?}, {:?}\n{}\n{made}", one.code, ended.code, ended.stderr))
+    let same = ended.code == Some(0) && again == wanted && told;
+    (!same).then(|| format!("{name}: {wanted}, then {again}\n{}\n{}", ended.stderr, read(&home, "made.toml")))
 }
 
 fn replay_all(version: Version, chosen: impl Fn(Code) -> bool + Sync) {
-    let next = Mutex::new(scenario::builtins().iter().filter(|one| chosen(one.code)));
+    let only = std::env::var("ONLY_SCENARIO").ok();
+    let named = |one: &Builtin| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == one.code.as_str()));
+    // That one is a minute of silence, twice.
+    let quick = |one: &Builtin| one.code != Code::LoginCallbackNeverArrives || only.is_some();
+    let next = scenario::builtins().iter().filter(|one| chosen(one.code) && named(one) && quick(one));
+    let next = Mutex::new(next);
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -91,36 +114,21 @@ fn some_scenarios_with_the_old_version() {
     replay_all(Version::Old, |code| CHEAP_WITH_THE_OLD.contains(&code));
 }
 
-/// A maintainer has the reporter's trace and nothing else: another client, on another machine.
+/// A maintainer has the reporter's trace, and another version of the client.
 #[test]
 fn a_client_that_leaves_the_path_is_told_so() {
-    let Some(old) = Version::Old.executable() else { return };
-    let text = scenario::builtin(Code::FreshTokenRejected).unwrap().text;
-    let scenario = scenario::read(&text.replace("expires_in = \"-1m\"", "expires_in = \"8h\"")).unwrap();
-    let refused = Scenario { script: refusing_messages(), ..scenario };
-    let Some(trace) = recorded(Version::New, &refused) else { return };
-    let home = Home::new();
-    let _slot = crate::real_client::Slot::take();
-    let ended = replay(&home, &trace, &[], &[&old]);
+    let text = "format = 1\ntitle = \"Every message is refused\"\n[[rule]]\nwhen = { path = \"/v1/messages\" }\n\
+                answer = { status = 401, type = \"authentication_error\", message = \"Invalid authentication credentials\" }\n";
+    let scenario = scenario::read(text).unwrap();
+    let Some(old) = home(Version::Old, &scenario) else { return };
+    old.write("refused.toml", text);
+    let named = old.path("refused.toml");
+    let Some(new) = recorded(Version::New, named.to_str().unwrap(), &scenario) else { return };
+    old.write("work/recorded.jsonl", &read(&new, "recorded.jsonl"));
+    let ended = authtrace(&old, &REPLAY);
     let said = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(
-        said.contains("the trace has POST platform.claude.com/v1/oauth/token (refresh) next; the client sent"),
-        "{said}"
-    );
-}
-
-fn refusing_messages() -> authtrace::policy::Script {
-    authtrace::fake::motivating_bug()
-}
-
-#[test]
-fn a_trace_is_enough_and_nothing_of_it_is_a_credential() {
-    let scenario = scenario::read(scenario::builtin(Code::TokenRevoked).unwrap().text).unwrap();
-    let Some(trace) = recorded(Version::New, &scenario) else { return };
-    let home = Home::new();
-    let ended = replay(&home, &trace, &["--out", "made.toml"], &[]);
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let made = std::fs::read_to_string(home.path("work/made.toml")).unwrap();
-    assert_without(&made, &["sk-ant-".to_owned()], "the scenario");
+    let wanted = "the trace has POST platform.claude.com/v1/oauth/token (refresh) next; the client sent POST api.anthropic.com/v1/messages";
+    assert!(said.contains(wanted), "{said}");
+    assert_without(&read(&old, "made.toml"), &["sk-ant-".to_owned()], "the scenario");
     assert_without(&ended.stderr, &["sk-ant-".to_owned()], "standard error");
 }
