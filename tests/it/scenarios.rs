@@ -187,7 +187,8 @@ impl Case {
     fn of_builtin(builtin: &Builtin) -> Self {
         let beside = scenario::beside().iter().filter(|(_, with)| *with == builtin.code).map(|(code, _)| *code);
         let case = Self::new(builtin.code.as_str(), builtin.text, [Some(builtin.code); 3]);
-        Self { beside: beside.collect(), ..case }
+        let check = if builtin.code == Code::RefreshRace { names_both } else { case.check };
+        Self { beside: beside.collect(), check, ..case }
     }
 
     fn wanted(&self, client: Client) -> Option<Code> {
@@ -198,6 +199,14 @@ impl Case {
             Client::BuiltIn => built_in,
         }
     }
+}
+
+/// The verdict says which processes have met.
+fn names_both(survey: &Survey) {
+    let verdict = diagnose(survey).verdict.summary;
+    let names = verdict.strip_prefix("Two processes, ").and_then(|rest| rest.split_once(", presented"));
+    let named = names.and_then(|(names, _)| names.split_once(" and "));
+    assert!(named.is_some_and(|(one, other)| one != other), "{verdict}");
 }
 
 /// What shows only where the client asks for more than messages.

@@ -5,7 +5,7 @@ use crate::analyze::lineage::{self, CredentialHistory, Lineage, Reaction};
 use crate::analyze::says::{self, Says};
 use crate::analyze::survey::Survey;
 use crate::redact::{Fingerprint, Kind};
-use crate::trace::{Credential, Exchange, Origin, Timestamp};
+use crate::trace::{Credential, Exchange, Origin, Peer, Timestamp};
 use std::collections::HashMap;
 
 /// A 401 that is followed by a refresh and a success within this time is how things should be (FAILURE_MODES §1.13).
@@ -314,6 +314,20 @@ impl<'a> Context<'a> {
     /// Whether two exchanges certainly come from different processes.
     pub(super) fn different_clients(&self, one: &Seen<'a>, other: &Seen<'a>) -> bool {
         !self.same_client(one, other)
+    }
+
+    /// What two clients are called, in names that tell them apart: program and process id, or else their lanes.
+    pub(super) fn names_apart(&self, one: &Seen<'a>, other: &Seen<'a>) -> Option<(String, String)> {
+        let (one, other) = (self.lineage.process(one.process)?, self.lineage.process(other.process)?);
+        let by_peer = |peer: &Peer| match &peer.program {
+            Some(program) => format!("{program} {}", peer.pid),
+            None => format!("pid {}", peer.pid),
+        };
+        match (&one.peer, &other.peer) {
+            (Some(one), Some(other)) if one != other => Some((by_peer(one), by_peer(other))),
+            _ if one.lane != other.lane => Some((format!("lane {}", one.lane), format!("lane {}", other.lane))),
+            _ => None,
+        }
     }
 
     fn is_unknown(&self, process: usize) -> bool {

@@ -55,7 +55,11 @@ fn judge(context: &Context<'_>, first: &Seen<'_>, token: Fingerprint, attempts: 
         let other = context.different_clients(first, won);
         let same = !other && context.is_told_apart(first) && context.is_told_apart(won);
         if apart <= RACE_MS && !same {
-            let who = if other { "Two processes" } else { "Two requests, probably of different processes," };
+            let who = match context.names_apart(won, first).filter(|_| other) {
+                Some((winner, loser)) => format!("Two processes, {winner} and {loser},"),
+                None if other => "Two processes".to_owned(),
+                None => "Two requests, probably of different processes,".to_owned(),
+            };
             let confidence = if other { Confidence::High } else { Confidence::Medium };
             let summary = format!(
                 "{who} presented the single-use refresh token {name} within {}: #{} got new tokens, #{} was refused with \
