@@ -25,6 +25,7 @@
 //! | [`trigger`] | what a flight recorder waits for, and whether it has come |
 //! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
+//! | [`place`] | where something stands in a file that a person wrote |
 //! | [`policy`] | what is done to a request instead of what a server would do: rules with a memory |
 //! | [`scenario`] | files that say what is played: TOML → fake, rules, events |
 //! | [`replay`] | a trace → the scenario that plays it again; where a client left the recorded path |
@@ -67,6 +68,7 @@ pub mod facts;
 pub mod fake;
 pub mod import;
 pub mod launch;
+pub mod place;
 pub mod policy;
 pub mod proxy;
 pub mod record;

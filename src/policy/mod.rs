@@ -13,6 +13,7 @@ mod duration;
 mod guard;
 mod live;
 mod rule;
+pub mod span;
 
 pub use answer::{Answer, ApiError, Envelope, HtmlPage, RawAnswer, RequestIdShape};
 pub use coding::Coding;

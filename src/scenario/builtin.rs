@@ -77,7 +77,7 @@ pub fn builtins() -> &'static [Builtin] {
 /// The name that was probably meant.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
-    super::read::nearest(name, ALL.iter().map(|one| one.code.as_str()))
+    crate::place::nearest(name, ALL.iter().map(|one| one.code.as_str()))
 }
 
 /// The one of a code.

@@ -3,8 +3,8 @@
 use super::error::ScenarioError;
 use super::format::{ClientTable, Given, McpTable, TaskName};
 use super::read::Reader;
-use super::span;
 use crate::fake::{McpServer, Task};
+use crate::policy::span;
 use http::Uri;
 use std::collections::BTreeMap;
 use toml::Spanned;

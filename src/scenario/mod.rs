@@ -13,7 +13,6 @@ mod error;
 mod format;
 mod home;
 mod read;
-mod span;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -21,9 +20,10 @@ mod text;
 mod write;
 
 pub use crate::fake::Handed;
+pub use crate::place::Place;
 pub use builtin::{Builtin, beside, builtin, builtins, nearest, not_played};
 pub use client::Client;
-pub use error::{Place, ScenarioError};
+pub use error::ScenarioError;
 pub use format::{Against, Given};
 pub use home::{HomeFile, home_files};
 pub use read::{Scenario, Server, read};

@@ -1,5 +1,6 @@
 //! From the file as it is written to values, with everything checked that a type cannot say.
 
+use super::FORMAT;
 use super::client::Client;
 use super::error::ScenarioError;
 use super::format::{
@@ -7,9 +8,10 @@ use super::format::{
     OrganizationName, RequestIdName, ReuseName, Rotation, RuleTable, ServerTable, ShapeName, TokenName, What,
     WhenTable, WordingName,
 };
-use super::{FORMAT, span};
 use crate::catalogue::Code;
 use crate::fake::{Change, Circumstances, Event, Moment, Organization, Outage, Reuse, Wording};
+use crate::place::{Place, nearest};
+use crate::policy::span;
 use crate::policy::{
     ApiError, Cut, Envelope, Grant, HtmlPage, PathPattern, RawAnswer, RequestIdShape, Rule, START, Script, Then,
     TokenOutcome, TokenTerms, When,
@@ -376,7 +378,7 @@ impl Reader<'_> {
         for (at, rule) in script.rules.iter().enumerate() {
             let before = script.rules.iter().take(at).position(|one| covers(one, rule));
             if let (Some(before), Some(place)) = (before, places.get(at)) {
-                let line = places.get(before).map_or(0, |place| super::error::Place::of(self.text, place.clone()).line);
+                let line = places.get(before).map_or(0, |place| Place::of(self.text, place.clone()).line);
                 warnings.push(self.at(place.clone(), format!("the rule of line {line} takes all that this one could")));
             }
         }
@@ -420,10 +422,4 @@ fn cut_of(cut: CutName) -> Cut {
         CutName::Close => Cut::Close,
         CutName::Reset => Cut::Reset,
     }
-}
-
-/// The name that has most in common with a mistyped one, if any is near.
-pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let close = names.map(|name| (strsim::damerau_levenshtein(text, name), name)).min()?;
-    (close.0 <= 3.max(text.len() / 4)).then_some(close.1)
 }

@@ -1,12 +1,15 @@
-//! Ranges and durations as text.
+//! Ranges and times as people write them.
 
-pub(super) use crate::policy::duration;
+pub use super::duration;
 
-use crate::policy::Span;
+use super::Span;
 use std::time::Duration;
 
 /// Reads a time that may lie before now: `-5m`, `+10m`, `8h`. In seconds.
-pub(super) fn signed_seconds(text: &str) -> Result<i64, String> {
+///
+/// # Errors
+/// What was expected instead.
+pub fn signed_seconds(text: &str) -> Result<i64, String> {
     let (sign, rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),
@@ -16,7 +19,10 @@ pub(super) fn signed_seconds(text: &str) -> Result<i64, String> {
 }
 
 /// Reads `3`, `2..4` (both included), `2..`, `..4`.
-pub(super) fn numbers(text: &str) -> Result<Span<u32>, String> {
+///
+/// # Errors
+/// What was expected instead.
+pub fn numbers(text: &str) -> Result<Span<u32>, String> {
     range(text, 1, |part| {
         part.parse()
             .map_err(|_| format!("{text:?} is not a range of numbers; expected \"3\", \"2..4\", \"2..\" or \"..4\""))
@@ -24,7 +30,10 @@ pub(super) fn numbers(text: &str) -> Result<Span<u32>, String> {
 }
 
 /// Reads `30s..`, `..30s`, `10s..30s`.
-pub(super) fn times(text: &str) -> Result<Span<Duration>, String> {
+///
+/// # Errors
+/// What was expected instead.
+pub fn times(text: &str) -> Result<Span<Duration>, String> {
     if !text.contains("..") {
         return Err(format!("{text:?} is not a range of times; expected \"30s..\", \"..30s\" or \"10s..30s\""));
     }

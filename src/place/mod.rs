@@ -1,0 +1,122 @@
+//! Where something stands in a file that a person wrote, and how that is shown: the line, and a caret under it.
+//!
+//! In come the text of a file and a range of its bytes; out comes a [`Place`]. What looks like a credential is masked:
+//! whoever names the wrong file should not find its content on the screen.
+
+use std::fmt;
+use std::ops::Range;
+
+/// A place in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// The text of the line.
+    pub text: String,
+    /// How many characters the mistake has on that line, at least 1.
+    pub width: usize,
+}
+
+impl Place {
+    /// The place of a range of bytes.
+    #[must_use]
+    pub fn of(text: &str, span: Range<usize>) -> Self {
+        let start = floor(text, span.start.min(text.len()));
+        let end = floor(text, span.end.clamp(start, text.len()));
+        let (before, rest) = text.split_at(start);
+        let from = before.rfind('\n').map_or(0, |at| at + 1);
+        let line_end = rest.find('\n').map_or(text.len(), |at| start + at);
+        let slice = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: slice(from, start).chars().count() + 1,
+            text: visible(slice(from, line_end).trim_end_matches('\r')),
+            width: slice(start, end.min(line_end)).chars().count().max(1),
+        }
+    }
+
+    /// The line with its number, and a caret under what is meant; three lines, the last without a line break.
+    #[must_use]
+    pub fn excerpt(&self) -> String {
+        let number = self.line.to_string();
+        let margin = " ".repeat(number.len());
+        let before = " ".repeat(self.column.saturating_sub(1));
+        format!("{margin} |\n{number} | {}\n{margin} | {before}{}", self.text, "^".repeat(self.width))
+    }
+}
+
+/// Control characters, with which a file could steer the terminal, and what looks like a credential, as dots; columns stay
+/// what they are.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let plain: Vec<char> = text
+        .chars()
+        .map(|c| match c {
+            '\n' => ' ',
+            c if c.is_control() => '·',
+            c => c,
+        })
+        .collect();
+    plain.chunk_by(|one, next| is_of_token(*one) == is_of_token(*next)).flat_map(masked).collect()
+}
+
+/// A word that may be a credential, as dots behind its first characters.
+fn masked(word: &[char]) -> Vec<char> {
+    let has = |kind: fn(&char) -> bool| word.iter().any(kind);
+    let mixed = has(char::is_ascii_digit) && has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase);
+    let anthropic = word.starts_with(&['s', 'k', '-']);
+    let kept = if word.len() >= 32 && mixed || anthropic && word.len() >= 12 { 7 } else { word.len() };
+    word.iter().enumerate().map(|(at, c)| if at < kept { *c } else { '·' }).collect()
+}
+
+fn is_of_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '/' | '=')
+}
+
+/// The nearest boundary of a character at or before a byte.
+fn floor(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "line {}, column {}", self.line, self.column)?;
+        write!(f, "{} ", self.excerpt())
+    }
+}
+
+/// The name that has most in common with a mistyped one, if any is near.
+#[must_use]
+pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let close = names.map(|name| (strsim::damerau_levenshtein(text, name), name)).min()?;
+    (close.0 <= 3.max(text.len() / 4)).then_some(close.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caret_stands_under_what_is_meant() {
+        let text = "a = 1\nlänge = \"x\"\n";
+        let at = text.find('"').unwrap();
+        let place = Place::of(text, at..at + 3);
+        assert_eq!((place.line, place.column, place.width), (2, 9, 3));
+        assert_eq!(place.excerpt(), "  |\n2 | länge = \"x\"\n  |         ^^^");
+    }
+
+    #[test]
+    fn nothing_that_may_be_a_credential_is_shown() {
+        let token = "sk-ant-oat01-FAKEfake0123456789FAKEfake0123456789";
+        let shown = Place::of(&format!("{{\"accessToken\":\"{token}\"}}\u{1b}"), 0..1).to_string();
+        assert!(!shown.contains("oat01") && shown.contains("\"sk-ant-··") && !shown.contains('\u{1b}'), "{shown}");
+        assert!(
+            visible(&"Ab0".repeat(20)).ends_with("···") && visible("api.anthropic.com/v1/messages").ends_with("ges")
+        );
+    }
+}
