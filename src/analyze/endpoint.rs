@@ -147,7 +147,8 @@ pub(super) fn path(exchange: &Exchange) -> &str {
 }
 
 /// Whether the host is Anthropic's, whatever it is for.
-pub(super) fn is_ours(host: &str) -> bool {
+#[must_use]
+pub fn is_ours(host: &str) -> bool {
     ANTHROPIC.iter().chain(&["claudeusercontent.com"]).any(|end| is_below(host, end))
 }
 

@@ -11,13 +11,13 @@ use std::path::PathBuf;
 const EXIT_CODES: &str = "\
 Exit codes:
   0        good
-  1        `doctor` found a problem; `replay` came to another verdict
+  1        an expectation was missed; `doctor` found a problem; `replay` came to another verdict
   2        wrong usage or unreadable input (under `run`: 125)
   125      authtrace itself failed
   126      CMD could not be started
   127      CMD was not found
   128+N    CMD was ended by signal N
-  other    CMD's own exit code, under `run`";
+  other    CMD's own exit code, under `run` (with --expect FILE: 0 or 1)";
 
 /// Shows why Claude Code says 401, and never lets a credential out.
 ///
@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Say what a finding means and what helps, or what an error text may stand for
     Explain(ExplainArgs),
+    /// Hold a trace against expectations about its auth flow, for CI: exit code 1 if one is missed
+    Check(CheckArgs),
     /// Run the fake Anthropic alone, for any client, until Ctrl-C
     Fake(FakeArgs),
     /// The failures that can be played with run --scenario and demo: names, files, whether a file is in order
@@ -72,6 +74,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) scene: SceneArgs,
+
+    #[command(flatten)]
+    pub(crate) expect: ExpectArgs,
 
     /// Use the proxy and the trace of an authtrace that is running already (NAME: its --lane, if several are)
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Trace")]
@@ -202,6 +207,45 @@ pub(crate) struct ReportArgs {
     /// Show every exchange, however many there are
     #[arg(long)]
     pub(crate) full: bool,
+}
+
+/// What is expected of a trace; docs/expectations.md describes the files.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Expectations")]
+pub(crate) struct ExpectArgs {
+    /// A file of expectations (TOML), or one request in short: 'POST /v1/messages 200', 'GET api.anthropic.com/* 2xx'
+    #[arg(long, value_name = "FILE|REQUEST")]
+    pub(crate) expect: Vec<String>,
+
+    /// A finding that must not be there: a code of `authtrace explain`, or auth-failure for every failure; CODE:medium
+    /// overlooks findings of low certainty
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(crate) deny: Vec<String>,
+
+    /// At most so many refusals for a reason of authentication (401, 403, 407), telemetry aside
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_auth_failures: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// A trace or a HAR (also with gzip), `-` for standard input [default: the newest trace]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Form of the result
+    #[arg(long, short, value_enum, default_value_t = CheckFormat::Human)]
+    pub(crate) format: CheckFormat,
+
+    #[command(flatten)]
+    pub(crate) expect: ExpectArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For a terminal and a log
+    Human,
+    /// For programs
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ pub(crate) const GOOD: u8 = 0;
 pub(crate) const INTERRUPTED: u8 = 130;
 /// Ended by SIGTERM.
 pub(crate) const TERMINATED: u8 = 143;
-/// `doctor` found something that will fail; `replay` came to another verdict.
+/// An expectation was missed; `doctor` found something that will fail; `replay` came to another verdict.
 pub(crate) const PROBLEM: u8 = 1;
 /// Wrong usage, or unreadable input.
 pub(crate) const USAGE: u8 = 2;
@@ -25,6 +25,7 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     }
     let usage = error.is::<authtrace::config::ConfigError>()
         || error.is::<super::explain::UnknownName>()
+        || error.is::<super::expect::ExpectError>()
         || error.is::<super::input::InputError>()
         || error.is::<super::scene::SceneError>()
         || error.is::<authtrace::replay::ReplayError>()

@@ -76,7 +76,12 @@ impl Source {
 /// # Errors
 /// [`InputError`], and what is wrong with the configuration.
 pub(crate) fn survey(source: Source) -> Result<Survey> {
-    let options = allowed()?;
+    survey_showing(source, Vec::new())
+}
+
+/// The same with names of hosts that the user has written, and that may be shown for that reason.
+pub(crate) fn survey_showing(source: Source, hosts: Vec<String>) -> Result<Survey> {
+    let options = allowed()?.with_hosts(hosts);
     reread::configure(options.clone())?;
     let path = match source {
         Source::StandardInput => return read(io::stdin().lock(), "standard input".to_owned(), options),

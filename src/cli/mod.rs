@@ -2,10 +2,12 @@
 
 mod args;
 mod ca;
+mod check;
 mod console;
 mod demo;
 mod doctor;
 mod exit;
+mod expect;
 mod explain;
 mod fake;
 mod flight;
@@ -50,6 +52,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
+        Command::Check(args) => check::run(args),
         Command::Fake(args) => fake::run(args),
         Command::Scenario(command) => scenario::run(command),
         Command::Scrub(args) => scrub::run(args),

@@ -4,8 +4,9 @@ use super::args::RunArgs;
 use super::roots::{self, Readers};
 use super::scene::Scene;
 use super::session::{Session, Surroundings, scope_names};
-use super::{console, guard, join, logging, stage};
+use super::{console, expect, guard, join, logging, stage};
 use anyhow::{Context, Result};
+use authtrace::check::Expectations;
 use authtrace::config::{Config, GuardOptions, Options};
 use authtrace::launch::settings::{self, SettingsFacts};
 use authtrace::launch::{
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
     let parent: ParentEnvironment = std::env::vars_os().collect();
     logging::install(args.proxy.log_format.unwrap_or_default());
+    let expectations = expect::read(&args.expect)?;
     // From here on no other process of this user can read our memory, and a crash leaves no copy of it.
     launch::deny_tracing().context("cannot shield the process from others")?;
     let runtime = super::runtime()?;
@@ -34,15 +36,23 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
             Some(_) if args.scene.scenario.is_some() => {
                 anyhow::bail!("a scenario belongs to the run that is joined; give --scenario there")
             }
+            Some(_) if expectations.is_some() => {
+                anyhow::bail!("the trace belongs to the run that is joined; give the expectations there")
+            }
             Some(name) => join::run(name, &args.command, &parent, args.proxy.lane.as_deref()).await,
-            None => run_alone(args, &parent).await,
+            None => run_alone(args, expectations, &parent).await,
         }
     })
 }
 
-async fn run_alone(args: RunArgs, parent: &ParentEnvironment) -> Result<ExitCode> {
+async fn run_alone(args: RunArgs, expectations: Option<Expectations>, parent: &ParentEnvironment) -> Result<ExitCode> {
     let scene = Scene::open(args.scene.scenario.as_deref(), parent).await?;
-    in_scene(scene, args.proxy, &args.command, parent).await.map(|ran| ExitCode::from(ran.code))
+    let ran = in_scene(scene, args.proxy, &args.command, parent).await?;
+    let code = match &expectations {
+        Some(expectations) => expect::decide(expectations, &ran)?,
+        None => ran.code,
+    };
+    Ok(ExitCode::from(code))
 }
 
 /// How a command behind the proxy ended.

@@ -5,6 +5,7 @@
 //! harmless. Never here: files, clocks, the environment (colours and width are the caller's decision), a verdict.
 
 mod cells;
+pub mod check;
 mod client_view;
 mod conclusion;
 pub mod explain;

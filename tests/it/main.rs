@@ -11,6 +11,8 @@ mod canary;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod client_log;
 #[cfg(test)]
 mod clients;

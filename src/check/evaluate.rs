@@ -1,0 +1,351 @@
+//! What a trace does with each expectation.
+
+use super::expectation::{Denied, Expectation, Expectations, Flow, Rule};
+use super::fit::{grant, is_credential};
+use super::flow::{end, follow};
+use super::nearest::{Explained, time};
+use super::observed;
+use super::pattern::HostPattern;
+use super::report::{Miss, MissKind, Outcome, Report};
+use crate::analyze::{Confidence, CredentialOrigin, Diagnosis, Endpoint, Finding, Severity, Survey, endpoint};
+use crate::catalogue::{Class, Code};
+use crate::policy::Grant;
+use crate::redact::{Fingerprint, Kind};
+use crate::trace::Exchange;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How many exchanges are shown before and behind the one that a miss is about.
+const AROUND: usize = 3;
+
+/// Holds a trace against expectations.
+#[must_use]
+pub fn evaluate(survey: &Survey, diagnosis: &Diagnosis, expectations: &Expectations) -> Report {
+    let subject = Subject::new(survey, diagnosis);
+    let mut outcomes = vec![of_every_trace("the trace is whole", observed::gap(&subject))];
+    if !expectations.allow_empty {
+        outcomes.push(of_every_trace("a credential was used", observed::nothing(&subject)));
+    }
+    outcomes.extend(expectations.expected.iter().filter_map(|one| subject.outcome(one, expectations)));
+    Report { outcomes }
+}
+
+fn of_every_trace(expected: &str, miss: Option<Miss>) -> Outcome {
+    Outcome { expected: expected.to_owned(), source: None, miss }
+}
+
+/// A trace with what was found out about it.
+pub(super) struct Subject<'a> {
+    pub(super) survey: &'a Survey,
+    diagnosis: &'a Diagnosis,
+    /// The place of each exchange among all, by its number.
+    places: HashMap<u64, usize>,
+}
+
+impl<'a> Subject<'a> {
+    fn new(survey: &'a Survey, diagnosis: &'a Diagnosis) -> Self {
+        let places = survey.exchanges().iter().enumerate().map(|(place, exchange)| (exchange.id, place)).collect();
+        Self { survey, diagnosis, places }
+    }
+
+    pub(super) fn exchanges(&self) -> &'a [Exchange] {
+        self.survey.exchanges()
+    }
+
+    /// The numbers of the exchanges around a place.
+    pub(super) fn around(&self, place: usize) -> Vec<u64> {
+        let shown = self.exchanges().iter().skip(place.saturating_sub(AROUND));
+        let count = place.min(AROUND) + 1 + AROUND;
+        shown.take(count).map(|exchange| exchange.id).collect()
+    }
+
+    /// The numbers of the last exchanges.
+    pub(super) fn last(&self, count: usize) -> Vec<u64> {
+        let from = self.exchanges().len().saturating_sub(count);
+        self.exchanges().iter().skip(from).map(|exchange| exchange.id).collect()
+    }
+
+    pub(super) fn label(&self, fp: Fingerprint) -> String {
+        self.survey.credential_label(fp).map_or_else(|| format!("fp={fp}"), |label| label.to_string())
+    }
+
+    /// Where a credential came from, in a few words.
+    pub(super) fn origin_of(&self, fp: Fingerprint) -> String {
+        let origin = self.diagnosis.lineage.get(fp).map(|history| history.origin);
+        match origin.and_then(CredentialOrigin::exchange) {
+            Some(exchange) => format!("issued by #{exchange}"),
+            None => "brought along".to_owned(),
+        }
+    }
+
+    /// None if the expectation is one that this trace cannot be asked for.
+    fn outcome(&self, one: &Expectation, all: &Expectations) -> Option<Outcome> {
+        if let Rule::ExitCode { asked: false, .. } = one.rule
+            && self.exit_code().is_none()
+        {
+            return None;
+        }
+        let miss = self.miss(&one.rule).or_else(|| observed::unread(self.survey, &one.rule, &all.unread_hosts));
+        let unsaid = matches!(one.rule, Rule::ExitCode { asked: false, .. });
+        let source = (!unsaid).then(|| one.source.clone());
+        Some(Outcome { expected: in_words(&one.rule), source, miss })
+    }
+
+    fn miss(&self, rule: &Rule) -> Option<Miss> {
+        match rule {
+            Rule::AuthFailures(most) => {
+                let failed = |exchange: &Exchange| exchange.is_auth_failure() && !is_telemetry(exchange);
+                self.too_many(*most, "auth failure", failed)
+            }
+            Rule::Refreshes(most) => self.too_many(*most, "refresh", |one| grant(one) == Some(Grant::RefreshToken)),
+            Rule::Requests(most) => self.too_many(*most, "request", |_| true),
+            Rule::RetriesPerCredential(most) => self.retried(*most),
+            Rule::Time(most) => self.too_long(*most),
+            Rule::Unanswered(most) => self.unanswered(*most),
+            Rule::ExitCode { code, .. } => self.other_exit_code(*code),
+            Rule::Deny(denied) => self.denied(denied),
+            Rule::Allow { codes, confidence } => self.not_allowed(codes, *confidence),
+            Rule::Require { code, confidence } => self.not_found(*code, *confidence),
+            Rule::Hosts { kind, others, hosts } => self.stray(*kind, others, hosts),
+            Rule::Flow(flow) => self.left(flow),
+        }
+    }
+
+    fn too_many(&self, most: u64, what: &str, counts: impl Fn(&Exchange) -> bool) -> Option<Miss> {
+        let mut found = self.exchanges().iter().enumerate().filter(|(_, exchange)| counts(exchange));
+        let skipped = usize::try_from(most).unwrap_or(usize::MAX);
+        let (place, exchange) = found.nth(skipped)?;
+        let all = most.saturating_add(1).saturating_add(found.count() as u64);
+        let message = format!("there are {}; #{} is the first too many", counted(all, what), exchange.id);
+        Some(self.about(MissKind::Limit, place, message))
+    }
+
+    fn retried(&self, most: u64) -> Option<Miss> {
+        // When the first answer that refused it had come, and how often it was sent from then on.
+        let mut refused: HashMap<Fingerprint, (i64, u64)> = HashMap::new();
+        for (place, exchange) in self.exchanges().iter().enumerate().filter(|(_, one)| !is_telemetry(one)) {
+            let mut seen: Vec<Fingerprint> = Vec::new();
+            for sent in exchange.credentials.iter().filter(|sent| is_credential(sent)) {
+                let fp = sent.credential.fp;
+                if seen.contains(&fp) {
+                    continue;
+                }
+                seen.push(fp);
+                if let Some((since, count)) = refused.get_mut(&fp)
+                    && exchange.at.unix_ms() >= *since
+                {
+                    *count += 1;
+                    if *count > most {
+                        let message =
+                            format!("{} was refused, and #{} sends it {}", self.label(fp), exchange.id, again(*count));
+                        return Some(self.about(MissKind::Limit, place, message));
+                    }
+                }
+                if exchange.is_auth_failure() {
+                    let until = end(exchange);
+                    let entry = refused.entry(fp).or_insert((until, 0));
+                    entry.0 = entry.0.min(until);
+                }
+            }
+        }
+        None
+    }
+
+    fn too_long(&self, most: Duration) -> Option<Miss> {
+        let began = self.exchanges().first()?.at.unix_ms();
+        let (place, last) = self.exchanges().iter().enumerate().max_by_key(|(_, exchange)| end(exchange))?;
+        let took = u64::try_from(end(last).saturating_sub(began)).map(Duration::from_millis).unwrap_or_default();
+        let message = format!("it took {}; #{} ended last", time(took), last.id);
+        (took > most).then(|| self.about(MissKind::Limit, place, message))
+    }
+
+    fn unanswered(&self, most: u64) -> Option<Miss> {
+        let in_flight = self.survey.unfinished().count() as u64;
+        let silent = |exchange: &&Exchange| exchange.response.is_none();
+        let ended = self.exchanges().iter().filter(silent).count() as u64;
+        let all = ended.saturating_add(in_flight);
+        if all <= most {
+            return None;
+        }
+        let message = format!("{} got no answer", counted(all, "request"));
+        match self.exchanges().iter().rposition(|exchange| exchange.response.is_none()) {
+            Some(place) => Some(self.about(MissKind::Limit, place, message)),
+            None => Some(Miss { around: self.last(AROUND), ..plain(MissKind::Limit, message) }),
+        }
+    }
+
+    fn exit_code(&self) -> Option<i32> {
+        self.survey.end().and_then(|end| end.exit_code)
+    }
+
+    fn other_exit_code(&self, code: i32) -> Option<Miss> {
+        let message = match self.exit_code() {
+            Some(found) if found == code => return None,
+            Some(found) => format!("the command ended with {found}"),
+            None => "the trace does not say how a command ended; it is no trace of `run`".to_owned(),
+        };
+        Some(Miss { around: self.last(AROUND), ..plain(MissKind::ExitCode, message) })
+    }
+
+    fn denied(&self, denied: &Denied) -> Option<Miss> {
+        let meant = |finding: &&Finding| match denied.code {
+            Some(code) => finding.code == code,
+            None => is_failure(finding),
+        };
+        let sure = |finding: &&Finding| finding.confidence >= denied.confidence;
+        if let Some(finding) = self.diagnosis.findings.iter().filter(sure).find(meant) {
+            return Some(self.found(finding, "it was found"));
+        }
+        let verdict = &self.diagnosis.verdict;
+        let is_verdict = denied.code == Some(verdict.code) && verdict.confidence >= denied.confidence;
+        is_verdict.then(|| plain(MissKind::Finding, format!("that is the verdict: {}", verdict.summary)))
+    }
+
+    fn not_allowed(&self, codes: &[Code], confidence: Confidence) -> Option<Miss> {
+        let barred = |finding: &&Finding| {
+            is_failure(finding) && finding.confidence >= confidence && !codes.contains(&finding.code)
+        };
+        let finding = self.diagnosis.findings.iter().find(barred)?;
+        Some(self.found(finding, &format!("{} was found", finding.code)))
+    }
+
+    fn not_found(&self, code: Code, confidence: Confidence) -> Option<Miss> {
+        let sure = |found: Code, how: Confidence| found == code && how >= confidence;
+        let verdict = &self.diagnosis.verdict;
+        let found = self.diagnosis.findings.iter().any(|finding| sure(finding.code, finding.confidence))
+            || sure(verdict.code, verdict.confidence);
+        if found {
+            return None;
+        }
+        let message = match self.diagnosis.findings.iter().find(|finding| finding.code == code) {
+            Some(finding) => return Some(self.found(finding, "it was found, and is not sure enough")),
+            None => format!("it was not found; the verdict is {}: {}", verdict.code, verdict.summary),
+        };
+        let first = self.diagnosis.findings.first().and_then(|finding| finding.exchanges.first());
+        match first.and_then(|id| self.places.get(id)) {
+            Some(place) => Some(self.about(MissKind::Finding, *place, message)),
+            None => Some(Miss { around: self.last(AROUND), ..plain(MissKind::Finding, message) }),
+        }
+    }
+
+    fn found(&self, finding: &Finding, how: &str) -> Miss {
+        let message = format!("{how} ({}): {}", sureness(finding.confidence), finding.summary);
+        match finding.exchanges.last().and_then(|id| self.places.get(id)) {
+            Some(place) => self.about(MissKind::Finding, *place, message),
+            None => plain(MissKind::Finding, message),
+        }
+    }
+
+    fn stray(&self, kind: Option<Kind>, others: &[Kind], hosts: &[HostPattern]) -> Option<Miss> {
+        let concerned = |one: Kind| match kind {
+            Some(kind) => one == kind,
+            None => !others.contains(&one),
+        };
+        let mut strays = self.exchanges().iter().enumerate().filter_map(|(place, exchange)| {
+            let host = exchange.request.host.as_str();
+            let mut sent = exchange.credentials.iter().filter(|sent| is_credential(sent));
+            let stray = sent.find(|sent| concerned(sent.credential.kind))?;
+            (!hosts.iter().any(|pattern| pattern.matches(host))).then_some((place, exchange, stray))
+        });
+        let (place, exchange, sent) = strays.next()?;
+        let (label, kind, host) = (self.label(sent.credential.fp), sent.credential.kind, &exchange.request.host);
+        let more = match strays.count() {
+            0 => String::new(),
+            more => format!(", and {} more went astray", counted(more as u64, "request")),
+        };
+        Some(self.about(MissKind::Host, place, format!("{label} ({kind}) was sent to {host}{more}")))
+    }
+
+    fn left(&self, flow: &Flow) -> Option<Miss> {
+        let left = follow(flow, self.exchanges()).err()?;
+        Some(Explained { subject: self, flow, left: &left }.miss())
+    }
+
+    fn about(&self, kind: MissKind, place: usize, message: String) -> Miss {
+        let exchange = self.exchanges().get(place).map(|exchange| exchange.id);
+        Miss { exchange, around: self.around(place), ..plain(kind, message) }
+    }
+}
+
+/// What is expected, in a few words.
+fn in_words(rule: &Rule) -> String {
+    match rule {
+        Rule::AuthFailures(most) => at_most(*most, "auth failure"),
+        Rule::Refreshes(most) => at_most(*most, "refresh"),
+        Rule::Requests(most) => at_most(*most, "request"),
+        Rule::RetriesPerCredential(0) => "no credential is sent again after it was refused".to_owned(),
+        Rule::RetriesPerCredential(most) => {
+            format!("no credential is sent again more than {} after it was refused", times(*most))
+        }
+        Rule::Time(most) => format!("from the first request to the last answer at most {}", time(*most)),
+        Rule::Unanswered(0) => "every request is answered".to_owned(),
+        Rule::Unanswered(most) => format!("{} without an answer", at_most(*most, "request")),
+        Rule::ExitCode { code, .. } => format!("the command ends with {code}"),
+        Rule::Deny(Denied { code: Some(code), confidence }) => format!("no {code}{}", at_least(*confidence)),
+        Rule::Deny(Denied { code: None, confidence }) => format!("no failure of the login{}", at_least(*confidence)),
+        Rule::Allow { codes, confidence } => {
+            let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+            let names = if names.is_empty() { String::new() } else { format!(" but {}", names.join(", ")) };
+            format!("no failure{names}{}", at_least(*confidence))
+        }
+        Rule::Require { code, confidence } => format!("{code} is found{}", at_least(*confidence)),
+        Rule::Hosts { kind, hosts, .. } => {
+            let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+            let what = kind.map_or("credentials".to_owned(), |kind| kind.to_string());
+            match names.is_empty() {
+                true => format!("{what}: sent to no host"),
+                false => format!("{what}: sent to {} alone", names.join(", ")),
+            }
+        }
+        Rule::Flow(Flow { name: Some(name), .. }) => crate::place::visible(name),
+        Rule::Flow(Flow { elements, .. }) => format!("a flow of {}", counted(elements.len() as u64, "step")),
+    }
+}
+
+fn is_failure(finding: &Finding) -> bool {
+    finding.code.class() == Class::Failure && finding.severity == Severity::Failure
+}
+
+fn is_telemetry(exchange: &Exchange) -> bool {
+    endpoint(exchange) == Endpoint::Telemetry
+}
+
+fn at_most(most: u64, what: &str) -> String {
+    if most == 0 { format!("no {what}") } else { format!("at most {}", counted(most, what)) }
+}
+
+fn at_least(confidence: Confidence) -> String {
+    if confidence == Confidence::Low {
+        String::new()
+    } else {
+        format!(" of at least {} certainty", sureness(confidence))
+    }
+}
+
+fn sureness(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Low => "low",
+        Confidence::Medium => "medium",
+        Confidence::High => "high",
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    match (count, what.strip_suffix('h')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(_)) => format!("{count} {what}es"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
+fn again(count: u64) -> String {
+    if count == 1 { "again".to_owned() } else { format!("again, {count} times by then") }
+}
+
+fn plain(kind: MissKind, message: String) -> Miss {
+    Miss { kind, message, source: None, exchange: None, difference: None, around: Vec::new() }
+}

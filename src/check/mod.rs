@@ -1,0 +1,37 @@
+//! Expectations about an auth flow, and whether a trace keeps them.
+//!
+//! In come a file of TOML or the short forms of the command line, which make [`Expectations`]; and a trace with what was
+//! found out about it. Out comes a [`Report`]: one outcome for each expectation, held or missed, and for a miss the
+//! exchange that comes nearest, the field that differs, and what happened around it.
+//!
+//! Each exchange is looked at once by each flow, and nothing is tried again: a step is taken by the first exchange that
+//! fits it (see [`Flow`]). Never here: files, clocks, sockets, the form of a report, a rule about why something failed.
+
+mod evaluate;
+mod expectation;
+mod fit;
+mod flow;
+mod format;
+mod nearest;
+mod observed;
+mod pattern;
+mod read;
+mod report;
+mod short;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use evaluate::evaluate;
+pub use expectation::{
+    CredentialPart, Denied, Element, Expectation, Expectations, Field, Flow, Holding, Rule, Source, Step, Taking,
+};
+pub use pattern::{Glob, HostPattern, StatusPattern};
+pub use read::{ExpectationError, read};
+pub use report::{Difference, Miss, MissKind, Outcome, Report};
+pub use short::{deny, flow_of, limit_of_auth_failures};
+
+/// The version of the format that this program reads.
+pub const FORMAT: u32 = 1;
+
+/// The name for every failure of authentication.
+pub const AUTH_FAILURE: &str = "auth-failure";

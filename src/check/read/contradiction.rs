@@ -1,0 +1,105 @@
+//! Expectations that contradict each other.
+
+use super::{ExpectationError, Reader};
+use crate::catalogue::{Class, Code};
+use crate::check::expectation::{Denied, Element, Expectation, Flow, Rule, Taking};
+use crate::check::pattern::StatusPattern;
+use crate::policy::Grant;
+use std::time::Duration;
+
+impl Reader<'_> {
+    /// Looks at each pair that can contradict itself.
+    pub(super) fn no_contradiction(&self, expected: &[Expectation]) -> Result<(), ExpectationError> {
+        for one in expected {
+            let message = match &one.rule {
+                Rule::Require { code, .. } => denied_as_well(*code, expected),
+                Rule::Allow { codes, .. } => codes.iter().find_map(|code| denied_as_well(*code, expected)),
+                Rule::Flow(flow) => beyond_a_limit(flow, expected),
+                _ => None,
+            };
+            if let Some(message) = message {
+                return Err(ExpectationError { place: one.source.place.clone(), message });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn denied_as_well(code: Code, expected: &[Expectation]) -> Option<String> {
+    expected.iter().find_map(|other| match &other.rule {
+        Rule::Deny(Denied { code: denied, .. }) => {
+            let meant = denied.map_or(code.class() == Class::Failure, |denied| denied == code);
+            meant.then(|| format!("{code} is denied in line {}: both cannot hold", other.source.place.line))
+        }
+        _ => None,
+    })
+}
+
+/// Whether a flow needs more than a limit leaves.
+fn beyond_a_limit(flow: &Flow, expected: &[Expectation]) -> Option<String> {
+    let need = Need::of(flow);
+    expected.iter().find_map(|other| {
+        let (most, least, what) = match other.rule {
+            Rule::AuthFailures(most) => (most, need.auth_failures, "auth failures"),
+            Rule::Refreshes(most) => (most, need.refreshes, "refreshes"),
+            Rule::Requests(most) => (most, need.requests, "requests"),
+            Rule::Unanswered(most) => (most, need.unanswered, "unanswered requests"),
+            Rule::Time(most) if need.time > most => {
+                let (most, line) = (most.as_secs(), other.source.place.line);
+                return Some(format!(
+                    "this flow takes longer than the {most} seconds that line {line} leaves: both cannot hold"
+                ));
+            }
+            _ => return None,
+        };
+        let line = other.source.place.line;
+        (least > most).then(|| {
+            format!("this flow needs at least {least} {what}, and line {line} leaves {most}: both cannot hold")
+        })
+    })
+}
+
+/// The least that a flow needs.
+#[derive(Default)]
+struct Need {
+    auth_failures: u64,
+    refreshes: u64,
+    requests: u64,
+    unanswered: u64,
+    time: Duration,
+}
+
+impl Need {
+    fn of(flow: &Flow) -> Self {
+        let mut need = Self::default();
+        for element in &flow.elements {
+            match element {
+                Element::Taken(taking) => need.add(taking, true),
+                // In any order, the times are those between whichever two come one after the other.
+                Element::AnyOrder(group) => group.iter().for_each(|taking| need.add(taking, false)),
+                Element::Absent(_) => {}
+            }
+        }
+        need
+    }
+
+    fn add(&mut self, taking: &Taking, timed: bool) {
+        let (step, count) = (&taking.step, u64::from(taking.least()));
+        let all =
+            |meant: fn(StatusPattern) -> bool| !step.status.is_empty() && step.status.iter().all(|one| meant(*one));
+        self.requests = self.requests.saturating_add(count);
+        if all(StatusPattern::is_auth_failure) {
+            self.auth_failures = self.auth_failures.saturating_add(count);
+        }
+        if all(|status| status == StatusPattern::None) {
+            self.unanswered = self.unanswered.saturating_add(count);
+        }
+        if step.grant == Some(Grant::RefreshToken) {
+            self.refreshes = self.refreshes.saturating_add(count);
+        }
+        // Before the first exchange there is no other that the time could count from.
+        if timed && count > 0 && self.requests > count {
+            self.time = self.time.saturating_add(taking.at_least.unwrap_or_default());
+        }
+    }
+}

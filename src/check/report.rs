@@ -1,0 +1,104 @@
+//! What came of expectations.
+
+use super::expectation::{Field, Source};
+use serde::Serialize;
+
+/// One outcome for each expectation, in their order, behind those that hold for every trace.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Report {
+    /// The outcomes.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Report {
+    /// Whether every expectation holds.
+    #[must_use]
+    pub fn held(&self) -> bool {
+        self.missed() == 0
+    }
+
+    /// How many do not.
+    #[must_use]
+    pub fn missed(&self) -> usize {
+        self.outcomes.iter().filter(|outcome| outcome.miss.is_some()).count()
+    }
+}
+
+/// What came of one expectation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What was expected, in a few words.
+    pub expected: String,
+    /// Where that is written; none: it is expected of every trace.
+    pub source: Option<Source>,
+    /// Why it was missed; none: it holds.
+    pub miss: Option<Miss>,
+}
+
+/// Why an expectation was missed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Miss {
+    /// What kind of miss.
+    pub kind: MissKind,
+    /// What happened instead, in a sentence.
+    pub message: String,
+    /// The part of the expectation that was missed, if it is narrower than the whole.
+    pub source: Option<Source>,
+    /// The exchange that comes nearest to what was expected, or that should not be, by its number.
+    pub exchange: Option<u64>,
+    /// How it differs.
+    pub difference: Option<Difference>,
+    /// The exchanges around it, it among them, by their numbers in the order of time.
+    pub around: Vec<u64>,
+}
+
+/// A field of an exchange that is not as expected. Both texts are fit to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Which.
+    pub field: Field,
+    /// What was expected.
+    pub expected: String,
+    /// What there was.
+    pub found: String,
+}
+
+/// The kinds of misses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum MissKind {
+    /// More than a limit.
+    Limit,
+    /// A finding that is denied, or not allowed, or missing.
+    Finding,
+    /// A credential went to a host where it must not go.
+    Host,
+    /// A flow was not followed.
+    Flow,
+    /// Another exit code.
+    ExitCode,
+    /// Records are missing, so that nothing can be said.
+    Gap,
+    /// No exchange used a credential.
+    NothingObserved,
+    /// What should be absent may have passed unread.
+    Unobserved,
+}
+
+impl MissKind {
+    /// The name in reports.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Finding => "finding",
+            Self::Host => "host",
+            Self::Flow => "flow",
+            Self::ExitCode => "exit-code",
+            Self::Gap => "gap",
+            Self::NothingObserved => "nothing-observed",
+            Self::Unobserved => "unobserved",
+        }
+    }
+}

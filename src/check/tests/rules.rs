@@ -1,0 +1,197 @@
+//! Rules other than flows, by values.
+
+use super::story::{API, CONTRACT, NEW, OLD, OTHER, check, healed, lines, message, refresh, trace, tunnel};
+use crate::analyze::{Confidence, Survey, diagnose, fixture};
+use crate::check::{MissKind, deny, evaluate, flow_of, limit_of_auth_failures, read};
+use serde_json::json;
+
+fn missed(survey: &Survey, expectations: &str) -> Vec<MissKind> {
+    let report = check(survey, &format!("format = 1\n{expectations}\n"));
+    report.outcomes.iter().filter_map(|outcome| outcome.miss.as_ref()).map(|miss| miss.kind).collect()
+}
+
+#[test]
+fn a_limit_holds_at_its_number_and_not_beyond() {
+    let survey = trace(healed());
+    for (rule, enough, too_few) in [
+        ("auth_failures", 1, 0),
+        ("refreshes", 1, 0),
+        ("requests", 5, 4),
+        ("retries_per_credential", 0, u64::MAX),
+        ("seconds", 5, 4),
+    ] {
+        assert_eq!(missed(&survey, &format!("[limits]\n{rule} = {enough}")), [], "{rule}");
+        if too_few != u64::MAX {
+            assert_eq!(missed(&survey, &format!("[limits]\n{rule} = {too_few}")), [MissKind::Limit], "{rule}");
+        }
+    }
+}
+
+#[test]
+fn a_request_that_was_on_its_way_when_the_refusal_came_is_no_retry() {
+    let at_once = trace([message(0.0, OLD, 401), message(0.1, OLD, 401), message(0.15, OLD, 401)]);
+    assert_eq!(missed(&at_once, "[limits]\nretries_per_credential = 0"), []);
+    let after = trace([message(0.0, OLD, 401), message(0.2, OLD, 401)]);
+    assert_eq!(missed(&after, "[limits]\nretries_per_credential = 0"), [MissKind::Limit]);
+    assert_eq!(missed(&after, "[limits]\nretries_per_credential = 1"), []);
+}
+
+#[test]
+fn telemetry_is_no_failure_of_the_login() {
+    let telemetry = message(1.0, OLD, 401).to(API, "/api/event_logging/v2/batch");
+    let survey = trace([message(0.0, OLD, 200), telemetry.clone(), telemetry]);
+    assert_eq!(missed(&survey, "[limits]\nauth_failures = 0\nretries_per_credential = 0"), []);
+}
+
+#[test]
+fn a_refusal_that_is_mended_is_no_failure_and_one_that_lasts_is() {
+    let mended = trace(healed());
+    assert_eq!(missed(&mended, "[findings]\ndeny = [\"auth-failure\"]"), []);
+    assert_eq!(missed(&mended, "[findings]\nallow = []\nrequire = [\"healthy\"]"), []);
+    assert_eq!(missed(&mended, "[findings]\ndeny = [\"healthy\"]"), [MissKind::Finding]);
+    let lasting = trace([message(0.0, OLD, 401), refresh(1.0, 400, None)]);
+    let code = diagnose(&lasting).verdict.code;
+    for rule in [format!("deny = [\"{code}\"]"), "deny = [\"auth-failure\"]".to_owned(), "allow = []".to_owned()] {
+        assert_eq!(missed(&lasting, &format!("[findings]\n{rule}")), [MissKind::Finding], "{rule}");
+    }
+    assert_eq!(missed(&lasting, &format!("[findings]\nrequire = [\"{code}\"]\nallow = [\"{code}\"]")), []);
+}
+
+#[test]
+fn a_finding_that_is_not_sure_enough_is_overlooked() {
+    let lasting = trace([message(0.0, OLD, 401), message(1.0, OLD, 401)]);
+    let mut diagnosis = diagnose(&lasting);
+    let code = diagnosis.verdict.code;
+    diagnosis.verdict.confidence = Confidence::Medium;
+    diagnosis.findings.iter_mut().for_each(|finding| finding.confidence = Confidence::Medium);
+    let holds = |findings: &str| {
+        let expectations = read("x", &format!("format = 1\n[findings]\n{findings}\n")).unwrap();
+        evaluate(&lasting, &diagnosis, &expectations).held()
+    };
+    assert!(holds(&format!("confidence = \"high\"\ndeny = [\"{code}\"]")));
+    assert!(!holds(&format!("confidence = \"medium\"\ndeny = [\"{code}\"]")));
+    assert!(!holds(&format!("confidence = \"high\"\ndeny = [{{ code = \"{code}\", confidence = \"low\" }}]")));
+    assert!(holds("confidence = \"high\"\nallow = []") && !holds("allow = []"));
+    assert!(holds(&format!("require = [\"{code}\"]")));
+    assert!(!holds(&format!("require = [{{ code = \"{code}\", confidence = \"high\" }}]")));
+}
+
+#[test]
+fn each_kind_of_credential_has_its_hosts_and_any_is_for_the_rest() {
+    let survey = trace([message(0.0, OLD, 200), refresh(1.0, 200, Some(NEW)), message(2.0, OLD, 200).with_key(OTHER)]);
+    let own = "[hosts]\noauth-access = [\"api.anthropic.com\"]\noauth-refresh = [\"*.claude.com\"]\nany = [\"*\"]";
+    assert_eq!(missed(&survey, own), []);
+    assert_eq!(missed(&survey, "[hosts]\noauth-refresh = [\"api.anthropic.com\"]"), [MissKind::Host]);
+    assert_eq!(missed(&survey, "[hosts]\napi-key = []"), [MissKind::Host]);
+    // The refresh token has a rule of its own, so `any` says nothing about it.
+    assert_eq!(missed(&survey, "[hosts]\noauth-refresh = [\"*\"]\nany = [\"api.anthropic.com\"]"), []);
+}
+
+#[test]
+fn the_exit_code_is_zero_unless_the_file_says_otherwise() {
+    let survey = |code| fixture::survey(&lines(healed(), code));
+    assert_eq!(missed(&survey(Some(0)), ""), []);
+    assert_eq!(missed(&survey(Some(1)), ""), [MissKind::ExitCode]);
+    assert_eq!(missed(&survey(Some(1)), "exit_code = 1"), []);
+    assert_eq!(missed(&survey(Some(1)), "exit_code = \"any\""), []);
+    // A trace of `proxy` has none: that is a miss only for who asked.
+    assert_eq!(missed(&survey(None), ""), []);
+    assert_eq!(missed(&survey(None), "exit_code = 0"), [MissKind::ExitCode]);
+    // The short forms leave it to the command.
+    let failed = survey(Some(1));
+    assert!(evaluate(&failed, &diagnose(&failed), &deny("refresh-race").unwrap()).held());
+}
+
+#[test]
+fn a_trace_that_is_not_whole_proves_nothing() {
+    let whole = lines(healed(), Some(0));
+    let gap = json!({"record": "gap", "at": "2026-11-20T11:14:05.720Z", "lost": 3, "cause": "the disk was too slow"});
+    let lost = whole.replace("\"lost\":0", "\"lost\":2");
+    let no_end: String = whole.lines().take(6).map(|line| format!("{line}\n")).collect();
+    let broken = whole.replacen("{\"connection", "{{\"connection", 1);
+    for (name, text) in [
+        ("gap", format!("{whole}{gap}\n")),
+        ("lost", lost),
+        ("no end", no_end),
+        ("torn", format!("{whole}{{\"record")),
+        ("unreadable", broken),
+    ] {
+        assert_eq!(missed(&fixture::survey(&text), "exit_code = \"any\""), [MissKind::Gap], "{name}");
+    }
+}
+
+#[test]
+fn a_trace_without_a_used_credential_needs_leave() {
+    let empty = trace([]);
+    assert_eq!(missed(&empty, ""), [MissKind::NothingObserved]);
+    assert_eq!(missed(&empty, "allow_empty = true"), []);
+    let unanswered = trace([message(0.0, OLD, 200).unanswered()]);
+    assert_eq!(missed(&unanswered, ""), [MissKind::NothingObserved]);
+    assert_eq!(missed(&unanswered, "allow_empty = true\nunanswered = 0"), [MissKind::Limit]);
+}
+
+#[test]
+fn what_passed_unread_proves_no_absence() {
+    let survey = |host| fixture::survey(&(lines(healed(), Some(0)) + &tunnel(host)));
+    let hosts = "[hosts]\nany = [\"*.anthropic.com\", \"platform.claude.com\"]";
+    assert_eq!(missed(&survey("github.com"), hosts), [MissKind::Unobserved]);
+    assert_eq!(missed(&survey("github.com"), &format!("unread_hosts = [\"github.com\"]\n{hosts}")), []);
+    assert_eq!(missed(&survey("api.anthropic.com"), hosts), []);
+    let absent = "[[flow]]\nstep = [{ host = \"api.anthropic.com\", status = 403, absent = true }]";
+    assert_eq!(missed(&survey("github.com"), absent), []);
+    assert_eq!(missed(&survey("api.anthropic.com"), absent), [MissKind::Unobserved]);
+    let once = "[[flow]]\nstep = [{ grant = \"refresh-token\", repeat = 1 }]";
+    assert_eq!(missed(&survey("github.com"), once), [MissKind::Unobserved]);
+    let limit = "[limits]\nauth_failures = 1";
+    assert_eq!(missed(&survey("github.com"), limit), []);
+    assert_eq!(missed(&survey("api.anthropic.com"), limit), [MissKind::Unobserved]);
+    // What came is no absence.
+    assert_eq!(missed(&survey("api.anthropic.com"), "[[flow]]\nstep = [{ grant = \"refresh-token\" }]"), []);
+}
+
+#[test]
+fn short_forms_are_the_same_values_as_a_file() {
+    let rule =
+        |text: &str| read("x", &format!("format = 1\nexit_code = \"any\"\n{text}\n")).unwrap().expected.remove(0).rule;
+    let short = |text: &str| flow_of(text).unwrap().unwrap().expected.remove(0).rule;
+    assert_eq!(deny("refresh-race").unwrap().expected.remove(0).rule, rule("findings.deny = [\"refresh-race\"]"));
+    assert_eq!(
+        deny("clock-skew:high").unwrap().expected.remove(0).rule,
+        rule("findings.deny = [{ code = \"clock-skew\", confidence = \"high\" }]")
+    );
+    assert_eq!(limit_of_auth_failures(1).expected.remove(0).rule, rule("limits.auth_failures = 1"));
+    let written = |rule| match rule {
+        crate::check::Rule::Flow(mut flow) => match flow.elements.remove(0) {
+            crate::check::Element::Taken(taking) => {
+                (taking.step.method, taking.step.host, taking.step.path, taking.step.status)
+            }
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    for (text, table) in [
+        ("POST /v1/messages 200", "{ method = \"POST\", path = \"/v1/messages\", status = 200 }"),
+        (
+            "GET api.anthropic.com/api/* 2xx",
+            "{ method = \"GET\", host = \"api.anthropic.com\", path = \"/api/*\", status = \"2xx\" }",
+        ),
+        ("POST *.claude.com", "{ method = \"POST\", host = \"*.claude.com\" }"),
+    ] {
+        assert_eq!(written(short(text)), written(rule(&format!("[[flow]]\nstep = [{table}]"))), "{text}");
+    }
+    assert!(["auth.toml", "a file.toml", "./POST", "POST"].iter().all(|file| flow_of(file).is_none()));
+    for bad in ["POST /v1/messages 99", "POST /v1/messages?x 200", "POST /a 200 more", "GET ht!tp/a"] {
+        assert!(flow_of(bad).unwrap().unwrap_err().to_string().contains('^'), "{bad}");
+    }
+    assert!(deny("refresh-rase").unwrap_err().to_string().contains("is refresh-race meant?"));
+    assert!(deny("refresh-race:sure").is_err());
+}
+
+#[test]
+fn several_files_hold_together() {
+    let both = read("a", CONTRACT).unwrap().and(deny("healthy").unwrap());
+    let survey = trace(healed());
+    let report = evaluate(&survey, &diagnose(&survey), &both);
+    assert_eq!(report.missed(), 1, "{report:#?}");
+    assert!(both.decides_exit_code && both.hosts().contains(&"platform.claude.com".to_owned()));
+}

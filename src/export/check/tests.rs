@@ -1,0 +1,45 @@
+//! What people and programs read of broken flows.
+
+use crate::analyze::Survey;
+use crate::check::Report;
+use crate::check::tests::broken::broken;
+use crate::check::tests::story::{CONTRACT, check, healed, message, trace, tunnel};
+use crate::export::Style;
+
+fn human(survey: &Survey, report: &Report) -> String {
+    let mut out = Vec::new();
+    super::report(survey, report, &mut out, Style::default()).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn every_miss_is_explained() {
+    for one in broken() {
+        insta::assert_snapshot!(one.name, human(&one.survey(), &one.report()));
+    }
+}
+
+#[test]
+fn what_holds_is_a_line_each() {
+    let survey = trace(healed());
+    insta::assert_snapshot!("held", human(&survey, &check(&survey, CONTRACT)));
+}
+
+#[test]
+fn programs_read_the_same() {
+    let one = broken().remove(0);
+    let mut out = Vec::new();
+    super::json::report(&one.report(), &mut out).unwrap();
+    insta::assert_snapshot!("json", String::from_utf8(out).unwrap());
+}
+
+#[test]
+fn a_trace_that_proves_nothing_says_so() {
+    let whole = crate::check::tests::story::lines([message(0.0, "3f9c21ab", 200)], Some(0));
+    let unread = crate::analyze::fixture::survey(&(whole.clone() + &tunnel("github.com")));
+    let torn =
+        crate::analyze::fixture::survey(&whole.lines().take(2).map(|line| format!("{line}\n")).collect::<String>());
+    let stray = "format = 1\n[hosts]\nany = [\"api.anthropic.com\"]\n";
+    insta::assert_snapshot!("unobserved", human(&unread, &check(&unread, stray)));
+    insta::assert_snapshot!("torn", human(&torn, &check(&torn, stray)));
+}
