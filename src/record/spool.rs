@@ -23,6 +23,8 @@ pub(super) struct Spool {
     path: PathBuf,
     /// The first line, at the beginning of the file.
     head: Vec<u8>,
+    /// Whether it stays when the recorder ends, to be found by the next.
+    stays: bool,
 }
 
 impl Spool {
@@ -31,7 +33,12 @@ impl Spool {
         let path = folder.join(format!("{}.{EXTENSION}", file::stem()));
         let mut file = file::create_readable(&path)?;
         file.write_all(&head).map_err(|source| RecordError::Create { path: path.clone(), source })?;
-        Ok(Self { file, path, head })
+        Ok(Self { file, path, head, stays: false })
+    }
+
+    /// Leaves the file for the next recorder: what matters could not be written out.
+    pub(super) fn stay(&mut self) {
+        self.stays = true;
     }
 
     /// Bytes that the first line takes.
@@ -97,7 +104,9 @@ impl Spool {
 impl Drop for Spool {
     fn drop(&mut self) {
         // Whoever ends in order has written out what matters.
-        let _ = fs::remove_file(&self.path);
+        if !self.stays {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -271,6 +271,8 @@ fn what_is_odd_about_a_credential_is_odd_about_the_made_up_one() {
     assert!(odd("double-bearer").starts_with("Bearer sk-ant-oat01-FAKE"));
     assert!(!odd("non-ascii").is_ascii());
     assert_eq!(odd("odd-character").len(), 109);
+    let short = Tale::new().message('a', 401).but("credentials/0/len", json!(79)).replayed().scenario.client;
+    assert_eq!((short.value.unwrap().len(), short.issued), (79, false));
 }
 
 #[test]
@@ -323,6 +325,18 @@ fn a_client_that_leaves_the_path_is_told_where() {
         .map(|(what, told)| format!("{what}\n{told}\n"))
         .join("\n")
     );
+}
+
+#[test]
+fn what_the_verdict_rests_on_and_is_never_asked_is_told() {
+    let recorded = Tale::new().profile('a', 401).survey();
+    let told = |played: Tale| {
+        let found: Vec<String> = compare(&recorded, &played.survey()).iter().map(ToString::to_string).collect();
+        found.join("\n")
+    };
+    assert_eq!(told(Tale::new().profile('x', 401)), "");
+    let silent = told(Tale::new().ask("GET", API, "/api/hello", None, 200));
+    assert_eq!(silent, "exchange 1, GET api.anthropic.com/api/oauth/profile: 401 in the trace; the client never asked");
 }
 
 #[test]
