@@ -81,7 +81,7 @@ impl Tale {
             })
             .collect();
         let mut exchange = json!({
-            "record": "exchange", "id": id, "connection": 1, "lane": "main", "at": format!("2026-11-20T11:14:{id:02}.000Z"),
+            "record": "exchange", "id": id, "connection": 1, "lane": "main", "at": Timestamp::from_unix_ms(1_795_173_240_000 + i64::try_from(id).unwrap() * 1_000),
             "request": {"method": method, "scheme": "https", "host": host, "port": 443, "path": path, "version": "HTTP/1.1",
                 "headers": [{"name": "anthropic-beta", "value": "oauth-2025-04-20"}], "body_bytes": 10},
             "credentials": credentials,
@@ -412,4 +412,38 @@ fn records_of_one_kind_alone_are_no_reason_to_fall() {
     let end = serde_json::from_value::<Record>(json!({"record": "end", "connections": 0, "exchanges": 0, "lost": 0}));
     let survey: Survey = [end.unwrap()].into_iter().collect();
     let _ = convert(&survey, Speed::Unwaited);
+}
+
+/// Many answered messages, then the same token is refused; another client has nothing to do with it.
+fn recorded_for_days(good: usize) -> Tale {
+    let mut tale = Tale::new();
+    for _ in 0..good {
+        tale = tale.message('a', 200).key(200);
+    }
+    tale.message('a', 401).message('a', 401).key(200)
+}
+
+#[test]
+fn of_many_exchanges_the_part_is_played_that_the_verdict_rests_on() {
+    let whole = recorded_for_days(20).survey();
+    let verdict = crate::analyze::diagnose(&whole).verdict.code;
+    let part = excerpt(whole);
+    assert_eq!(crate::analyze::diagnose(&part.survey).verdict.code, verdict);
+    let statuses: Vec<u16> = part.survey.exchanges().iter().filter_map(crate::trace::Exchange::status).collect();
+    assert_eq!(statuses, [200, 200, 401, 401]);
+    assert!(part.left_out.unwrap().starts_with("39 of 43 exchanges have no part in the verdict"));
+    let scenario = convert(&part.survey, Speed::Unwaited).unwrap().scenario;
+    assert_eq!((scenario.client.login, scenario.client.tasks), (Given::OauthToken, vec![Task::Message; 3]));
+}
+
+#[test]
+fn a_short_trace_and_one_without_a_failure_are_played_whole() {
+    for tale in
+        [Tale::new().message('a', 200).message('a', 401), (0..30).fold(Tale::new(), |tale, _| tale.message('a', 200))]
+    {
+        let whole = tale.survey();
+        let count = whole.exchanges().len();
+        let part = excerpt(whole);
+        assert_eq!((part.survey.exchanges().len(), part.left_out), (count, None));
+    }
 }
