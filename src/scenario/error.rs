@@ -15,7 +15,15 @@ pub struct ScenarioError {
 
 impl ScenarioError {
     pub(super) fn at(text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { place: Place::of(text, span), message: visible(&message.into()) }
+        Self { place: Place::of(text, span), message: masked(&visible(&message.into())) }
+    }
+
+    /// The same without the characters that the carets point at: they may be somebody's credential.
+    pub(super) fn with_mistake_hidden(mut self) -> Self {
+        let hidden = self.place.column..self.place.column + self.place.width;
+        let shown = |(at, c)| if hidden.contains(&(at + 1)) { '·' } else { c };
+        self.place.text = self.place.text.chars().enumerate().map(shown).collect();
+        self
     }
 }
 
@@ -45,7 +53,7 @@ impl Place {
         Self {
             line: before.matches('\n').count() + 1,
             column: slice(from, start).chars().count() + 1,
-            text: visible(slice(from, line_end).trim_end_matches('\r')),
+            text: masked(&visible(slice(from, line_end).trim_end_matches('\r'))),
             width: slice(start, end.min(line_end)).chars().count().max(1),
         }
     }
@@ -60,6 +68,27 @@ fn visible(text: &str) -> String {
             c => c,
         })
         .collect()
+}
+
+/// What looks like a credential of Anthropic's that nobody made up, as dots; columns stay what they are.
+fn masked(text: &str) -> String {
+    const MARK: &str = "sk-ant-";
+    let of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, from)) = rest.find(MARK).map(|at| rest.split_at(at)) {
+        let (token, after) = from.split_at(from.find(|c| !of_token(c)).unwrap_or(from.len()));
+        shown.push_str(before);
+        if token.contains("FAKE") {
+            shown.push_str(token);
+        } else {
+            shown.push_str(MARK);
+            shown.extend(token.chars().skip(MARK.len()).map(|_| '·'));
+        }
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
 }
 
 /// The nearest boundary of a character at or before a byte.

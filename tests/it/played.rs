@@ -35,11 +35,14 @@ fn the_command_has_a_home_of_its_own_and_no_credential_of_the_users() {
     command.args(["run", "--scenario", "healthy", "--", "sh", "-c", "env; cat \"$HOME/.claude/.credentials.json\""]);
     command.env("ANTHROPIC_API_KEY", "sk-ant-api03-FAKE-of-the-user").env("CLAUDE_CONFIG_DIR", "/of/the/user");
     command.env("AWS_BEARER_TOKEN_BEDROCK", "FAKE").env("CLAUDE_CODE_MAX_RETRIES", "2").env("COLOUR", "blue");
+    command.env("DISABLE_IT", "sk-ant-api03-FAKE-of-the-user").env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=FAKE");
+    command.env("NO_PROXY", "collector.example").env("no_proxy", "collector.example");
     let ended = run(&mut command, PATIENCE);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stdout.contains("FAKE-of-the-user") && !ended.stdout.contains("collector.example"));
     let has = |line: &str| ended.stdout.lines().any(|one| one == line);
     assert!(has("COLOUR=blue") && has("CLAUDE_CODE_MAX_RETRIES=2") && has("DISABLE_AUTOUPDATER=1"));
-    let names = ["ANTHROPIC_API_KEY=", "CLAUDE_CONFIG_DIR=", "AWS_", "AUTHTRACE_"];
+    let names = ["ANTHROPIC_API_KEY=", "CLAUDE_CONFIG_DIR=", "AWS_", "AUTHTRACE_", "OTEL_"];
     assert!(!ended.stdout.lines().any(|line| names.iter().any(|name| line.starts_with(name))), "{}", ended.stdout);
     assert!(!has(&format!("HOME={}", home.path("").to_str().unwrap().trim_end_matches('/'))));
     let login: Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
