@@ -371,7 +371,7 @@ fn a_long_trace_becomes_few_rules_and_answers_for_ever() {
         path: "/v1/messages",
         query: None,
         headers: &headers,
-        body: b"{\"messages\":[]}",
+        body: b"{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
         now,
     };
     let answers: Vec<_> = (0..4_000).map(|_| play.reply(&request)).collect();

@@ -18,8 +18,9 @@ pub(super) fn signed_seconds(text: &str) -> Result<i64, String> {
 /// Reads `3`, `2..4` (both included), `2..`, `..4`.
 pub(super) fn numbers(text: &str) -> Result<Span<u32>, String> {
     range(text, 1, |part| {
-        part.parse()
-            .map_err(|_| format!("{text:?} is not a range of numbers; expected \"3\", \"2..4\", \"2..\" or \"..4\""))
+        part.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
+            format!("{text:?} is not a range of numbers; expected \"3\", \"2..4\", \"2..\" or \"..4\", from 1 on")
+        })
     })
 }
 

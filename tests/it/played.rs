@@ -178,6 +178,15 @@ fn mistakes_are_told_in_their_place() {
     tells(&["scenario", "validate", "code.toml"], 2, "is \"refresh-race\" meant?");
     tells(&["scenario", "validate", "newer.toml"], 2, "reads format 1");
     tells(&["scenario", "validate", "live.toml"], 2, "only the fake issues tokens");
+    home.write("work/empty.toml", "format = 1\ntitle = \"x\"\nagainst = \"live\"\n");
+    home.write(
+        "work/stuck.toml",
+        "format = 1\ntitle = \"x\"\n[[rule]]\nwhen = { state = \"later\" }\nenters = \"later\"\npass = true\n",
+    );
+    home.write("work/nought.toml", "format = 1\ntitle = \"x\"\n[[rule]]\nwhen = { attempt = \"0\" }\npass = true\n");
+    tells(&["run", "--scenario", "./empty.toml", "--", "true"], 0, "nothing is played");
+    tells(&["run", "--scenario", "./stuck.toml", "--", "true"], 0, "no rule enters this state");
+    tells(&["scenario", "validate", "nought.toml"], 2, "line 4, column 20");
     tells(&["scenario", "validate", "binary.toml"], 2, "1 | ··");
     tells(&["run", "--scenario", "./never.toml", "--", "true"], 0, "line 5");
     tells(&["fake", "--listen", "0.0.0.0:0"], 2, "not a loopback address");
