@@ -56,7 +56,7 @@ fn path() -> impl Strategy<Value = PathPattern> {
 }
 
 fn when() -> impl Strategy<Value = When> {
-    let span = || (0..5_u32, of(5..9_u32)).prop_map(|(from, to)| Span { from, to });
+    let span = || (1..5_u32, of(5..9_u32)).prop_map(|(from, to)| Span { from, to });
     let elapsed = (time(), of(time())).prop_map(|(from, to)| Span { from, to: to.map(|to| from + to) });
     (
         (of("[A-Z]{1,5}"), of("[a-z.]{1,8}"), of(path()), of(span()), of(elapsed), of(word())),
