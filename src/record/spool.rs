@@ -158,7 +158,7 @@ pub(super) fn recover(folder: &Path) -> Vec<PathBuf> {
 fn recover_one(path: &Path) -> Option<PathBuf> {
     // Whoever is alive holds the lock.
     let left = file::open_left_behind(path)?;
-    let name = path.with_file_name(format!("{}-recovered.jsonl", file::stem()));
+    let name = fresh_name(path);
     let recovered = write_recovered(&left, &name);
     if !matches!(recovered, Ok(true)) {
         let _ = fs::remove_file(&name);
@@ -171,6 +171,16 @@ fn recover_one(path: &Path) -> Option<PathBuf> {
         // No room on the disk, perhaps: the next start tries again.
         Err(_) => None,
     }
+}
+
+/// A name beside it for the trace. Several may be recovered within a millisecond.
+fn fresh_name(beside: &Path) -> PathBuf {
+    let stem = file::stem();
+    let name = |number: u32| match number {
+        1 => beside.with_file_name(format!("{stem}-recovered.jsonl")),
+        number => beside.with_file_name(format!("{stem}-{number}-recovered.jsonl")),
+    };
+    (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(1))
 }
 
 /// False: it held nothing that was worth it.
