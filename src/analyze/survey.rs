@@ -157,6 +157,27 @@ impl Survey {
         }
     }
 
+    /// The same trace with these exchanges alone. Of connections there are those that carried one of them, or none at all.
+    #[must_use]
+    pub fn narrowed(&self, keeps: impl Fn(&Exchange) -> bool) -> Self {
+        let exchanges: Vec<Exchange> = self.exchanges.iter().filter(|one| keeps(one)).cloned().collect();
+        let used: HashSet<u64> = exchanges.iter().map(|one| one.connection).collect();
+        let connections = self.connections.iter().filter(|one| one.requests == 0 || used.contains(&one.id));
+        Self {
+            head: self.head.clone(),
+            ended: exchanges.iter().map(|one| one.id).collect(),
+            exchanges,
+            unfinished: self.unfinished.clone(),
+            connections: connections.cloned().collect(),
+            gaps: self.gaps.clone(),
+            notes: self.notes.clone(),
+            end: self.end.clone(),
+            unread: self.unread.clone(),
+            labels: self.labels.clone(),
+            client_log: self.client_log.clone(),
+        }
+    }
+
     /// Adds places that could not be read where the records came from.
     #[must_use]
     pub fn with_unread(mut self, unread: impl IntoIterator<Item = Unread>) -> Self {

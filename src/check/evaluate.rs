@@ -1,7 +1,7 @@
 //! What a trace does with each expectation.
 
 use super::expectation::{Denied, Expectation, Expectations, Flow, Rule};
-use super::fit::{grant, is_credential};
+use super::fit::{grant, is_credential, path};
 use super::flow::{end, follow};
 use super::nearest::{Explained, time};
 use super::observed;
@@ -12,11 +12,14 @@ use crate::catalogue::{Class, Code};
 use crate::policy::Grant;
 use crate::redact::{Fingerprint, Kind};
 use crate::trace::Exchange;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// How many exchanges are shown before and behind the one that a miss is about.
 const AROUND: usize = 3;
+
+/// A credential, and what it was sent with: method, host, path.
+type Retry<'a> = (Fingerprint, &'a str, &'a str, &'a str);
 
 /// Holds a trace against expectations.
 #[must_use]
@@ -102,7 +105,7 @@ impl<'a> Subject<'a> {
             Rule::RetriesPerCredential(most) => self.retried(*most),
             Rule::Time(most) => self.too_long(*most),
             Rule::Unanswered(most) => self.unanswered(*most),
-            Rule::ExitCode { code, .. } => self.other_exit_code(*code),
+            Rule::ExitCode { code, asked } => self.other_exit_code(*code, *asked),
             Rule::Deny(denied) => self.denied(denied),
             Rule::Allow { codes, confidence } => self.not_allowed(codes, *confidence),
             Rule::Require { code, confidence } => self.not_found(*code, *confidence),
@@ -120,30 +123,33 @@ impl<'a> Subject<'a> {
         Some(self.about(MissKind::Limit, place, message))
     }
 
+    /// The same request with the same credential, begun after an answer had refused it.
     fn retried(&self, most: u64) -> Option<Miss> {
         // When the first answer that refused it had come, and how often it was sent from then on.
-        let mut refused: HashMap<Fingerprint, (i64, u64)> = HashMap::new();
+        let mut refused: HashMap<Retry<'_>, (i64, u64)> = HashMap::new();
         for (place, exchange) in self.exchanges().iter().enumerate().filter(|(_, one)| !is_telemetry(one)) {
-            let mut seen: Vec<Fingerprint> = Vec::new();
-            for sent in exchange.credentials.iter().filter(|sent| is_credential(sent)) {
-                let fp = sent.credential.fp;
-                if seen.contains(&fp) {
-                    continue;
-                }
-                seen.push(fp);
-                if let Some((since, count)) = refused.get_mut(&fp)
+            let sent: HashSet<Fingerprint> =
+                exchange.credentials.iter().filter(|sent| is_credential(sent)).map(|sent| sent.credential.fp).collect();
+            for fp in sent {
+                let request = &exchange.request;
+                let retry = (fp, request.method.as_str(), request.host.as_str(), path(exchange));
+                if let Some((since, count)) = refused.get_mut(&retry)
                     && exchange.at.unix_ms() >= *since
                 {
                     *count += 1;
                     if *count > most {
-                        let message =
-                            format!("{} was refused, and #{} sends it {}", self.label(fp), exchange.id, again(*count));
+                        let message = format!(
+                            "{} was refused, and #{} asks the same with it {}",
+                            self.label(fp),
+                            exchange.id,
+                            again(*count)
+                        );
                         return Some(self.about(MissKind::Limit, place, message));
                     }
                 }
                 if exchange.is_auth_failure() {
                     let until = end(exchange);
-                    let entry = refused.entry(fp).or_insert((until, 0));
+                    let entry = refused.entry(retry).or_insert((until, 0));
                     entry.0 = entry.0.min(until);
                 }
             }
@@ -178,9 +184,12 @@ impl<'a> Subject<'a> {
         self.survey.end().and_then(|end| end.exit_code)
     }
 
-    fn other_exit_code(&self, code: i32) -> Option<Miss> {
+    fn other_exit_code(&self, code: i32, asked: bool) -> Option<Miss> {
         let message = match self.exit_code() {
             Some(found) if found == code => return None,
+            Some(found) if !asked => {
+                format!("the command ended with {found}; for another code, or `any`, a file says `exit_code`")
+            }
             Some(found) => format!("the command ended with {found}"),
             None => "the trace does not say how a command ended; it is no trace of `run`".to_owned(),
         };
@@ -273,9 +282,9 @@ fn in_words(rule: &Rule) -> String {
         Rule::AuthFailures(most) => at_most(*most, "auth failure"),
         Rule::Refreshes(most) => at_most(*most, "refresh"),
         Rule::Requests(most) => at_most(*most, "request"),
-        Rule::RetriesPerCredential(0) => "no credential is sent again after it was refused".to_owned(),
+        Rule::RetriesPerCredential(0) => "no request is repeated with a credential that it was refused for".to_owned(),
         Rule::RetriesPerCredential(most) => {
-            format!("no credential is sent again more than {} after it was refused", times(*most))
+            format!("no request is repeated more than {} with a credential that it was refused for", times(*most))
         }
         Rule::Time(most) => format!("from the first request to the last answer at most {}", time(*most)),
         Rule::Unanswered(0) => "every request is answered".to_owned(),

@@ -79,7 +79,7 @@ pub enum Rule {
     Refreshes(u64),
     /// At most so many requests.
     Requests(u64),
-    /// At most so many requests with one credential after it was refused, telemetry aside.
+    /// The same request with the same credential at most so often after that was refused, telemetry aside.
     RetriesPerCredential(u64),
     /// From the first request to the last answer.
     Time(Duration),

@@ -64,7 +64,7 @@ pub(super) struct LimitsTable {
     /// Requests.
     #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub(super) requests: Option<Spanned<u64>>,
-    /// Requests with one credential after it was refused, telemetry aside.
+    /// The same request (method, host, path) with the same credential after that was refused, telemetry aside.
     #[cfg_attr(test, schemars(with = "Option<u64>"))]
     pub(super) retries_per_credential: Option<Spanned<u64>>,
     /// From the first request to the last answer.

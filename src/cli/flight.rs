@@ -3,7 +3,7 @@
 use super::console;
 use anyhow::Result;
 use authtrace::config::RingConfig;
-use authtrace::record::{self, FlightClosed, FlightConfig, FlightNews, FlightRecorder, Observer};
+use authtrace::record::{self, FlightClosed, FlightConfig, FlightNews, FlightRecorder, Observer, Retry};
 use authtrace::redact::Redactor;
 use authtrace::trace::{NoteKind, Record, TraceHead};
 use authtrace::trigger::Trigger;
@@ -59,9 +59,14 @@ fn tell(news: &FlightNews) {
                 path.display()
             ));
         }
-        FlightNews::NotFrozen { found, why } => {
+        FlightNews::NotFrozen { found, why, retry } => {
             let code = found.as_ref().map(|found| format!("{}: ", found.code)).unwrap_or_default();
-            console::say(&format!("{code}a trace should have been written, but {why}; recording goes on"));
+            let then = match retry {
+                Retry::Soon => "recording goes on, and it is tried again every minute",
+                Retry::NextStart => "what was recorded stays there for the next start",
+                Retry::Never => "recording goes on",
+            };
+            console::say(&format!("{code}a trace should have been written, but {why}; {then}"));
         }
         FlightNews::Removed(path) => {
             console::say(&format!(

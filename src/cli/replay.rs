@@ -10,7 +10,7 @@ use authtrace::analyze::{Survey, diagnose};
 use authtrace::catalogue::Code;
 use authtrace::config::{LogFormat, Options};
 use authtrace::launch::{self, ParentEnvironment, TempDir};
-use authtrace::replay::{self, Minimised, Replayed, Speed};
+use authtrace::replay::{self, Excerpt, Minimised, Replayed, Speed};
 use authtrace::scenario::{self, Scenario};
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -76,8 +76,9 @@ impl Recording {
         if let Some(out) = out.filter(|out| is_same(&trace, out)) {
             return Err(InputError::Overwrite { path: out.to_owned() }.into());
         }
-        let survey = input::survey(Source::of(Some(trace)))?;
-        let replayed = replay::convert(&survey, speed)?;
+        let Excerpt { survey, left_out } = replay::excerpt(input::survey(Source::of(Some(trace)))?);
+        let mut replayed = replay::convert(&survey, speed)?;
+        replayed.warnings.extend(left_out);
         for warning in &replayed.warnings {
             console::say(warning);
         }

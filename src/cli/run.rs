@@ -80,7 +80,7 @@ pub(crate) async fn in_scene(
     let scope = config.scope.clone();
     let trust = config.trust.clone();
     let lane = config.lane.clone();
-    let start_line = start_line(&config, base_url.as_ref());
+    let start_line = start_line(&config, base_url.as_ref(), &scene);
     let names = launch::names_seen(&first);
     let (policy, mut alarm) = guard::under_run(config.guard.clone())?;
     let policy = guard::with_script(policy, scene.script());
@@ -185,12 +185,16 @@ pub(crate) fn read_settings(parent: &ParentEnvironment) -> Result<SettingsFacts>
     Ok(SettingsFacts::read(settings::places(parent, &folder)))
 }
 
-fn start_line(config: &Config, base_url: Option<&BaseUrl>) -> String {
+fn start_line(config: &Config, base_url: Option<&BaseUrl>, scene: &Scene) -> String {
     let mut hosts = scope_names(&config.scope);
     if let Some(url) = base_url.filter(|url| !url.https) {
         hosts.push(format!("{url} (without TLS)"));
     }
-    format!("reading {}; everything else passes unread", hosts.join(", "))
+    let others = match scene {
+        Scene::Staged(_) => "every other host is the fake as well, and passes unread",
+        Scene::Nothing | Scene::Live(_) => "everything else passes unread",
+    };
+    format!("reading {}; {others}", hosts.join(", "))
 }
 
 fn announce(session: &Session, environment: &ChildEnvironment, facts: &SettingsFacts, start_line: &str) {

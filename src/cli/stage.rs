@@ -108,7 +108,9 @@ impl Stage {
     /// authtrace sets for it.
     pub(crate) fn surroundings(&self, parent: &ParentEnvironment, home: &Path) -> ParentEnvironment {
         let mut variables = without_credentials(parent);
-        let kept = parent.iter().filter(|(name, _)| begins_with(name, &KEPT));
+        // Hosts past the proxy would not be the fake, and a collector of telemetry has its own headers and addresses.
+        variables.retain(|name, _| !begins_with(name, &["OTEL_", "NO_PROXY", "no_proxy"]));
+        let kept = parent.iter().filter(|(name, value)| begins_with(name, &KEPT) && !looks_like_credential(value));
         variables.extend(kept.map(|(name, value)| (name.clone(), value.clone())));
         variables.insert("HOME".into(), home.into());
         variables.extend(FOLDERS.map(|(name, folder)| (name.into(), home.join(folder).into_os_string())));
@@ -211,6 +213,10 @@ pub(crate) fn isolate(
     environment.remove.extend(gone.cloned());
     let new = surroundings.iter().filter(|(name, value)| parent.get(*name) != Some(value) && !named.contains(name));
     environment.set.extend(new.map(|(name, value)| (name.clone(), value.clone())));
+}
+
+fn looks_like_credential(value: &OsStr) -> bool {
+    value.as_encoded_bytes().windows(7).any(|bytes| bytes == b"sk-ant-")
 }
 
 fn begins_with(name: &OsStr, starts: &[&str]) -> bool {

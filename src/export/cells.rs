@@ -49,9 +49,10 @@ pub(super) fn host_and_port(target: Option<&Target>) -> String {
     target.map_or_else(|| "a client".to_owned(), |target| format!("{}:{}", clean(target.host.as_str()), target.port))
 }
 
-/// The status, with `*` if no server answered it; `—` if there was no answer.
+/// The status, with `*` if no server answered it; `—` if there was no answer, with `*` if authtrace kept it from one.
 pub(super) fn status(exchange: &Exchange) -> String {
     match (exchange.status(), exchange.origin) {
+        (None, Origin::Authtrace) => "—*".to_owned(),
         (None, _) => "—".to_owned(),
         (Some(status), Origin::Upstream) => status.to_string(),
         (Some(status), Origin::Authtrace | Origin::UpstreamProxy) => format!("{status}*"),
@@ -133,5 +134,21 @@ mod tests {
     fn fingerprints_in_paths_are_left_out() {
         let path = "/api/oauth/organizations/‹uuid fp=3f9c21ab›/‹len≤32 fp=3f9c21ab›/x‹";
         assert_eq!(target("h", path, 99), "h/api/oauth/organizations/‹uuid›/‹…›/x‹");
+    }
+
+    #[test]
+    fn what_no_server_did_has_a_star() {
+        use crate::analyze::fixture;
+        let shown = |origin: &str, answered: bool| {
+            let mut exchange = fixture::message(1, "02.301", &fixture::access("3f9c21ab"), 401, 1_000);
+            exchange["origin"] = serde_json::json!(origin);
+            if !answered {
+                exchange["response"] = serde_json::Value::Null;
+            }
+            let survey = fixture::survey(&fixture::join(vec![fixture::head(), exchange]));
+            survey.exchanges().iter().map(status).collect::<Vec<_>>().concat()
+        };
+        assert_eq!([shown("upstream", true), shown("upstream", false)], ["401", "—"]);
+        assert_eq!([shown("authtrace", true), shown("authtrace", false)], ["401*", "—*"]);
     }
 }

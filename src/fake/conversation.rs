@@ -45,6 +45,9 @@ pub(super) fn messages(model: &mut Model, request: &Request<'_>) -> Result<Respo
 /// What is wrong with the body of a message, if anything is that this server looks at.
 fn wrong_with(body: &Value) -> Option<&'static str> {
     match body {
+        Value::Object(fields) if fields.get("messages").and_then(Value::as_array).is_some_and(Vec::is_empty) => {
+            Some("messages: at least one message is required")
+        }
         Value::Object(fields) if fields.get("messages").is_some_and(Value::is_array) => None,
         Value::Object(fields) if fields.contains_key("messages") => Some("messages: Input should be a valid list"),
         Value::Object(_) => Some("messages: Field required"),

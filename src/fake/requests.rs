@@ -107,7 +107,10 @@ pub(super) fn bedrock(host: &str, region: &str, access_key: &str) -> Built {
         .header("user-agent", CLI)
         .header("x-amz-date", "20260101T000000Z")
         .header("host", host);
-    with_json(head, Some(&json!({"anthropic_version": "bedrock-2023-05-31", "messages": []})))
+    with_json(
+        head,
+        Some(&json!({"anthropic_version": "bedrock-2023-05-31", "messages": [{"role": "user", "content": "hi"}]})),
+    )
 }
 
 /// The first request to an MCP server.

@@ -62,12 +62,20 @@ pub fn visible(text: &str) -> String {
     plain.chunk_by(|one, next| is_of_token(*one) == is_of_token(*next)).flat_map(masked).collect()
 }
 
-/// A word that may be a credential, as dots behind its first characters.
+/// A word that may be a credential, as dots behind its first characters; a made-up one says `FAKE`.
 fn masked(word: &[char]) -> Vec<char> {
+    const MARK: [char; 7] = ['s', 'k', '-', 'a', 'n', 't', '-'];
+    const MADE_UP: [char; 4] = ['F', 'A', 'K', 'E'];
     let has = |kind: fn(&char) -> bool| word.iter().any(kind);
     let mixed = has(char::is_ascii_digit) && has(char::is_ascii_lowercase) && has(char::is_ascii_uppercase);
-    let anthropic = word.starts_with(&['s', 'k', '-']);
-    let kept = if word.len() >= 32 && mixed || anthropic && word.len() >= 12 { 7 } else { word.len() };
+    let made_up = word.windows(MADE_UP.len()).any(|part| part == MADE_UP);
+    let mark = word.windows(MARK.len()).position(|part| part == MARK);
+    let kept = match mark {
+        _ if made_up => word.len(),
+        Some(at) => at + MARK.len(),
+        None if mixed && word.len() >= 32 => MARK.len(),
+        None => word.len(),
+    };
     word.iter().enumerate().map(|(at, c)| if at < kept { *c } else { '·' }).collect()
 }
 
@@ -112,7 +120,7 @@ mod tests {
 
     #[test]
     fn nothing_that_may_be_a_credential_is_shown() {
-        let token = "sk-ant-oat01-FAKEfake0123456789FAKEfake0123456789";
+        let token = "sk-ant-oat01-AAAABBBBCCCCDDDD";
         let shown = Place::of(&format!("{{\"accessToken\":\"{token}\"}}\u{1b}"), 0..1).to_string();
         assert!(!shown.contains("oat01") && shown.contains("\"sk-ant-··") && !shown.contains('\u{1b}'), "{shown}");
         assert!(

@@ -24,8 +24,20 @@ pub fn signed_seconds(text: &str) -> Result<i64, String> {
 /// What was expected instead.
 pub fn numbers(text: &str) -> Result<Span<u32>, String> {
     range(text, 1, |part| {
+        part.parse().ok().filter(|number| *number > 0).ok_or_else(|| {
+            format!("{text:?} is not a range of numbers; expected \"3\", \"2..4\", \"2..\" or \"..4\", from 1 on")
+        })
+    })
+}
+
+/// Reads the same as counts: from 0 on, and `..4` is at most four.
+///
+/// # Errors
+/// What was expected instead.
+pub fn counts(text: &str) -> Result<Span<u32>, String> {
+    range(text, 0, |part| {
         part.parse()
-            .map_err(|_| format!("{text:?} is not a range of numbers; expected \"3\", \"2..4\", \"2..\" or \"..4\""))
+            .map_err(|_| format!("{text:?} is not a range of counts; expected \"3\", \"2..4\", \"2..\" or \"..4\""))
     })
 }
 
@@ -72,6 +84,8 @@ mod tests {
     fn ranges_include_both_ends() {
         assert_eq!(numbers("3"), Ok(Span::just(3)));
         assert_eq!(numbers("2.."), Ok(Span::since(2)));
+        assert_eq!(counts("..4"), Ok(Span { from: 0, to: Some(4) }));
+        assert!(counts("0..1").is_ok() && numbers("0..1").is_err());
         assert_eq!(numbers("..4"), Ok(Span { from: 1, to: Some(4) }));
         assert!(numbers("4..2").is_err() && numbers("x").is_err() && times("30s").is_err());
         assert_eq!(times("10s..30s").map(|span| span.holds(Duration::from_secs(30))), Ok(true));

@@ -264,13 +264,14 @@ async fn pass(
         &fields(&head.headers),
     );
     let mut shape = None;
-    if let Some(Decided { plan, watch }) = own::decide(&carrier, &mut tap, head.method.as_str(), target).await {
+    if let Some(Decided { plan, watch, delayed }) = own::decide(&carrier, &mut tap, head.method.as_str(), target).await
+    {
         tap.watched_by(watch);
         match plan {
-            Plan::Pass => tap.let_pass(),
+            Plan::Pass => tap.let_pass(delayed),
             Plan::Own(own) => return Ok(own::answer(&carrier, tap, &head, body, own).await),
             Plan::Shape(one) => {
-                tap.let_pass();
+                tap.let_pass(delayed);
                 own::decline_codings(&mut head.headers);
                 meter.parts_replaced(request_parts(&head), vec![HeadChange::AcceptEncoding]);
                 shape = Some(one);

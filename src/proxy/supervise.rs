@@ -100,6 +100,8 @@ pub(super) enum Plan {
 pub(super) struct Decided {
     pub(super) plan: Plan,
     pub(super) watch: Option<Watch>,
+    /// Whether it waited because a rule says so.
+    pub(super) delayed: bool,
 }
 
 /// What is known of a request when it is decided on. Lives in the connection's own task.
@@ -149,22 +151,26 @@ impl Supervisor {
         }
     }
 
-    /// What becomes of a request; `held` is set while somebody is asked.
+    /// What becomes of a request; `held` is set while somebody is asked, and while it is delayed.
     pub(super) async fn decide(self: Arc<Self>, question: Question, held: Arc<AtomicBool>) -> Decided {
         let watch = match self.pass_guard(&question, &held).await {
             Ok(watch) => watch,
-            Err(own) => return Decided { plan: Plan::Own(own), watch: None },
+            Err(own) => return Decided { plan: Plan::Own(own), watch: None, delayed: false },
         };
         let decision = self.state().decider.decide(&self.asked(&question));
-        let Some(rule) = decision.rule else { return Decided { plan: Plan::Pass, watch } };
+        let Some(rule) = decision.rule else { return Decided { plan: Plan::Pass, watch, delayed: false } };
         let rule = rule + 1;
-        if !decision.delay.is_zero() {
+        let delayed = !decision.delay.is_zero();
+        if delayed {
             let (ms, id) = (decision.delay.as_millis(), question.exchange);
             self.note(&format!("exchange {id} was delayed by {ms} ms, as rule {rule} of the scenario says"));
+            // Who goes away meanwhile has sent nothing: above all no refresh token is used up for nobody.
+            held.store(true, Ordering::Release);
             tokio::time::sleep(decision.delay).await;
+            held.store(false, Ordering::Release);
         }
         let plan = self.plan(decision.then, rule, question.exchange);
-        Decided { plan, watch }
+        Decided { plan, watch, delayed }
     }
 
     fn plan(&self, then: Then, rule: usize, exchange: u64) -> Plan {
@@ -218,16 +224,16 @@ impl Supervisor {
         let what = stop.reason;
         let id = question.exchange;
         match on {
-            OnGuard::Answer => {
-                if stop.first {
-                    self.note(&format!("{what}: from exchange {id} on authtrace answers in the server's place"));
-                }
-            }
-            OnGuard::Stop(tell) => {
+            OnGuard::Stop(tell) if !self.is_beside(question, stop.reason) => {
                 if stop.first {
                     self.note(&format!("{what}: with exchange {id} authtrace ended the run"));
                 }
                 let _ = tell.send(stop.reason);
+            }
+            OnGuard::Answer | OnGuard::Stop(_) => {
+                if stop.first {
+                    self.note(&format!("{what}: from exchange {id} on authtrace answers in the server's place"));
+                }
             }
             OnGuard::Hold(desk) => {
                 held.store(true, Ordering::Release);
@@ -254,6 +260,13 @@ impl Supervisor {
         let told = self.redactor.message(&format!("{what}; authtrace answered in the server's place"));
         let error = ApiError::new(403, "permission_error", &sentence(stop.reason));
         Some(Own::Answer(OwnAnswer::ending(error, own::by_guard(stop.reason), told)))
+    }
+
+    /// Whether what was refused is no message: a token may be good for messages and for nothing beside, so that ends no
+    /// run.
+    fn is_beside(&self, question: &Question, reason: Reason) -> bool {
+        let subject = self.state().guard.as_ref().map(|guard| guard.subject(&self.asked(question)));
+        matches!((subject, reason), (Some(Subject::Credential { model: false, .. }), Reason::Refusals(_)))
     }
 
     fn ask_guard(&self, question: &Question, may_wait: bool) -> (Verdict, Subject) {

@@ -97,6 +97,8 @@ pub(super) struct Tap {
     origin: Origin,
     /// What authtrace did to it on purpose.
     done: Option<Redacted>,
+    /// Whether authtrace let it wait on purpose.
+    delayed: bool,
     watch: Option<Watch>,
     up: Passing,
     down: Passing,
@@ -133,6 +135,7 @@ impl Tap {
             added_us: 0,
             origin: Origin::Upstream,
             done: None,
+            delayed: false,
             watch: None,
             up: Passing::default(),
             down: Passing::default(),
@@ -156,10 +159,11 @@ impl Tap {
         self.answered_by_us(Redacted::literal("it ended while authtrace held it back, and was not sent to the server"));
     }
 
-    /// It goes on to the server after all.
-    pub(super) fn let_pass(&mut self) {
+    /// It goes on to the server after all; `delayed`: later than it would have, on purpose.
+    pub(super) fn let_pass(&mut self, delayed: bool) {
         self.origin = Origin::Upstream;
         self.done = None;
+        self.delayed = delayed;
     }
 
     /// Somebody wants to know how it is answered.
@@ -377,6 +381,11 @@ impl Tap {
         let refused = answered.error.as_ref().is_some_and(ErrorFacts::is_auth);
         if let Some(mut watch) = self.watch.take() {
             watch.ended(refused);
+        }
+        if self.delayed && end.outcome == EndKind::ClientAbort && self.response.is_none() {
+            self.answered_by_us(Redacted::literal(
+                "the client gave up on it after authtrace had delayed it on purpose",
+            ));
         }
         let end = End { detail: end.detail.or(self.done.take()), ..end };
         let exchange = self.assemble(facts, asked, answered, end);

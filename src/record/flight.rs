@@ -48,11 +48,24 @@ pub enum FlightNews {
         found: Option<Found>,
         /// Why.
         why: String,
+        /// When it is tried again.
+        retry: Retry,
     },
     /// An older trace was removed to keep within bounds.
     Removed(PathBuf),
     /// A trace was made of what a killed recorder had left.
     Recovered(PathBuf),
+}
+
+/// When a trace that could not be written is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// From time to time, which is not told each time.
+    Soon,
+    /// By the next recorder: this one ends, and leaves what it held.
+    NextStart,
+    /// It was asked for, and can be again.
+    Never,
 }
 
 /// How a flight recorder is set up.
@@ -105,6 +118,7 @@ impl FlightRecorder {
         for path in spool::recover(&folder) {
             (config.tell)(FlightNews::Recovered(path));
         }
+        remove_old(&mut config);
         let mut first_line = Vec::new();
         let head = Record::Trace(head);
         if line::push(&redactor, &mut first_line, &head).is_none() {
@@ -168,6 +182,8 @@ struct Thread {
     closed: FlightClosed,
     /// Records lost since the last gap was kept.
     missing: u64,
+    /// Whether it was told that the present trace could not be written.
+    told: bool,
 }
 
 impl Thread {
@@ -185,6 +201,7 @@ impl Thread {
             written: 0,
             closed: FlightClosed::default(),
             missing: 0,
+            told: false,
         }
     }
 
@@ -199,7 +216,7 @@ impl Thread {
                 return self.finish();
             }
             if batch.nudged {
-                self.write(None);
+                self.write(None, Retry::Never);
             } else if self.vigil.is_due(self.now()) {
                 self.look(false);
             }
@@ -289,12 +306,16 @@ impl Thread {
     fn look(&mut self, now_or_never: bool) {
         let selection = self.ring.select(JUDGED);
         let found = self.config.judge.look(&mut self.spool.read(&selection));
-        if let Decision::Write(found) = self.vigil.judge(&found, self.now(), now_or_never) {
-            self.write(Some(found));
+        match self.vigil.judge(&found, self.now(), now_or_never) {
+            Decision::Write(found) => {
+                self.write(Some(found), if now_or_never { Retry::NextStart } else { Retry::Soon });
+            }
+            Decision::Wait => self.told &= self.vigil.due().is_some(),
         }
     }
 
-    fn write(&mut self, found: Option<Found>) {
+    /// `retry`: when it is tried again if that fails.
+    fn write(&mut self, found: Option<Found>, retry: Retry) {
         let why = found.as_ref().map_or("asked", |found| found.code);
         let path = self.config.folder.join(format!("{}-frozen-{why}.jsonl", file::stem()));
         let selection: Selection = self.ring.select(u64::MAX);
@@ -302,15 +323,25 @@ impl Thread {
             Ok(()) => {
                 self.closed.frozen += 1;
                 self.written = self.ring.taken();
+                self.told = false;
                 FlightNews::Frozen { path, found, exchanges: selection.exchanges }
             }
-            Err(error) => FlightNews::NotFrozen { found, why: line::describe(&error) },
+            Err(error) => {
+                match retry {
+                    Retry::Soon => {
+                        self.vigil.put_off(self.now());
+                        if std::mem::replace(&mut self.told, true) {
+                            return;
+                        }
+                    }
+                    Retry::NextStart => self.spool.stay(),
+                    Retry::Never => {}
+                }
+                FlightNews::NotFrozen { found, why: line::describe(&error), retry }
+            }
         };
         (self.config.tell)(news);
-        let most = self.config.bytes.saturating_mul(KEPT_RINGS);
-        for path in file::remove_frozen(&self.config.folder, KEPT_TRACES, most) {
-            (self.config.tell)(FlightNews::Removed(path));
-        }
+        remove_old(&mut self.config);
     }
 
     fn finish(mut self) -> FlightClosed {
@@ -321,5 +352,12 @@ impl Thread {
         let end = Record::End(self.closed.totals.clone());
         self.show(&[end]);
         self.closed
+    }
+}
+
+fn remove_old(config: &mut FlightConfig) {
+    let most = config.bytes.saturating_mul(KEPT_RINGS);
+    for path in file::remove_frozen(&config.folder, KEPT_TRACES, most) {
+        (config.tell)(FlightNews::Removed(path));
     }
 }

@@ -20,7 +20,7 @@ mod vigil;
 mod writer;
 
 pub use file::{default_path, newest_trace, trace_folder};
-pub use flight::{FlightClosed, FlightConfig, FlightNews, FlightRecorder, Judge, SMALLEST_RING};
+pub use flight::{FlightClosed, FlightConfig, FlightNews, FlightRecorder, Judge, Retry, SMALLEST_RING};
 pub use vigil::{Found, Times};
 
 use crate::redact::Redactor;

@@ -23,6 +23,8 @@ pub(super) struct Spool {
     path: PathBuf,
     /// The first line, at the beginning of the file.
     head: Vec<u8>,
+    /// Whether it stays when the recorder ends, to be found by the next.
+    stays: bool,
 }
 
 impl Spool {
@@ -31,7 +33,12 @@ impl Spool {
         let path = folder.join(format!("{}.{EXTENSION}", file::stem()));
         let mut file = file::create_readable(&path)?;
         file.write_all(&head).map_err(|source| RecordError::Create { path: path.clone(), source })?;
-        Ok(Self { file, path, head })
+        Ok(Self { file, path, head, stays: false })
+    }
+
+    /// Leaves the file for the next recorder: what matters could not be written out.
+    pub(super) fn stay(&mut self) {
+        self.stays = true;
     }
 
     /// Bytes that the first line takes.
@@ -97,7 +104,9 @@ impl Spool {
 impl Drop for Spool {
     fn drop(&mut self) {
         // Whoever ends in order has written out what matters.
-        let _ = fs::remove_file(&self.path);
+        if !self.stays {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -149,7 +158,7 @@ pub(super) fn recover(folder: &Path) -> Vec<PathBuf> {
 fn recover_one(path: &Path) -> Option<PathBuf> {
     // Whoever is alive holds the lock.
     let left = file::open_left_behind(path)?;
-    let name = path.with_file_name(format!("{}-recovered.jsonl", file::stem()));
+    let name = fresh_name(path);
     let recovered = write_recovered(&left, &name);
     if !matches!(recovered, Ok(true)) {
         let _ = fs::remove_file(&name);
@@ -162,6 +171,16 @@ fn recover_one(path: &Path) -> Option<PathBuf> {
         // No room on the disk, perhaps: the next start tries again.
         Err(_) => None,
     }
+}
+
+/// A name beside it for the trace. Several may be recovered within a millisecond.
+fn fresh_name(beside: &Path) -> PathBuf {
+    let stem = file::stem();
+    let name = |number: u32| match number {
+        1 => beside.with_file_name(format!("{stem}-recovered.jsonl")),
+        number => beside.with_file_name(format!("{stem}-{number}-recovered.jsonl")),
+    };
+    (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(1))
 }
 
 /// False: it held nothing that was worth it.

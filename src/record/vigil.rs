@@ -19,16 +19,19 @@ pub struct Times {
     pub after: Duration,
     /// One code is not written again before it has been quiet for so long.
     pub cool_down: Duration,
+    /// What could not be written is tried again after so long.
+    pub retry: Duration,
 }
 
 impl Default for Times {
-    /// 5 seconds, at most 20; 30 seconds after; ten minutes.
+    /// 5 seconds, at most 20; 30 seconds after; ten minutes; one minute.
     fn default() -> Self {
         Self {
             settle: Duration::from_secs(5),
             at_most: Duration::from_secs(20),
             after: Duration::from_secs(30),
             cool_down: Duration::from_secs(600),
+            retry: Duration::from_secs(60),
         }
     }
 }
@@ -67,6 +70,8 @@ pub(super) struct Vigil {
     last_sign: Option<Now>,
     /// When each code was seen last that has been written.
     written: BTreeMap<&'static str, Now>,
+    /// The codes that were written last.
+    latest: Vec<&'static str>,
 }
 
 enum State {
@@ -86,7 +91,7 @@ pub(super) enum Decision {
 
 impl Vigil {
     pub(super) fn new(times: Times) -> Self {
-        Self { times, state: State::Calm, last_sign: None, written: BTreeMap::new() }
+        Self { times, state: State::Calm, last_sign: None, written: BTreeMap::new(), latest: Vec::new() }
     }
 
     /// Something was recorded that may be a failure. True: the first sign in a long time, and so of a new story.
@@ -130,11 +135,19 @@ impl Vigil {
         if matches!(state, State::Pending { .. }) || now_or_never || self.times.after.is_zero() {
             self.written.retain(|_, last| now.since(*last) < self.times.cool_down);
             self.written.extend(new.iter().map(|one| (one.code, now)));
+            self.latest = new.iter().map(|one| one.code).collect();
             return Decision::Write((*first).clone());
         }
         let codes = new.iter().map(|one| one.code).collect();
         self.state = State::Pending { due: now.awake + self.times.after, codes };
         Decision::Wait
+    }
+
+    /// What was decided last could not be written: it is still to be, and no old story.
+    pub(super) fn put_off(&mut self, now: Now) {
+        let codes = std::mem::take(&mut self.latest);
+        self.written.retain(|code, _| !codes.contains(code));
+        self.state = State::Pending { due: now.awake + self.times.retry, codes };
     }
 }
 
@@ -240,6 +253,18 @@ mod tests {
         vigil.sign(slept(100, -year));
         assert_eq!(vigil.judge(&[], slept(105, -year), false), Decision::Wait);
         assert!(story(&mut vigil, "token-revoked", slept(700, -year)));
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_tried_again_and_at_the_end() {
+        let mut vigil = Vigil::new(Times::default());
+        assert!(story(&mut vigil, "token-revoked", at(0)));
+        vigil.put_off(at(35));
+        vigil.sign(at(36));
+        assert!(!vigil.is_due(at(94)) && vigil.is_due(at(95)));
+        assert!(writes(&vigil.judge(&found("token-revoked", true), at(95), false)));
+        vigil.put_off(at(95));
+        assert!(writes(&vigil.judge(&found("token-revoked", false), at(96), true)));
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn is_known(route: &Route) -> bool {
         path: &route.path,
         query: None,
         headers: &http::HeaderMap::new(),
-        body: b"{\"messages\":[]}",
+        body: b"{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
         now: Timestamp::from_unix_ms(0),
     };
     !matches!(play.reply(&request).0, Reply::Response(response) if response.status == 404)

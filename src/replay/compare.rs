@@ -2,7 +2,7 @@
 
 use super::align::{Pair, align};
 use super::route::{Route, matters};
-use crate::analyze::Survey;
+use crate::analyze::{Survey, diagnose};
 use crate::redact::Fingerprint;
 use crate::trace::{Exchange, Origin, Peer};
 use std::collections::HashMap;
@@ -41,6 +41,11 @@ pub enum Divergence {
         times: usize,
         /// What the trace has next.
         next: Next,
+    },
+    /// The client never asked for something that the verdict of the trace rests on. It comes in no order that clients keep.
+    Unasked {
+        /// As recorded, for the first time.
+        recorded: Step,
     },
     /// The same request was answered with another status.
     Status {
@@ -139,6 +144,25 @@ pub fn compare(recorded: &Survey, played: &Survey) -> Vec<Divergence> {
             let behind = (next(behind.0), next(behind.1));
             found.extend(differing(block, (&first, &second), behind, &mut after));
         }
+    }
+    found.extend(unasked(recorded, played));
+    found
+}
+
+/// What the verdict rests on is told even if it does not matter for a login otherwise.
+fn unasked(recorded: &Survey, played: &Survey) -> Vec<Divergence> {
+    let proof = diagnose(recorded).findings.into_iter().next().map(|finding| finding.exchanges).unwrap_or_default();
+    let asked: Vec<Route> = played.exchanges().iter().map(Route::of).collect();
+    let mut told: Vec<Route> = Vec::new();
+    let mut found = Vec::new();
+    for exchange in recorded.exchanges().iter().filter(|exchange| proof.contains(&exchange.id)) {
+        let route = Route::of(exchange);
+        if exchange.origin != Origin::Upstream || matters(exchange) || asked.contains(&route) || told.contains(&route) {
+            continue;
+        }
+        told.push(route.clone());
+        let step = Step { exchange: exchange.id, route, status: exchange.status(), credential: Held::None };
+        found.push(Divergence::Unasked { recorded: step });
     }
     found
 }
@@ -313,6 +337,14 @@ impl fmt::Display for Divergence {
             Self::Extra { after, sent, times, next } => {
                 write!(f, "{}: the client sent {sent}{}; the trace has {next}", place(after), often(*times))?;
                 if matches!(next, Next::Step(_)) { f.write_str(" next") } else { Ok(()) }
+            }
+            Self::Unasked { recorded } => {
+                let status = recorded.status.map_or("no answer".to_owned(), |status| status.to_string());
+                write!(
+                    f,
+                    "exchange {}, {}: {status} in the trace; the client never asked",
+                    recorded.exchange, recorded.route
+                )
             }
             Self::Status { recorded, played } => {
                 let status = |status: Option<u16>| status.map_or("no answer".to_owned(), |status| status.to_string());

@@ -18,6 +18,8 @@ const NOTICED: Duration = Duration::from_millis(50);
 const SHORT: Duration = Duration::from_secs(1);
 /// A clock that is off by less is taken for right, in milliseconds.
 const CLOCK_OFF_MS: i64 = 60_000;
+/// So many lines that could not be read are told one by one.
+const TOLD: usize = 3;
 /// So many records are replayed at most: more make no scenario that anyone could use.
 const MOST_EXCHANGES: usize = 20_000;
 
@@ -263,10 +265,12 @@ impl Score {
                 "the trace has gaps: {lost} records are missing, and what they held is not played; the order may be wrong there"
             ));
         }
-        for unread in survey.unread() {
+        for unread in survey.unread().iter().take(TOLD) {
             warnings
                 .push(format!("line {} of the trace was not read ({}), and is not played", unread.line, unread.why));
         }
+        let more = survey.unread().len().saturating_sub(TOLD);
+        warnings.extend(counted(more, "1 more line was not read", "more lines were not read"));
         warnings
     }
 }

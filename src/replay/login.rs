@@ -18,6 +18,8 @@ use std::collections::HashSet;
 const ENDED: i64 = -60;
 /// A client renews its token so many seconds before the end.
 const RENEWED_BEFORE: i64 = 300;
+/// What is shorter is no whole credential of Anthropic's, as in the rules of the analysis.
+const SHORTEST: u32 = 90;
 /// So many keys of a helper are played at most.
 const MOST_KEYS: u32 = 16;
 /// From this version on Claude Code renews a token that was refused.
@@ -317,7 +319,8 @@ fn variable(login: Given, sent: &Credential) -> Client {
         Given::ApiKey => credential.kind == Kind::ApiKey,
         _ => credential.kind == Kind::OauthAccess,
     };
-    let value = (!usual || !credential.flags.is_empty()).then(|| made_up(sent));
+    let torn = matches!(credential.len, Length::Exact(length) if length < SHORTEST);
+    let value = (!usual || torn || !credential.flags.is_empty()).then(|| made_up(sent));
     Client { login, issued: value.is_none(), value, ..Client::default() }
 }
 

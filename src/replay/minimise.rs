@@ -211,7 +211,7 @@ mod tests {
             })
             .collect();
         let text = format!(
-            "format = 1\ntitle = \"x\"\n[client]\nexpires_in = \"-1m\"\nvariables = {{ A = \"1\" }}\n\
+            "format = 1\ntitle = \"x\"\n[client]\nexpires_in = \"-1m\"\nvariables = {{ DISABLE_A = \"1\" }}\n\
              [[event]]\nat = \"1s\"\ndo = \"revoke\"\n[[event]]\nat = \"2s\"\ndo = \"expire\"\n{rules}"
         );
         read(&text).unwrap()

@@ -81,7 +81,7 @@ impl Tale {
             })
             .collect();
         let mut exchange = json!({
-            "record": "exchange", "id": id, "connection": 1, "lane": "main", "at": format!("2026-11-20T11:14:{id:02}.000Z"),
+            "record": "exchange", "id": id, "connection": 1, "lane": "main", "at": Timestamp::from_unix_ms(1_795_173_240_000 + i64::try_from(id).unwrap() * 1_000),
             "request": {"method": method, "scheme": "https", "host": host, "port": 443, "path": path, "version": "HTTP/1.1",
                 "headers": [{"name": "anthropic-beta", "value": "oauth-2025-04-20"}], "body_bytes": 10},
             "credentials": credentials,
@@ -271,6 +271,8 @@ fn what_is_odd_about_a_credential_is_odd_about_the_made_up_one() {
     assert!(odd("double-bearer").starts_with("Bearer sk-ant-oat01-FAKE"));
     assert!(!odd("non-ascii").is_ascii());
     assert_eq!(odd("odd-character").len(), 109);
+    let short = Tale::new().message('a', 401).but("credentials/0/len", json!(79)).replayed().scenario.client;
+    assert_eq!((short.value.unwrap().len(), short.issued), (79, false));
 }
 
 #[test]
@@ -326,6 +328,18 @@ fn a_client_that_leaves_the_path_is_told_where() {
 }
 
 #[test]
+fn what_the_verdict_rests_on_and_is_never_asked_is_told() {
+    let recorded = Tale::new().profile('a', 401).survey();
+    let told = |played: Tale| {
+        let found: Vec<String> = compare(&recorded, &played.survey()).iter().map(ToString::to_string).collect();
+        found.join("\n")
+    };
+    assert_eq!(told(Tale::new().profile('x', 401)), "");
+    let silent = told(Tale::new().ask("GET", API, "/api/hello", None, 200));
+    assert_eq!(silent, "exchange 1, GET api.anthropic.com/api/oauth/profile: 401 in the trace; the client never asked");
+}
+
+#[test]
 fn the_order_among_several_clients_is_chance() {
     let of = |tale: Tale, pid: u32| tale.but("peer", json!({"pid": pid}));
     let one = of(of(of(Tale::new().refresh('a', Some('b')), 1).message('b', 200), 1).refresh('a', None), 2).survey();
@@ -357,7 +371,7 @@ fn a_long_trace_becomes_few_rules_and_answers_for_ever() {
         path: "/v1/messages",
         query: None,
         headers: &headers,
-        body: b"{\"messages\":[]}",
+        body: b"{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}",
         now,
     };
     let answers: Vec<_> = (0..4_000).map(|_| play.reply(&request)).collect();
@@ -398,4 +412,38 @@ fn records_of_one_kind_alone_are_no_reason_to_fall() {
     let end = serde_json::from_value::<Record>(json!({"record": "end", "connections": 0, "exchanges": 0, "lost": 0}));
     let survey: Survey = [end.unwrap()].into_iter().collect();
     let _ = convert(&survey, Speed::Unwaited);
+}
+
+/// Many answered messages, then the same token is refused; another client has nothing to do with it.
+fn recorded_for_days(good: usize) -> Tale {
+    let mut tale = Tale::new();
+    for _ in 0..good {
+        tale = tale.message('a', 200).key(200);
+    }
+    tale.message('a', 401).message('a', 401).key(200)
+}
+
+#[test]
+fn of_many_exchanges_the_part_is_played_that_the_verdict_rests_on() {
+    let whole = recorded_for_days(20).survey();
+    let verdict = crate::analyze::diagnose(&whole).verdict.code;
+    let part = excerpt(whole);
+    assert_eq!(crate::analyze::diagnose(&part.survey).verdict.code, verdict);
+    let statuses: Vec<u16> = part.survey.exchanges().iter().filter_map(crate::trace::Exchange::status).collect();
+    assert_eq!(statuses, [200, 200, 401, 401]);
+    assert!(part.left_out.unwrap().starts_with("39 of 43 exchanges have no part in the verdict"));
+    let scenario = convert(&part.survey, Speed::Unwaited).unwrap().scenario;
+    assert_eq!((scenario.client.login, scenario.client.tasks), (Given::OauthToken, vec![Task::Message; 3]));
+}
+
+#[test]
+fn a_short_trace_and_one_without_a_failure_are_played_whole() {
+    for tale in
+        [Tale::new().message('a', 200).message('a', 401), (0..30).fold(Tale::new(), |tale, _| tale.message('a', 200))]
+    {
+        let whole = tale.survey();
+        let count = whole.exchanges().len();
+        let part = excerpt(whole);
+        assert_eq!((part.survey.exchanges().len(), part.left_out), (count, None));
+    }
 }

@@ -59,6 +59,25 @@ const NOT_TO_BE_SET: [&str; 9] = [
     "CLAUDE_CONFIG_DIR",
 ];
 
+/// How the names of variables begin that a scenario may set. A file comes from a stranger: with LD_PRELOAD, NODE_OPTIONS or
+/// BROWSER it would run what it likes.
+const MAY_BE_SET: [&str; 11] = [
+    "ANTHROPIC_",
+    "CLAUDE_CODE_",
+    "DISABLE_",
+    "API_TIMEOUT_MS",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "CLOUD_ML_REGION",
+];
+/// Parts of such names that lead to programs, files and sockets all the same.
+const LEADS_OUT: [&str; 10] =
+    ["SHELL", "PREFIX", "PATH", "_DIR", "_FILE", "SOCKET", "CERT", "HELPER", "COMMAND", "EXEC"];
+
 impl Default for Client {
     fn default() -> Self {
         Self {
@@ -119,7 +138,8 @@ impl Reader<'_> {
         if value.get_ref().contains(MADE_UP) {
             return Ok(());
         }
-        Err(self.at(value.span(), "a scenario holds no real credential: a made-up one says FAKE somewhere"))
+        let error = self.at(value.span(), "a scenario holds no real credential: a made-up one says FAKE somewhere");
+        Err(error.with_mistake_hidden())
     }
 
     fn count(&self, count: Option<&Spanned<u32>>, least: u32) -> Result<Option<u32>, ScenarioError> {
@@ -140,6 +160,14 @@ impl Reader<'_> {
             let upper = name.to_ascii_uppercase();
             if NOT_TO_BE_SET.contains(&upper.as_str()) {
                 return Err(self.at(value.span(), format!("{name} is set by authtrace itself")));
+            }
+            let known = MAY_BE_SET.iter().any(|start| name.starts_with(start));
+            if !known || LEADS_OUT.iter().any(|part| upper.contains(part)) {
+                let message = format!(
+                    "{name} is not for a scenario to set: it has ANTHROPIC_…, CLAUDE_CODE_… and DISABLE_… and the keys and \
+                     regions of clouds, and none that names a program, a file or a socket"
+                );
+                return Err(self.at(value.span(), message));
             }
             if login.variable() == Some(name.as_str()) {
                 return Err(self.at(value.span(), format!("{name} is what login gives; `value` says which")));

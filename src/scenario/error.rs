@@ -17,4 +17,12 @@ impl ScenarioError {
     pub(super) fn at(text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
         Self { place: Place::of(text, span), message: visible(&message.into()) }
     }
+
+    /// The same without the characters that the carets point at: they may be somebody's credential.
+    pub(super) fn with_mistake_hidden(mut self) -> Self {
+        let hidden = self.place.column..self.place.column + self.place.width;
+        let shown = |(at, c)| if hidden.contains(&(at + 1)) { '·' } else { c };
+        self.place.text = self.place.text.chars().enumerate().map(shown).collect();
+        self
+    }
 }

@@ -98,6 +98,10 @@ impl Reader<'_> {
         let script = Script { rules };
         if file.against == Against::Live {
             self.playable_live(&script, &places)?;
+            if script.rules.is_empty() {
+                let message = "against live traffic there are rules alone, and this file has none: nothing is played";
+                warnings.push(self.at(file.format.span(), message));
+            }
         }
         warnings.extend(self.unreachable(&script, &places));
         warnings.extend(self.pointless(&script, &places));
@@ -362,10 +366,21 @@ impl Reader<'_> {
 
     /// States that are waited for and never entered.
     fn states(&self, rules: &[Spanned<RuleTable>]) -> Vec<ScenarioError> {
-        let entered: Vec<&str> = rules.iter().filter_map(|rule| rule.get_ref().enters.as_deref()).collect();
+        let mut entered = vec![START];
+        loop {
+            let known = entered.len();
+            for rule in rules.iter().map(Spanned::get_ref) {
+                let waits_for = rule.when.state.as_ref().map(|state| state.get_ref().as_str());
+                let begins = rule.enters.as_deref().filter(|_| waits_for.is_none_or(|state| entered.contains(&state)));
+                entered.extend(begins.filter(|state| !entered.contains(state)));
+            }
+            if entered.len() == known {
+                break;
+            }
+        }
         let waited = rules.iter().filter_map(|rule| rule.get_ref().when.state.as_ref());
         waited
-            .filter(|state| state.get_ref() != START && !entered.contains(&state.get_ref().as_str()))
+            .filter(|state| !entered.contains(&state.get_ref().as_str()))
             .map(|state| self.at(state.span(), "no rule enters this state, so this one never does anything"))
             .collect()
     }

@@ -211,3 +211,46 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_real_credential_is_not_repeated_in_what_is_said_of_it() {
+    let real = "sk-ant-oat01-AAAABBBBCCCCDDDD";
+    for rest in [
+        format!("[client]\nlogin = \"api-key\"\nvalue = \"{real}\"\n"),
+        "[client.variables]\nANTHROPIC_AUTH_TOKEN = \"AAAABBBBCCCCDDDD\"\n".to_owned(),
+        format!("[client]\nexpires_in = \"{real}\"\n"),
+        format!(
+            "[[rule]]\nwhen = {{ path = \"/v1/messages\" }}\nanswer = {{ headers = {{ a = \"Bearer {real}\" }}, oops = 1 }}\n"
+        ),
+    ] {
+        let error = read(&format!("format = 1\ntitle = \"x\"\n{rest}")).unwrap_err();
+        assert!(!error.to_string().contains("AAAA"), "{error}");
+        let line = rest.lines().nth(error.place.line - 3).unwrap();
+        assert_eq!(error.place.text.chars().count(), line.chars().count(), "{error}");
+    }
+}
+
+#[test]
+fn a_scenario_sets_no_variable_that_runs_a_program_or_leads_past_the_fake() {
+    let given = |name: &str| read(&format!("format = 1\ntitle = \"x\"\n[client.variables]\n{name} = \"FAKE\"\n"));
+    for name in ["ANTHROPIC_BASE_URL", "CLAUDE_CODE_USE_BEDROCK", "DISABLE_TELEMETRY", "AWS_SECRET_ACCESS_KEY"] {
+        assert!(given(name).is_ok(), "{name}");
+    }
+    let refused = [
+        "LD_PRELOAD",
+        "NODE_OPTIONS",
+        "BROWSER",
+        "PATH",
+        "HOME",
+        "no_proxy",
+        "XDG_CONFIG_HOME",
+        "AWS_CONFIG_FILE",
+        "CLAUDE_CODE_SHELL_PREFIX",
+        "ANTHROPIC_UNIX_SOCKET",
+        "CLAUDE_CONFIG_DIR",
+        "NODE_TLS_REJECT_UNAUTHORIZED",
+    ];
+    for name in refused {
+        assert!(given(name).is_err(), "{name}");
+    }
+}

@@ -1,6 +1,6 @@
 use super::*;
 use crate::analyze::fixture;
-use crate::record::{FlightConfig, FlightNews, FlightRecorder, SMALLEST_RING, Times};
+use crate::record::{FlightConfig, FlightNews, FlightRecorder, Retry, SMALLEST_RING, Times};
 use crate::redact::Redactor;
 use crate::trace::{EventSink, Line};
 use proptest::prelude::*;
@@ -212,4 +212,51 @@ fn what_a_killed_recorder_has_left_becomes_a_trace_once() {
     assert_eq!(exchanges, all - 1, "the torn one is gone");
     assert_eq!(diagnose(&survey_of(path)).verdict.code, Code::StaticTokenRejected);
     assert_eq!(record_all(folder.path(), &records[..1], Times::default()).0, []);
+}
+
+#[test]
+fn what_could_not_be_written_is_left_for_the_next_recorder() {
+    let place = tempfile::tempdir().unwrap();
+    let (folder, away) = (place.path().join("state"), place.path().join("away"));
+    let records = drawn_out(vec![], 5, stories(0).1);
+    let Some(Record::Trace(head)) = records.first().cloned() else { panic!("no head") };
+    let news = Arc::new(Mutex::new(Vec::new()));
+    let (heard, there, back) = (Arc::clone(&news), folder.clone(), away.clone());
+    let tell = move |one| {
+        std::fs::remove_file(&there).unwrap();
+        std::fs::rename(&back, &there).unwrap();
+        heard.lock().unwrap().push(one);
+    };
+    let config = FlightConfig {
+        folder: folder.clone(),
+        bytes: SMALLEST_RING,
+        times: Times::default(),
+        judge: Box::new(trigger(&[])),
+        tell: Box::new(tell),
+    };
+    let recorder = FlightRecorder::start(config, head, Arc::new(Redactor::plain()), Vec::new()).unwrap();
+    // Until it has told, no file can be made.
+    std::fs::rename(&folder, &away).unwrap();
+    std::fs::write(&folder, b"").unwrap();
+    records.iter().skip(1).for_each(|record| recorder.emit(record.clone()));
+    recorder.close();
+    let told = news.lock().unwrap().clone();
+    assert!(matches!(told.as_slice(), [FlightNews::NotFrozen { retry: Retry::NextStart, .. }]), "{told:?}");
+    let (news, _) = record_all(&folder, &records[..1], Times::default());
+    let [FlightNews::Recovered(path)] = news.as_slice() else { panic!("{news:?}") };
+    assert_eq!(diagnose(&survey_of(path)).verdict.code, Code::StaticTokenRejected);
+}
+
+#[test]
+fn what_killed_recorders_have_left_is_kept_within_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = drawn_out(vec![], 5, stories(0).1);
+    let lines: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+    for night in 0..20 {
+        std::fs::write(folder.path().join(format!("2026-11-20T00-00-{night:02}-000Z-1.ring")), lines.join("\n") + "\n")
+            .unwrap();
+        let (news, _) = record_all(folder.path(), &records[..1], Times::default());
+        assert!(matches!(news.first(), Some(FlightNews::Recovered(_))), "{news:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 16);
 }

@@ -35,11 +35,14 @@ fn the_command_has_a_home_of_its_own_and_no_credential_of_the_users() {
     command.args(["run", "--scenario", "healthy", "--", "sh", "-c", "env; cat \"$HOME/.claude/.credentials.json\""]);
     command.env("ANTHROPIC_API_KEY", "sk-ant-api03-FAKE-of-the-user").env("CLAUDE_CONFIG_DIR", "/of/the/user");
     command.env("AWS_BEARER_TOKEN_BEDROCK", "FAKE").env("CLAUDE_CODE_MAX_RETRIES", "2").env("COLOUR", "blue");
+    command.env("DISABLE_IT", "sk-ant-api03-FAKE-of-the-user").env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=FAKE");
+    command.env("NO_PROXY", "collector.example").env("no_proxy", "collector.example");
     let ended = run(&mut command, PATIENCE);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stdout.contains("FAKE-of-the-user") && !ended.stdout.contains("collector.example"));
     let has = |line: &str| ended.stdout.lines().any(|one| one == line);
     assert!(has("COLOUR=blue") && has("CLAUDE_CODE_MAX_RETRIES=2") && has("DISABLE_AUTOUPDATER=1"));
-    let names = ["ANTHROPIC_API_KEY=", "CLAUDE_CONFIG_DIR=", "AWS_", "AUTHTRACE_"];
+    let names = ["ANTHROPIC_API_KEY=", "CLAUDE_CONFIG_DIR=", "AWS_", "AUTHTRACE_", "OTEL_"];
     assert!(!ended.stdout.lines().any(|line| names.iter().any(|name| line.starts_with(name))), "{}", ended.stdout);
     assert!(!has(&format!("HOME={}", home.path("").to_str().unwrap().trim_end_matches('/'))));
     let login: Value = serde_json::from_str(ended.stdout.lines().last().unwrap()).unwrap();
@@ -175,6 +178,15 @@ fn mistakes_are_told_in_their_place() {
     tells(&["scenario", "validate", "code.toml"], 2, "is \"refresh-race\" meant?");
     tells(&["scenario", "validate", "newer.toml"], 2, "reads format 1");
     tells(&["scenario", "validate", "live.toml"], 2, "only the fake issues tokens");
+    home.write("work/empty.toml", "format = 1\ntitle = \"x\"\nagainst = \"live\"\n");
+    home.write(
+        "work/stuck.toml",
+        "format = 1\ntitle = \"x\"\n[[rule]]\nwhen = { state = \"later\" }\nenters = \"later\"\npass = true\n",
+    );
+    home.write("work/nought.toml", "format = 1\ntitle = \"x\"\n[[rule]]\nwhen = { attempt = \"0\" }\npass = true\n");
+    tells(&["run", "--scenario", "./empty.toml", "--", "true"], 0, "nothing is played");
+    tells(&["run", "--scenario", "./stuck.toml", "--", "true"], 0, "no rule enters this state");
+    tells(&["scenario", "validate", "nought.toml"], 2, "line 4, column 20");
     tells(&["scenario", "validate", "binary.toml"], 2, "1 | ··");
     tells(&["run", "--scenario", "./never.toml", "--", "true"], 0, "line 5");
     tells(&["fake", "--listen", "0.0.0.0:0"], 2, "not a loopback address");

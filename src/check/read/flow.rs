@@ -4,7 +4,7 @@ use super::{ExpectationError, Reader};
 use crate::check::expectation::{CredentialPart, Element, Expectation, Field, Flow, Holding, Rule, Step, Taking};
 use crate::check::format::{FlowTable, GrantName, OneStatus, RepeatValue, StatusValue, StepTable, Words};
 use crate::check::pattern::{Glob, StatusPattern};
-use crate::policy::span::{duration, numbers};
+use crate::policy::span::{counts, duration};
 use crate::policy::{Grant, Span};
 use crate::redact::Kind;
 use http::{HeaderName, Method};
@@ -343,7 +343,7 @@ impl Reader<'_> {
     fn repeat(&self, repeat: &Spanned<RepeatValue>) -> Result<Span<u32>, ExpectationError> {
         let span = match repeat.get_ref() {
             RepeatValue::Number(count) => Ok(Span::just(*count)),
-            RepeatValue::Range(text) => numbers(text),
+            RepeatValue::Range(text) => counts(text),
         };
         let span = span.map_err(|why| self.at(repeat.span(), why))?;
         if span.to == Some(0) {

@@ -31,6 +31,9 @@ fn a_limit_holds_at_its_number_and_not_beyond() {
 fn a_request_that_was_on_its_way_when_the_refusal_came_is_no_retry() {
     let at_once = trace([message(0.0, OLD, 401), message(0.1, OLD, 401), message(0.15, OLD, 401)]);
     assert_eq!(missed(&at_once, "[limits]\nretries_per_credential = 0"), []);
+    let another =
+        trace([message(0.0, OLD, 401), message(1.0, OLD, 200).to(API, "/api/oauth/profile"), message(2.0, NEW, 401)]);
+    assert_eq!(missed(&another, "[limits]\nretries_per_credential = 0"), []);
     let after = trace([message(0.0, OLD, 401), message(0.2, OLD, 401)]);
     assert_eq!(missed(&after, "[limits]\nretries_per_credential = 0"), [MissKind::Limit]);
     assert_eq!(missed(&after, "[limits]\nretries_per_credential = 1"), []);

@@ -36,8 +36,11 @@ fn each_time_has_its_sentences() {
 fn an_organisation_bars_messages_and_nothing_else() {
     let (mut play, login) = with_login(Script::default());
     let key = play.model().api_key_for_console();
-    let with_key =
-        || ask("POST", "api.anthropic.com", "/v1/messages").with("x-api-key", &key).with_json(&json!({"messages": []}));
+    let with_key = || {
+        ask("POST", "api.anthropic.com", "/v1/messages")
+            .with("x-api-key", &key)
+            .with_json(&json!({"messages": [{"role": "user", "content": "hi"}]}))
+    };
     for (organization, with_token, of_key) in [
         (Organization::Active, 200, 200),
         (Organization::Disabled, 400, 400),

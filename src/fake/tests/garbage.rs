@@ -145,7 +145,7 @@ async fn what_is_not_http_ends_its_own_connection_alone() {
         assert!(refused, "{}", String::from_utf8_lossy(&answer));
     }
     assert_eq!(fake.requests().len(), 0);
-    let answer = ask(&fake, message_head(&login, r#"{"messages":[]}"#).as_bytes()).await;
+    let answer = ask(&fake, message_head(&login, r#"{"messages":[{"role":"user","content":"hi"}]}"#).as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }
 

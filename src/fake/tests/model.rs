@@ -31,7 +31,7 @@ pub(super) fn message(token: &str) -> Ask {
     ask("POST", "api.anthropic.com", "/v1/messages")
         .with("authorization", &format!("Bearer {token}"))
         .with("anthropic-beta", "claude-code-20250219,oauth-2025-04-20")
-        .with_json(&json!({"model": "m", "stream": true, "messages": []}))
+        .with_json(&json!({"model": "m", "stream": true, "messages": [{"role": "user", "content": "hi"}]}))
 }
 
 pub(super) fn profile(token: &str) -> Ask {
@@ -237,7 +237,10 @@ fn revoking_the_refresh_token_ends_the_whole_login_and_no_other() {
 fn each_wrong_credential_is_refused_in_the_words_of_the_api() {
     let (mut play, login) = with_login(Script::default());
     let key = play.model().api_key_for_console();
-    let bare = || ask("POST", "api.anthropic.com", "/v1/messages").with_json(&json!({"messages": []}));
+    let bare = || {
+        ask("POST", "api.anthropic.com", "/v1/messages")
+            .with_json(&json!({"messages": [{"role": "user", "content": "hi"}]}))
+    };
     let cases = [
         (bare(), "x-api-key header is required"),
         (bare().with("x-api-key", &login.access_token), "invalid x-api-key"),

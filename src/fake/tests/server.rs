@@ -51,7 +51,7 @@ pub(super) fn message_head(login: &Login, body: &str) -> String {
     )
 }
 
-const STREAMED: &str = r#"{"stream":true,"messages":[]}"#;
+const STREAMED: &str = r#"{"stream":true,"messages":[{"role":"user","content":"hi"}]}"#;
 
 #[tokio::test]
 async fn http1_without_alpn_streams_the_events_in_pieces() {

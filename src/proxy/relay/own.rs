@@ -28,7 +28,7 @@ pub(super) struct Deciding {
     head: wire::RequestHead,
     replaced: Option<(Vec<u8>, Vec<HeadChange>)>,
     tap: Tap,
-    /// Whether somebody is asked.
+    /// Whether somebody is asked, or it is delayed.
     held: Arc<AtomicBool>,
     decided: Pin<Box<dyn Future<Output = Decided> + Send>>,
 }
@@ -52,18 +52,20 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     /// Ready when a decision was made, and begun to be carried out.
     pub(super) fn poll_deciding(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deciding) = &mut self.deciding else { return Poll::Pending };
-        let Poll::Ready(Decided { plan, watch }) = deciding.decided.as_mut().poll(cx) else { return Poll::Pending };
+        let Poll::Ready(Decided { plan, watch, delayed }) = deciding.decided.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
         let Some(deciding) = self.deciding.take() else { return Poll::Pending };
         let Deciding { head, replaced, mut tap, .. } = *deciding;
         tap.watched_by(watch);
         match plan {
             Plan::Pass => {
-                tap.let_pass();
+                tap.let_pass(delayed);
                 self.pass_head(head, replaced, Some((tap, None)));
             }
             Plan::Own(own) => self.swallow_head(head, tap, own),
             Plan::Shape(shape) => {
-                tap.let_pass();
+                tap.let_pass(delayed);
                 let replaced = self.without_codings(&head, replaced);
                 self.pass_head(head, Some(replaced), Some((tap, Some(Box::new(Purpose::Shape(shape))))));
             }
@@ -71,7 +73,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         Poll::Ready(())
     }
 
-    /// Whether somebody is asked about the request at the front. Who goes away then does not want an answer.
+    /// Whether somebody is asked about the request at the front, or it is delayed. Who goes away then does not want an answer.
     pub(super) fn is_held(&self) -> bool {
         self.deciding.as_ref().is_some_and(|deciding| deciding.held.load(Ordering::Acquire))
     }

@@ -43,7 +43,7 @@ pub(in crate::proxy) struct OwnAnswer {
 impl OwnAnswer {
     pub(super) fn new(answer: Answer, by: &'static str, told: Redacted) -> Self {
         let mut fields = answer.headers;
-        fields.retain(|(name, _)| !frames(name));
+        fields.retain(|(name, _)| !frames(name) && !name.eq_ignore_ascii_case(MARK));
         fields.push((MARK.into(), by.to_owned()));
         Self { status: answer.status, fields, body: answer.body, told }
     }
@@ -107,8 +107,10 @@ mod tests {
     #[test]
     fn an_answer_of_ours_is_framed_and_says_whose_it_is() {
         let told = Redacted::literal("told");
-        let error =
-            ApiError { headers: vec![("Content-Length".to_owned(), "7".to_owned())], ..ApiError::forbidden("no") };
+        let error = ApiError {
+            headers: vec![("Content-Length".to_owned(), "7".to_owned()), ("x-authtrace".to_owned(), "no".to_owned())],
+            ..ApiError::forbidden("no")
+        };
         let answer = OwnAnswer::ending(error, by_guard(Reason::Refusals(3)), told);
         let text = |to_head, close| String::from_utf8(answer.message(to_head, close)).unwrap();
         let (head, body) = text(false, true).split_once("\r\n\r\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
@@ -116,7 +118,9 @@ mod tests {
         assert_eq!(head.matches("ontent-").count(), 2, "{head}");
         assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{head}");
         assert!(
-            head.contains("\r\nX-Authtrace: guard_refusals\r\n") && head.contains("x-should-retry: false"),
+            head.contains("\r\nX-Authtrace: guard_refusals\r\n")
+                && !head.contains("x-authtrace")
+                && head.contains("x-should-retry: false"),
             "{head}"
         );
         assert!(!body.contains("request_id"), "{body}");

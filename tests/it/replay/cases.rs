@@ -144,6 +144,8 @@ fn body(route: &Route, exchange: &Exchange) -> Value {
             json!({"grant_type": "refresh_token", "client_id": "c", "refresh_token": "sk-ant-ort01-FAKE"})
         }
         Some(Grant::AuthorizationCode) => json!({"grant_type": "authorization_code", "client_id": "c", "code": "FAKE"}),
-        None => json!({"messages": [], "client_id": "c", "stream": exchange.sse.is_some()}),
+        None => {
+            json!({"messages": [{"role": "user", "content": "hi"}], "client_id": "c", "stream": exchange.sse.is_some()})
+        }
     }
 }

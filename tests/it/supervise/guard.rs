@@ -179,6 +179,20 @@ async fn whoever_ends_the_run_is_told() {
     receive_own(&mut client).await;
 }
 
+/// A token may be good for messages and for nothing beside.
+#[tokio::test]
+async fn refusals_beside_the_messages_end_no_run() {
+    let (bell, mut rung) = unbounded_channel();
+    let (_pki, origin, proxy) = start(guarded(1, OnGuard::Stop(bell)), "http/1.1").await;
+    let (mut client, mut upstream) = proxy.intercepted(&origin).await;
+    let profile = with_key("/api/oauth/profile", "one");
+    pass(&mut client, &mut upstream, &profile, REFUSED).await;
+    client.send(&profile).await;
+    assert!(receive_own(&mut client).await.0.starts_with("HTTP/1.1 403"));
+    assert!(rung.try_recv().is_err());
+    pass(&mut client, &mut upstream, &with_key("/v1/messages", "one"), OK).await;
+}
+
 /// A stream that is still running when the next request comes does not hold it up.
 #[tokio::test]
 async fn nobody_waits_for_a_stream() {

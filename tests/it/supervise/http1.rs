@@ -228,6 +228,29 @@ async fn a_client_that_leaves_while_it_is_held_back_has_sent_nothing() {
     assert_eq!(upstream.receive_end().await.0, b"");
 }
 
+#[tokio::test]
+async fn a_client_that_closes_during_a_delay_or_gives_up_after_it_is_no_evidence_against_the_server() {
+    let rule = on("/late", Then::Pass).after(Duration::from_secs(60));
+    let (_pki, origin, proxy) = start(script(vec![rule]), "http/1.1").await;
+    let (mut client, mut upstream) = proxy.intercepted(&origin).await;
+    client.send(get("/late")).await;
+    let begun = |records: &[Record]| records.iter().any(|record| matches!(record, Record::Request(_))).then_some(());
+    proxy.records.await_record("the beginning", begun).await;
+    client.close().await;
+    assert!(is_ours(&proxy.records.await_exchange().await));
+    assert_eq!(upstream.receive_end().await.0, b"");
+
+    let rule = on("/late", Then::Pass).after(Duration::from_millis(50));
+    let (_pki, origin, proxy) = start(script(vec![rule]), "http/1.1").await;
+    let (mut client, mut upstream) = proxy.intercepted(&origin).await;
+    client.send(get("/late")).await;
+    upstream.expect(get("/late")).await;
+    client.reset();
+    let exchange = proxy.records.await_exchange().await;
+    assert_eq!(exchange.end.outcome, EndKind::ClientAbort);
+    assert!(is_ours(&exchange), "{exchange:#?}");
+}
+
 /// The client's answer to a stream that the server sends in chunks, or until it closes.
 async fn stream(then: Then, chunked: bool, accepts: &str) -> (String, String, Ending, Duration) {
     let (_pki, origin, proxy) = start(script(vec![on("/stream", then)]), "http/1.1").await;
