@@ -217,6 +217,44 @@ proptest! {
     }
 }
 
+/// Steps, requests (`a` to the messages, `b` for a token), and whether they follow them.
+#[test]
+fn windows_and_counts() {
+    let a = "{ path = \"/v1/messages\"";
+    let b = "{ path = \"/v1/oauth/token\"";
+    for (steps, asked_for, held) in [
+        // Between two steps, and neither of these themselves.
+        (vec![format!("{a} }}"), format!("{b}, absent = true }}"), format!("{a} }}")], "aa", true),
+        (vec![format!("{a} }}"), format!("{b}, absent = true }}"), format!("{a} }}")], "baab", true),
+        (vec![format!("{a} }}"), format!("{b}, absent = true }}"), format!("{a} }}")], "aba", false),
+        (vec![format!("{a} }}"), format!("{a}, absent = true }}"), format!("{b} }}")], "ab", true),
+        (vec![format!("{a} }}"), format!("{a}, absent = true }}"), format!("{b} }}")], "aab", false),
+        // From the beginning, and to the end.
+        (vec![format!("{b}, absent = true }}"), format!("{a} }}")], "ba", false),
+        (vec![format!("{b}, absent = true }}"), format!("{a} }}")], "ab", true),
+        (vec![format!("{a} }}"), format!("{b}, absent = true }}")], "aab", false),
+        (vec![format!("{b}, absent = true }}")], "aa", true),
+        // Only once the step before has been taken often enough.
+        (vec![format!("{a}, repeat = 2 }}"), format!("{b}, absent = true }}")], "aba", true),
+        (vec![format!("{a}, repeat = 2 }}"), format!("{b}, absent = true }}")], "aab", false),
+        // Counts, up to the next step or the end.
+        (vec![format!("{a}, repeat = 2 }}")], "aba", true),
+        (vec![format!("{a}, repeat = 2 }}")], "aaa", false),
+        (vec![format!("{a}, repeat = 2 }}"), format!("{b} }}")], "aabaa", true),
+        (vec![format!("{a}, repeat = \"2..3\" }}"), format!("{b} }}")], "ab", false),
+        (vec![format!("{a}, repeat = \"2..3\" }}"), format!("{b} }}")], "abaab", true),
+        (vec![format!("{a}, repeat = \"..1\" }}"), format!("{b} }}")], "b", true),
+        (vec![format!("{a}, repeat = \"..1\" }}"), format!("{b} }}")], "aab", false),
+        (vec![format!("{a}, repeat = \"2..\" }}"), format!("{a} }}")], "aaa", true),
+        (vec![format!("{a}, repeat = \"2..\" }}"), format!("{a} }}")], "aa", false),
+        (vec![format!("{a} }}"), format!("{a} }}")], "ba", false),
+    ] {
+        let kinds: Vec<u8> = asked_for.bytes().map(|letter| letter - b'a').collect();
+        let flow = flow(&steps).unwrap();
+        assert_eq!(follow(&flow, asked(&kinds).exchanges()).is_ok(), held, "{steps:?} {asked_for}");
+    }
+}
+
 #[test]
 fn a_group_is_taken_in_any_order() {
     let flow = flow(&[
