@@ -9,6 +9,8 @@ mod trace;
 
 use anyhow::{Context, Result, bail};
 use authtrace::analyze::{self, Survey};
+use authtrace::check;
+use authtrace::export::check as page;
 use authtrace::export::{Style, har, html, json, markdown, svg, text};
 use authtrace::trace::Reader;
 use std::fs::File;
@@ -18,7 +20,7 @@ use std::process::Command;
 use std::time::Instant;
 
 /// `lines` reads and forgets; `read` keeps what the analysis needs; the others come after it.
-const STEPS: [&str; 9] = ["lines", "read", "diagnose", "text", "md", "json", "har", "svg", "html"];
+const STEPS: [&str; 10] = ["lines", "read", "diagnose", "check", "text", "md", "json", "har", "svg", "html"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -70,9 +72,17 @@ fn measure(step: &str, file: &Path) -> Result<()> {
     if step == "diagnose" {
         return told(begun);
     }
+    let expectations = check::read("expectations.toml", include_str!("expectations.toml"))?;
     let begun = Instant::now();
     let mut out = Sink;
     match step {
+        "check" => {
+            let report = check::evaluate(&survey, &diagnosis, &expectations);
+            if report.missed() != 1 {
+                bail!("one flow is missed, not {}: {report:?}", report.missed());
+            }
+            page::report(&survey, &report, &mut out, Style::default())?;
+        }
         "text" => text::report(&survey, &diagnosis, &mut out, Style::default())?,
         "md" => markdown::report(&survey, &diagnosis, &mut out)?,
         "json" => json::report(&survey, &diagnosis, &mut out)?,
