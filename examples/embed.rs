@@ -4,9 +4,11 @@
 
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::ca::{LeafStore, Root, Scope};
-use authtrace::fake::{self, ClientConfig, ClientSetup, Fake, FakeConfig, Handed, Model, Seed};
+use authtrace::catalogue::Code;
+use authtrace::fake::{self, ClientConfig, Fake, Seed};
 use authtrace::proxy::{Access, ConnectTo, Intercept, Lane, Patience, Proxy, ProxyConfig, UpstreamTrust};
 use authtrace::redact::{Redacted, Redactor};
+use authtrace::scenario::{self, Staged};
 use authtrace::trace::{EventSink, Record, Timestamp};
 use std::error::Error;
 use std::io::Write as _;
@@ -27,9 +29,10 @@ impl EventSink for Collected {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let seed = Seed::fixed(1);
-    let mut model = Model::new(seed);
-    let login = model.log_in(Timestamp::now(), 3_600);
-    let fake = Fake::start(FakeConfig::new(model).with_script(fake::motivating_bug())).await?;
+    let builtin = scenario::builtin(Code::FreshTokenRejected).ok_or("no such scenario")?;
+    let scenario = scenario::read(builtin.text)?;
+    let Staged { fake, handed } = scenario.stage(seed, Seed::fixed(2), Timestamp::now());
+    let fake = Fake::start(fake).await?;
     let folder = tempfile::tempdir()?;
     let fake_root = folder.path().join("fake.pem");
     std::fs::write(&fake_root, fake.ca_pem())?;
@@ -55,7 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         proxy_addr: proxy.address(),
         proxy_logins: vec![("main".to_owned(), password.to_string())],
         ca_pem: root.certificate_pem().to_owned(),
-        setup: ClientSetup::new(Handed::File(login)),
+        setup: scenario.client.setup(handed),
         seed,
         patience: std::time::Duration::from_secs(10),
     })

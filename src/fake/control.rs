@@ -33,12 +33,12 @@ pub(super) fn read(method: &str, path: &str, query: Option<&str>) -> Option<Resu
             Some(Err(why)) => Err(invalid(&why)),
             None => Err(invalid("say by how much: ?advance=8h")),
         },
-        ("POST", "event") => value(query, "do").as_deref().and_then(Change::named).map(Control::Change).ok_or_else(|| {
-            invalid(
-                "say what happens: ?do=revoke, refuse, expire, log-out, renew-elsewhere, outage-begins, outage-ends or \
-                 disable-organization",
-            )
-        }),
+        ("POST", "event") => {
+            value(query, "do").as_deref().and_then(Change::named).map(Control::Change).ok_or_else(|| {
+                let names: Vec<&str> = Change::names().collect();
+                invalid(&format!("say what happens: ?do= one of {}", names.join(", ")))
+            })
+        }
         ("GET", "requests") => Ok(Control::Requests),
         _ => Err(invalid("there are POST clock?advance=8h, GET clock, POST event?do=revoke and GET requests")),
     })

@@ -48,21 +48,34 @@ pub enum Change {
     Outage(Option<Outage>),
 }
 
+/// What files and requests call the changes.
+const NAMED: &[(&str, Change)] = &[
+    ("revoke", Change::Revoke),
+    ("refuse", Change::Refuse),
+    ("expire", Change::Expire),
+    ("log-out", Change::LogOut),
+    ("renew-elsewhere", Change::RenewElsewhere),
+    ("outage-begins", Change::Outage(Some(Outage { status: 503 }))),
+    ("outage-ends", Change::Outage(None)),
+    ("disable-organization", Change::Organization(Organization::Disabled)),
+];
+
 impl Change {
     /// The one of a name, as scenarios have it.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "revoke" => Self::Revoke,
-            "refuse" => Self::Refuse,
-            "expire" => Self::Expire,
-            "log-out" => Self::LogOut,
-            "renew-elsewhere" => Self::RenewElsewhere,
-            "outage-begins" => Self::Outage(Some(Outage { status: 503 })),
-            "outage-ends" => Self::Outage(None),
-            "disable-organization" => Self::Organization(Organization::Disabled),
-            _ => return None,
-        })
+        NAMED.iter().find(|(known, _)| *known == name).map(|(_, change)| change.clone())
+    }
+
+    /// Its name; none: no file can ask for it.
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
+        NAMED.iter().find(|(_, known)| known == self).map(|(name, _)| *name)
+    }
+
+    /// All names.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        NAMED.iter().map(|(name, _)| *name)
     }
 
     pub(super) fn apply(&self, model: &mut Model, now: Timestamp) {

@@ -43,6 +43,6 @@ pub use credential::{CredentialKind, Label, Seed};
 pub use error::FakeError;
 pub use event::{Change, Event, Moment};
 pub use model::{Login, Model};
-pub use play::{Play, Seen, motivating_bug};
+pub use play::{Play, Seen};
 pub use server::{Fake, FakeConfig};
 pub use setup::{ClientSetup, Handed, McpServer, Task};

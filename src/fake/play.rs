@@ -7,9 +7,7 @@ use super::credential::{CredentialKind, Label};
 use super::event::{Agenda, Event};
 use super::model::Model;
 use super::oauth;
-use crate::policy::{
-    Answer, ApiError, Asked, Cut, Decider, Grant, RequestIdShape, Rule, Script, Then, TokenOutcome, When,
-};
+use crate::policy::{Answer, ApiError, Asked, Cut, Decider, Grant, Script, Then, TokenOutcome};
 use crate::redact::Kind;
 use crate::trace::Timestamp;
 use std::time::Duration;
@@ -199,12 +197,4 @@ fn kind(kind: CredentialKind) -> Kind {
         CredentialKind::ApiKey => Kind::ApiKey,
         CredentialKind::Code => Kind::OauthCode,
     }
-}
-
-/// Every message is refused with 401 `Invalid authentication credentials`, while the profile is 200 and each refresh
-/// gives a new token, which is refused as well.
-#[must_use]
-pub fn motivating_bug() -> Script {
-    let refused = ApiError::unauthorized("Invalid authentication credentials").with_request_id(RequestIdShape::Present);
-    Script { rules: vec![Rule::always(When::path("/v1/messages"), Then::Error(refused))] }
 }

@@ -254,3 +254,11 @@ fn a_scenario_sets_no_variable_that_runs_a_program_or_leads_past_the_fake() {
         assert!(given(name).is_err(), "{name}");
     }
 }
+
+#[test]
+fn a_file_can_ask_for_every_change_that_has_a_name() {
+    for name in crate::fake::Change::names() {
+        let scenario = read(&format!("format = 1\ntitle = \"x\"\n[[event]]\nat = \"1s\"\ndo = \"{name}\"\n")).unwrap();
+        assert_eq!(scenario.events[0].change.name(), Some(name));
+    }
+}

@@ -7,7 +7,7 @@ use super::FORMAT;
 use super::client::Client;
 use super::format::{Against, Given};
 use super::read::{Scenario, Server};
-use crate::fake::{Change, Circumstances, Event, McpServer, Moment, Organization, Reuse, Task, Wording};
+use crate::fake::{Circumstances, Event, McpServer, Moment, Organization, Reuse, Task, Wording};
 use crate::policy::{
     ApiError, Cut, Envelope, Grant, HtmlPage, PathPattern, RawAnswer, RequestIdShape, Rule, Span, Then, TokenOutcome,
     TokenTerms, When,
@@ -136,17 +136,7 @@ fn put_terms(keys: &mut Keys, terms: &TokenTerms, lifetime_key: &'static str) {
 }
 
 fn event_keys(event: &Event) -> Option<Keys> {
-    let what = match &event.change {
-        Change::Revoke => "revoke",
-        Change::Refuse => "refuse",
-        Change::Expire => "expire",
-        Change::LogOut => "log-out",
-        Change::RenewElsewhere => "renew-elsewhere",
-        Change::Outage(Some(_)) => "outage-begins",
-        Change::Outage(None) => "outage-ends",
-        Change::Organization(Organization::Disabled) => "disable-organization",
-        Change::Organization(_) => return None,
-    };
+    let what = event.change.name()?;
     let mut keys = Keys::default();
     match &event.at {
         Moment::Elapsed(at) => keys.put("at", quoted(&duration(*at))),

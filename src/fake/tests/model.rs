@@ -1,3 +1,4 @@
+use super::motivating_bug;
 use crate::fake::*;
 use crate::policy::*;
 use crate::redact::Kind;

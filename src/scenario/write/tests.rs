@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::catalogue::Code;
-use crate::fake::Outage;
+use crate::fake::{Change, Outage};
 use crate::policy::Script;
 use crate::scenario::{builtins, read};
 use proptest::collection::{btree_map, vec};
