@@ -3,9 +3,10 @@
 
 use anyhow::{Context, Result};
 use authtrace::config::Options;
-use authtrace::doctor::without_credentials;
 use authtrace::fake::{Fake, Seed};
-use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, TempDir, names_seen};
+use authtrace::launch::{
+    BaseUrl, ChildEnvironment, ParentEnvironment, TempDir, looks_like_credential, names_seen, without_credentials,
+};
 use authtrace::scenario::{Client, Handed, HomeFile, Scenario, Staged, home_files};
 use authtrace::trace::Timestamp;
 use std::ffi::{OsStr, OsString};
@@ -213,10 +214,6 @@ pub(crate) fn isolate(
     environment.remove.extend(gone.cloned());
     let new = surroundings.iter().filter(|(name, value)| parent.get(*name) != Some(value) && !named.contains(name));
     environment.set.extend(new.map(|(name, value)| (name.clone(), value.clone())));
-}
-
-fn looks_like_credential(value: &OsStr) -> bool {
-    value.as_encoded_bytes().windows(7).any(|bytes| bytes == b"sk-ant-")
 }
 
 fn begins_with(name: &OsStr, starts: &[&str]) -> bool {

@@ -1,6 +1,6 @@
 //! One check, and all of them.
 
-use super::stripped::masked;
+use super::masked::masked;
 use crate::trace::Timestamp;
 use serde::Serialize;
 

@@ -17,6 +17,7 @@ mod issuer;
 pub mod json;
 mod login;
 pub mod look;
+mod masked;
 mod network;
 mod own;
 mod pem;
@@ -24,7 +25,6 @@ mod precedence;
 mod proxy_variables;
 pub mod reach;
 mod settings;
-mod stripped;
 pub mod text;
 mod trust;
 
@@ -38,7 +38,6 @@ pub use facts::{
     ProxyScheme, ProxyVariable, Reach, Role, Settings, Switch, TraceFolder, Trial, TrialEnd, Trust, Upstream, Version,
     Writable,
 };
-pub use stripped::without_credentials;
 
 use crate::trace::Timestamp;
 
