@@ -74,10 +74,26 @@ pub fn builtins() -> &'static [Builtin] {
     ALL
 }
 
+/// Further names: what happens, where the verdict does not say it.
+const CALLED: &[(&str, Code)] = &[("expired-then-refreshed", Code::Healthy)];
+
+/// Further names of built-in ones, with their codes.
+#[must_use]
+pub fn called() -> &'static [(&'static str, Code)] {
+    CALLED
+}
+
+/// The code that a name stands for: one of [`called`], or any code by its own name.
+#[must_use]
+pub fn code_of(name: &str) -> Option<Code> {
+    CALLED.iter().find(|(called, _)| *called == name).map(|(_, code)| *code).or_else(|| name.parse().ok())
+}
+
 /// The name that was probably meant.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
-    crate::place::nearest(name, ALL.iter().map(|one| one.code.as_str()))
+    let called = CALLED.iter().map(|(called, _)| *called);
+    crate::place::nearest(name, ALL.iter().map(|one| one.code.as_str()).chain(called))
 }
 
 /// The one of a code.
