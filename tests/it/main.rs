@@ -13,6 +13,8 @@ mod cases;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod ci_machine;
+#[cfg(test)]
 mod client_log;
 #[cfg(test)]
 mod clients;
