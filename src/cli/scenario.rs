@@ -1,9 +1,9 @@
 //! `scenario`: what can be played, one of them as a file, and whether a file is in order.
 
 use super::args::ScenarioCommand;
-use super::scene::{self, SceneError};
 use super::{console, exit};
 use anyhow::{Context, Result};
+use authtrace::harness::{self, SceneError};
 use authtrace::scenario::{self, ScenarioError, describe};
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -42,7 +42,7 @@ fn list() -> Result<()> {
 }
 
 fn show(named: &str) -> Result<()> {
-    let text = scene::text(named)?;
+    let text = harness::text(named)?;
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).context("cannot write to standard output")
 }
@@ -52,7 +52,7 @@ fn validate(files: &[String]) -> Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut wrong = false;
     for file in files {
-        let read = scene::text(file).and_then(|text| {
+        let read = harness::text(file).and_then(|text| {
             scenario::read(&text).map_err(|source: ScenarioError| SceneError::Wrong { path: file.into(), source })
         });
         match read {
