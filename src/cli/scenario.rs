@@ -17,18 +17,14 @@ pub(crate) fn run(command: ScenarioCommand) -> Result<ExitCode> {
     }
 }
 
-/// The built-in ones with their titles; their names are codes of `authtrace explain`.
+/// The built-in ones with their titles; their names are codes of `authtrace explain`, but for flows that are no failure.
 fn list() -> Result<()> {
     let style = console::stdout_style(false);
     let mut out = BufWriter::new(io::stdout().lock());
-    let names = scenario::builtins().iter().map(|one| one.code.as_str().len()).max().unwrap_or_default();
+    let names = scenario::builtins().iter().map(|one| one.name.len()).max().unwrap_or_default();
     for one in scenario::builtins() {
         let title = scenario::read(one.text).map(|scenario| scenario.title).unwrap_or_default();
-        writeln!(out, "{:names$}  {title}", one.code.as_str())?;
-    }
-    writeln!(out, "\nby another name:")?;
-    for (name, code) in scenario::called() {
-        writeln!(out, "{name:names$}  is {code}")?;
+        writeln!(out, "{:names$}  {title}", one.name)?;
     }
     writeln!(out, "\nfound beside another verdict:")?;
     for (code, of) in scenario::beside() {

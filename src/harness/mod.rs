@@ -11,17 +11,17 @@
 //! harness.play().await?; // or: harness.run(harness.command("claude").args(["-p", "hi"]), a_minute).await?
 //! let observed = harness.finish().await?;
 //!
-//! let messages: Vec<_> = observed.exchanges().iter().filter(|one| one.path() == "/v1/messages").collect();
-//! assert!(messages.iter().all(|message| message.status() == Some(200)));
+//! let messages = observed.exchanges().iter().filter(|one| one.path() == "/v1/messages");
+//! assert_eq!(messages.map(|message| message.status()).collect::<Vec<_>>(), [Some(401), Some(200)]);
 //! observed.assert(
 //!     r#"
 //!     format = 1
 //!     [limits]
-//!     auth_failures = 0
-//!     refreshes = 1
+//!     auth_failures = 1
 //!     [[flow]]
-//!     name = "the token is renewed before it is used"
+//!     name = "an expired token is refreshed exactly once, and the request retried"
 //!     step = [
+//!       { path = "/v1/messages", status = 401, credential = "$old" },
 //!       { name = "refresh", grant = "refresh-token", status = 200, repeat = 1 },
 //!       { path = "/v1/messages", status = 200, credential = "$new", issued_by = "refresh" },
 //!     ]

@@ -100,10 +100,10 @@ fn is_file(named: &str) -> bool {
 
 fn builtin(named: &str) -> Result<&'static str, SceneError> {
     let unknown = || SceneError::Unknown { name: named.to_owned(), nearest: scenario::nearest(named) };
-    let code = scenario::code_of(named).ok_or_else(unknown)?;
-    if let Some(one) = scenario::builtin(code) {
+    if let Some(one) = scenario::builtin(named) {
         return Ok(one.text);
     }
+    let code: Code = named.parse().map_err(|_| unknown())?;
     if let Some((code, why)) = scenario::not_played().iter().find(|(not, _)| *not == code) {
         return Err(SceneError::NotPlayed { code: *code, why });
     }

@@ -5,17 +5,19 @@ use crate::catalogue::Code;
 /// A scenario that comes with the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Builtin {
-    /// The verdict that it leads to, which is its name.
+    /// Its name: that of the verdict, but for flows that several lead to.
+    pub name: &'static str,
+    /// The verdict that it leads to.
     pub code: Code,
     /// The file.
     pub text: &'static str,
 }
 
 macro_rules! builtins {
-    ($($code:ident $file:literal,)+) => {
+    ($($code:ident $name:literal,)+) => {
         /// All of them.
         const ALL: &[Builtin] =
-            &[$(Builtin { code: Code::$code, text: include_str!(concat!("builtin/", $file, ".toml")) },)+];
+            &[$(Builtin { name: $name, code: Code::$code, text: include_str!(concat!("builtin/", $name, ".toml")) },)+];
     };
 }
 
@@ -66,6 +68,7 @@ builtins! {
     ServerError "server-error",
     UsageExhausted "usage-exhausted",
     Healthy "healthy",
+    Healthy "expired-then-refreshed",
 }
 
 /// All of them, failures first.
@@ -74,32 +77,16 @@ pub fn builtins() -> &'static [Builtin] {
     ALL
 }
 
-/// Further names: what happens, where the verdict does not say it.
-const CALLED: &[(&str, Code)] = &[("expired-then-refreshed", Code::Healthy)];
-
-/// Further names of built-in ones, with their codes.
-#[must_use]
-pub fn called() -> &'static [(&'static str, Code)] {
-    CALLED
-}
-
-/// The code that a name stands for: one of [`called`], or any code by its own name.
-#[must_use]
-pub fn code_of(name: &str) -> Option<Code> {
-    CALLED.iter().find(|(called, _)| *called == name).map(|(_, code)| *code).or_else(|| name.parse().ok())
-}
-
 /// The name that was probably meant.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let called = CALLED.iter().map(|(called, _)| *called);
-    crate::place::nearest(name, ALL.iter().map(|one| one.code.as_str()).chain(called))
+    crate::place::nearest(name, ALL.iter().map(|one| one.name))
 }
 
-/// The one of a code.
+/// The one of this name.
 #[must_use]
-pub fn builtin(code: Code) -> Option<&'static Builtin> {
-    ALL.iter().find(|one| one.code == code)
+pub fn builtin(name: &str) -> Option<&'static Builtin> {
+    ALL.iter().find(|one| one.name == name)
 }
 
 /// Codes that come beside the verdict of a scenario, with the scenario.

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// A contract that `expired-then-refreshed` keeps.
+/// A contract that `healthy` keeps.
 const CONTRACT: &str = r#"
 format = 1
 
@@ -30,7 +30,7 @@ step = [
 
 #[tokio::test]
 async fn what_the_built_in_client_did_is_seen_as_values() {
-    let harness = Harness::start("expired-then-refreshed").await.unwrap();
+    let harness = Harness::start("healthy").await.unwrap();
     let played = harness.play().await.unwrap();
     assert_eq!(played.exit_code, 0);
     let observed = harness.finish().await.unwrap();
@@ -141,7 +141,7 @@ async fn a_client_that_knows_only_a_base_url_is_recorded_too() {
 
 #[test]
 fn a_blocking_harness_does_the_same() {
-    let harness = blocking::Harness::start("expired-then-refreshed").unwrap();
+    let harness = blocking::Harness::start("healthy").unwrap();
     assert_eq!(harness.play().unwrap().exit_code, 0);
     let seen = harness.wait_for(AT_MOST, |survey| survey.exchanges().len() > 1).unwrap();
     assert!(seen.exchanges().len() > 1);
