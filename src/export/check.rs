@@ -1,9 +1,20 @@
 //! Whether expectations hold, for a screen: what holds in a line each, then each miss as a compiler tells of a mistake,
 //! with the line of the expectation, the exchange that comes nearest, and what happened around it.
 
+mod folders;
+pub mod github;
 pub mod json;
+pub mod junit;
+pub mod markdown;
+mod plain;
+pub mod sarif;
+mod suite;
+pub mod tap;
 #[cfg(test)]
 mod tests;
+
+pub use folders::Folders;
+pub use suite::{Checked, Failure, FailureKind, Judged, State, Suite};
 
 use super::style::{Ink, Style, clean, wrap};
 use super::timeline::Layout;
@@ -28,6 +39,11 @@ pub fn report(survey: &Survey, report: &Report, out: &mut impl Write, style: Sty
         }
     }
     page.total(report)
+}
+
+/// Writes what is told of one miss.
+fn miss(survey: &Survey, outcome: &Outcome, miss: &Miss, out: &mut impl Write, style: Style) -> io::Result<()> {
+    Page { survey, style, out }.missed(outcome, miss)
 }
 
 struct Page<'a, W> {
