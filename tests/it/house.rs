@@ -44,6 +44,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "fake",
             "import",
             "launch",
+            "place",
             "policy",
             "proxy",
             "record",
