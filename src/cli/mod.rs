@@ -27,6 +27,7 @@ mod scene;
 mod scrub;
 mod session;
 mod stage;
+mod trial;
 
 use args::{CaCommand, Cli, Command};
 use clap::Parser;

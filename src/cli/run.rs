@@ -24,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
     let parent: ParentEnvironment = std::env::vars_os().collect();
     logging::install(args.proxy.log_format.unwrap_or_default());
+    if args.quiet {
+        console::hush();
+    }
     let expectations = expect::read(&args.expect)?;
     // From here on no other process of this user can read our memory, and a crash leaves no copy of it.
     launch::deny_tracing().context("cannot shield the process from others")?;

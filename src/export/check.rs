@@ -2,8 +2,11 @@
 //! with the line of the expectation, the exchange that comes nearest, and what happened around it.
 
 pub mod json;
+mod suite;
 #[cfg(test)]
 mod tests;
+
+pub use suite::{Checked, Failure, FailureKind, Judged, State, Suite};
 
 use super::style::{Ink, Style, clean, wrap};
 use super::timeline::Layout;
@@ -28,6 +31,11 @@ pub fn report(survey: &Survey, report: &Report, out: &mut impl Write, style: Sty
         }
     }
     page.total(report)
+}
+
+/// Writes what is told of one miss.
+fn miss(survey: &Survey, outcome: &Outcome, miss: &Miss, out: &mut impl Write, style: Style) -> io::Result<()> {
+    Page { survey, style, out }.missed(outcome, miss)
 }
 
 struct Page<'a, W> {

@@ -46,6 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "fake",
             "import",
             "launch",
+            "place",
             "policy",
             "proxy",
             "record",

@@ -29,7 +29,11 @@ fn what_holds_is_a_line_each() {
 fn programs_read_the_same() {
     let one = broken().remove(0);
     let mut out = Vec::new();
-    super::json::report(&one.report(), &mut out).unwrap();
+    let survey = one.survey();
+    let judged = Some(super::Judged::new(&survey, &crate::analyze::diagnose(&survey), one.report()));
+    let checked = vec![super::Checked { judged, ..super::Checked::default() }];
+    super::json::write(&super::Suite { name: "x".to_owned(), checked, took: std::time::Duration::ZERO }, &mut out)
+        .unwrap();
     insta::assert_snapshot!("json", String::from_utf8(out).unwrap());
 }
 
