@@ -23,6 +23,7 @@
 //! | [`catalogue`] | what is known about each failure |
 //! | [`analyze`] | a trace, surveyed and judged |
 //! | [`trigger`] | what a flight recorder waits for, and whether it has come |
+//! | [`compare`] | two traces side by side: what is new, gone, refused, and what of it is a regression |
 //! | [`check`] | expectations, and whether a trace keeps them |
 //! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
@@ -64,6 +65,7 @@ pub mod analyze;
 pub mod ca;
 pub mod catalogue;
 pub mod check;
+pub mod compare;
 pub mod config;
 pub mod doctor;
 pub mod export;

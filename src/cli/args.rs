@@ -85,6 +85,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Trace")]
     pub(crate) join: Option<String>,
 
+    /// Say nothing but what has failed: no start line, no summary
+    #[arg(long, short, help_heading = "Trace")]
+    pub(crate) quiet: bool,
+
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<OsString>,

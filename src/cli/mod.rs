@@ -27,6 +27,7 @@ mod scenario;
 mod scene;
 mod scrub;
 mod session;
+mod trial;
 
 use args::{CaCommand, Cli, Command};
 use clap::Parser;

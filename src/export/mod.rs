@@ -8,6 +8,7 @@ mod cells;
 pub mod check;
 mod client_view;
 mod conclusion;
+pub mod diff;
 pub mod explain;
 mod groups;
 pub mod har;

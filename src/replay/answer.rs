@@ -1,7 +1,7 @@
 //! An answer, rebuilt from what is recorded of it.
 
-use super::route::Route;
 use crate::analyze::{Endpoint, endpoint};
+use crate::compare::Route;
 use crate::fake::{Model, Reply, Seed};
 use crate::policy::{
     ApiError, Cut, Envelope, HtmlPage, RawAnswer, RequestIdShape, Rule, Script, Then, TokenOutcome, TokenTerms, When,

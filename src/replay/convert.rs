@@ -2,9 +2,9 @@
 
 use super::answer::{self, Left, Played, Wait};
 use super::login;
-use super::route::{Route, header_kind};
 use crate::analyze::{Diagnosis, Survey, diagnose};
 use crate::catalogue::{Code, entry};
+use crate::compare::Route;
 use crate::policy::{Cut, Rule, Script, Then, TokenTerms, When};
 use crate::redact::Kind;
 use crate::scenario::{Against, Scenario, Server};
@@ -339,4 +339,11 @@ fn median(waits: &[Duration]) -> Duration {
     let mut waits = waits.to_vec();
     waits.sort_unstable();
     waits.get(waits.len() / 2).copied().unwrap_or_default()
+}
+
+/// The kind of the credential in the header fields, as a rule can ask for it.
+fn header_kind(exchange: &Exchange) -> Option<Kind> {
+    let in_head = |place: &str| exchange.credentials.iter().find(|one| one.place == *place);
+    let kind = in_head("x-api-key").or_else(|| in_head("authorization"))?.credential.kind;
+    matches!(kind, Kind::OauthAccess | Kind::ApiKey).then_some(kind)
 }

@@ -1,7 +1,7 @@
 //! Servers that are not Anthropic's, as the client has to be told of them.
 
-use super::route::{MADE_UP_HOST, Route};
 use crate::analyze::{Endpoint, Provider, Survey, endpoint, provider};
+use crate::compare::{MADE_UP_HOST, Route};
 use crate::fake::McpServer;
 use crate::redact::Kind;
 use crate::scenario::Client;

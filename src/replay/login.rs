@@ -2,11 +2,11 @@
 
 use super::clients;
 use super::elsewhere;
-use super::route::{Route, matters};
 use crate::analyze::{
     CredentialHistory, CredentialOrigin, Diagnosis, Endpoint, Lineage, Provider, Survey, endpoint, provider,
 };
 use crate::catalogue::versions::compare;
+use crate::compare::{Route, matters};
 use crate::policy::Grant;
 use crate::redact::{Fingerprint, Flag, Kind, Length};
 use crate::scenario::{Client, Given};

@@ -9,22 +9,18 @@
 //! It does no io, starts nothing, reads no clock, and sees no credential but as a fingerprint. What authtrace answered
 //! itself is never played as if a server had.
 
-mod align;
 mod answer;
 mod clients;
-mod compare;
 mod convert;
+mod divergence;
 mod elsewhere;
 mod excerpt;
 mod login;
 mod minimise;
-mod route;
 #[cfg(test)]
 mod tests;
 
-pub use align::{Pair, align};
-pub use compare::{Divergence, Held, Next, Step, compare};
 pub use convert::{ReplayError, Replayed, Speed, convert};
+pub use divergence::{Divergence, Held, Next, Step, compare};
 pub use excerpt::{Excerpt, excerpt};
 pub use minimise::{Minimised, minimise};
-pub use route::{Route, matters};

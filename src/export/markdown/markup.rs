@@ -7,22 +7,22 @@ const LONGEST: usize = 400;
 
 /// A document that is written section by section, each within its room.
 #[derive(Default)]
-pub(super) struct Document {
+pub(in crate::export) struct Document {
     text: String,
 }
 
 impl Document {
-    pub(super) fn text(&self) -> &str {
+    pub(in crate::export) fn text(&self) -> &str {
         &self.text
     }
 
     /// A field of the form.
-    pub(super) fn heading(&mut self, text: &str) {
+    pub(in crate::export) fn heading(&mut self, text: &str) {
         self.headed("###", text);
     }
 
     /// A section within a field.
-    pub(super) fn subheading(&mut self, text: &str) {
+    pub(in crate::export) fn subheading(&mut self, text: &str) {
         self.headed("####", text);
     }
 
@@ -31,12 +31,12 @@ impl Document {
         self.text.push_str(&format!("{before}{level} {text}\n\n"));
     }
 
-    pub(super) fn paragraph(&mut self, text: &str) {
+    pub(in crate::export) fn paragraph(&mut self, text: &str) {
         self.text.push_str(&format!("{text}\n\n"));
     }
 
     /// A list in at most about `room` characters; says how many lines it leaves out.
-    pub(super) fn list(&mut self, room: usize, lines: impl IntoIterator<Item = String>) {
+    pub(in crate::export) fn list(&mut self, room: usize, lines: impl IntoIterator<Item = String>) {
         let left_out = self.lines(room, lines.into_iter().map(|line| format!("- {line}\n")));
         if left_out > 0 {
             self.text.push_str(&format!("- … and {}\n", counted(left_out, "more line")));
@@ -44,14 +44,14 @@ impl Document {
     }
 
     /// Numbered steps.
-    pub(super) fn steps(&mut self, lines: impl IntoIterator<Item = String>) {
+    pub(in crate::export) fn steps(&mut self, lines: impl IntoIterator<Item = String>) {
         for (at, line) in lines.into_iter().enumerate() {
             self.text.push_str(&format!("{}. {line}\n", at + 1));
         }
     }
 
     /// Plain text between fences, in at most about `room` characters; says how many lines it leaves out.
-    pub(super) fn fenced(&mut self, room: usize, lines: impl IntoIterator<Item = String>) {
+    pub(in crate::export) fn fenced(&mut self, room: usize, lines: impl IntoIterator<Item = String>) {
         self.text.push_str("```text\n");
         let left_out = self.lines(room, lines.into_iter().map(|line| format!("{}\n", one_line(&line))));
         if left_out > 0 {
@@ -61,7 +61,7 @@ impl Document {
     }
 
     /// A table in at most about `room` characters; says how many rows it leaves out.
-    pub(super) fn table(&mut self, room: usize, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    pub(in crate::export) fn table(&mut self, room: usize, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) {
         self.text.push_str(&format!("| {} |\n|{}\n", columns.join(" | "), "---|".repeat(columns.len())));
         let left_out = self.lines(room, rows.map(|cells| format!("| {} |\n", cells.join(" | "))));
         self.text.push('\n');

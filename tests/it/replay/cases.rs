@@ -2,10 +2,11 @@
 
 use crate::cases::{cases, diagnose};
 use authtrace::analyze::Survey;
+use authtrace::compare::Route;
 use authtrace::fake::{Body, Play, Reply, Request, Seed};
 use authtrace::policy::Grant;
 use authtrace::redact::Kind;
-use authtrace::replay::{ReplayError, Route, Speed, convert};
+use authtrace::replay::{ReplayError, Speed, convert};
 use authtrace::scenario::{self, Scenario};
 use authtrace::trace::{EndKind, ErrorShape, Exchange, Origin, Timestamp};
 use http::{HeaderMap, HeaderValue};

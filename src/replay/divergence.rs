@@ -1,8 +1,7 @@
 //! Where a client left the recorded path.
 
-use super::align::{Pair, align};
-use super::route::{Route, matters};
 use crate::analyze::{Survey, diagnose};
+use crate::compare::{Pair, Route, align, matters};
 use crate::redact::Fingerprint;
 use crate::trace::{Exchange, Origin, Peer};
 use std::collections::HashMap;
@@ -115,7 +114,7 @@ pub fn compare(recorded: &Survey, played: &Survey) -> Vec<Divergence> {
         second.sort_by_key(place);
     }
     let routes = |asked: &[Asked]| asked.iter().map(|one| one.step.route.clone()).collect::<Vec<_>>();
-    let pairs = align(&routes(&first), &routes(&second));
+    let pairs = align(&routes(&first), &routes(&second)).pairs;
     let mut found = Vec::new();
     let mut credentials = Credentials::default();
     let mut after = None;

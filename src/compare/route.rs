@@ -1,12 +1,11 @@
-//! Which requests are of one kind: the order of a replay is kept for each of them.
+//! Which requests are of one kind.
 
 use crate::analyze::{Endpoint, Provider, endpoint, provider};
 use crate::policy::{Grant, PathPattern, When};
-use crate::redact::Kind;
 use crate::trace::Exchange;
 use std::fmt;
 
-/// What begins a part of a path that was taken out.
+/// What begins a part of a path or a host that was taken out.
 const TAKEN_OUT: char = '‹';
 
 /// Method, host and path of a request, and what a token request asks for.
@@ -66,6 +65,11 @@ impl fmt::Display for Route {
     }
 }
 
+/// Whether a host, or a part of a path, was taken out of the trace: its text is another one in each trace.
+pub(super) fn is_taken_out(text: &str) -> bool {
+    text.contains(TAKEN_OUT)
+}
+
 /// Whether a request matters for the login, and comes in an order that a client keeps: messages, token requests, keys.
 /// What is asked for comfort, telemetry and the profile come when they come.
 #[must_use]
@@ -77,13 +81,6 @@ pub fn matters(exchange: &Exchange) -> bool {
     }
 }
 
-/// The kind of the credential in the header fields, as a rule can ask for it.
-pub(super) fn header_kind(exchange: &Exchange) -> Option<Kind> {
-    let in_head = |place: &str| exchange.credentials.iter().find(|one| one.place == *place);
-    let kind = in_head("x-api-key").or_else(|| in_head("authorization"))?.credential.kind;
-    matches!(kind, Kind::OauthAccess | Kind::ApiKey).then_some(kind)
-}
-
 /// A host that the trace does not show gets a name that belongs to nobody (RFC 2606 §3).
 fn host(exchange: &Exchange) -> String {
     let host = exchange.request.host.as_str();
@@ -92,7 +89,7 @@ fn host(exchange: &Exchange) -> String {
 }
 
 /// The name of a host that the trace does not name, or only by its address.
-pub(super) const MADE_UP_HOST: &str = "gateway.example.com";
+pub const MADE_UP_HOST: &str = "gateway.example.com";
 
 fn is_address(host: &str) -> bool {
     host.parse::<std::net::IpAddr>().is_ok()
