@@ -46,13 +46,18 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn new(survey: &'a Survey, diagnosis: &'a Diagnosis) -> Self {
+    pub(super) fn new(survey: &'a Survey, diagnosis: &'a Diagnosis) -> Self {
         let places = survey.exchanges().iter().enumerate().map(|(place, exchange)| (exchange.id, place)).collect();
         Self { survey, diagnosis, places }
     }
 
     pub(super) fn exchanges(&self) -> &'a [Exchange] {
         self.survey.exchanges()
+    }
+
+    /// The place of an exchange among all.
+    pub(super) fn place_of(&self, id: u64) -> Option<usize> {
+        self.places.get(&id).copied()
     }
 
     /// The numbers of the exchanges around a place.

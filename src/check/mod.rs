@@ -7,6 +7,7 @@
 //! Each exchange is looked at once by each flow, and nothing is tried again: a step is taken by the first exchange that
 //! fits it (see [`Flow`]). Never here: files, clocks, sockets, the form of a report, a rule about why something failed.
 
+mod baseline;
 mod evaluate;
 mod expectation;
 mod fit;
@@ -21,6 +22,7 @@ mod short;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use baseline::against_baseline;
 pub use evaluate::evaluate;
 pub use expectation::{
     CredentialPart, Denied, Element, Expectation, Expectations, Field, Flow, Holding, Rule, Source, Step, Taking,

@@ -3,7 +3,7 @@
 use super::args::{CheckArgs, CheckFormat};
 use super::expect::{self, ExpectError};
 use super::input::Source;
-use super::{console, exit, input};
+use super::{console, diff, exit, input};
 use anyhow::{Context, Result};
 use authtrace::analyze::diagnose;
 use authtrace::check::evaluate;
@@ -12,10 +12,11 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
-    let expectations = expect::read(&args.expect)?.ok_or(ExpectError::Nothing)?;
+    let expectations = expect::read_or(&args.expect, args.baseline.is_some())?.ok_or(ExpectError::Nothing)?;
     let survey = input::survey_showing(Source::of(args.file), expectations.hosts())?;
     let diagnosis = diagnose(&survey);
-    let report = evaluate(&survey, &diagnosis, &expectations);
+    let mut report = evaluate(&survey, &diagnosis, &expectations);
+    report.outcomes.extend(diff::against_baseline(args.baseline, expectations.hosts(), &survey, &diagnosis)?);
     let held = report.held();
     let mut out = BufWriter::new(io::stdout().lock());
     match args.format {

@@ -3,6 +3,8 @@
 //! Every module is under `cfg(test)`: clippy takes functions beside a test for test code only so.
 
 #[cfg(test)]
+mod bisect;
+#[cfg(test)]
 mod bytes;
 #[cfg(test)]
 mod ca;
@@ -18,6 +20,8 @@ mod client_log;
 mod clients;
 #[cfg(test)]
 mod compile_fail;
+#[cfg(test)]
+mod diff;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
