@@ -28,7 +28,6 @@ mod scenario;
 mod scene;
 mod scrub;
 mod session;
-mod stage;
 mod trial;
 
 use args::{CaCommand, Cli, Command};

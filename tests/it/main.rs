@@ -35,6 +35,8 @@ mod handshake;
 #[cfg(test)]
 mod har;
 #[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod http2;
