@@ -296,6 +296,11 @@ pub(crate) struct CheckArgs {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
+    /// Write what the trace shows to a new file, as a draft of expectations to read and loosen, instead of holding it
+    /// against any
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "out", "expect", "deny", "max_auth_failures", "junit", "sarif", "report"])]
+    pub(crate) learn: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) expect: ExpectArgs,
 
