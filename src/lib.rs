@@ -31,6 +31,7 @@
 //! | [`scenario`] | files that say what is played: TOML → fake, rules, events |
 //! | [`replay`] | a trace → the scenario that plays it again; where a client left the recorded path |
 //! | [`fake`] | an Anthropic on loopback, for the demo and the tests |
+//! | [`harness`] | fake, proxy and recorder in one value, for tests of other programs |
 //!
 //! # How a credential stays inside
 //!
@@ -68,6 +69,7 @@ pub mod doctor;
 pub mod export;
 pub mod facts;
 pub mod fake;
+pub mod harness;
 pub mod import;
 pub mod launch;
 pub mod place;

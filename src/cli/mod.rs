@@ -27,7 +27,6 @@ mod scenario;
 mod scene;
 mod scrub;
 mod session;
-mod stage;
 
 use args::{CaCommand, Cli, Command};
 use clap::Parser;

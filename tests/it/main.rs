@@ -33,6 +33,8 @@ mod handshake;
 #[cfg(test)]
 mod har;
 #[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod http2;
