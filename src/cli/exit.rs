@@ -34,6 +34,7 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
         || error.is::<super::diff::DiffError>()
         || error.is::<super::expect::ExpectError>()
         || error.is::<super::input::InputError>()
+        || matches!(error.downcast_ref(), Some(super::results::ResultError::Place { .. }))
         || error.is::<SceneError>()
         || error.is::<authtrace::replay::ReplayError>()
         || matches!(error.downcast_ref(), Some(HarnessError::Fake(FakeError::NotLoopback(_))))

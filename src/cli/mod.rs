@@ -22,6 +22,7 @@ mod play;
 mod proxy;
 mod replay;
 mod report;
+mod results;
 mod roots;
 mod run;
 mod scenario;

@@ -7,9 +7,9 @@ pub mod markdown;
 mod tests;
 
 use super::style::{Ink, Style, clean, columns, counted, fit, left, wrap};
-use crate::analyze::Survey;
+use crate::analyze::{Survey, matters};
 use crate::catalogue::Class;
-use crate::compare::{Comparison, FindingChange, Regression, Standing, matters};
+use crate::compare::{Comparison, FindingChange, Regression, Standing};
 use lines::{Line, Mark, Shown, lines, shown};
 use std::io::{self, Write};
 

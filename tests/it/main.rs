@@ -15,6 +15,8 @@ mod cases;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod check_formats;
+#[cfg(test)]
 mod client_log;
 #[cfg(test)]
 mod clients;
@@ -42,6 +44,8 @@ mod house;
 mod http2;
 #[cfg(test)]
 mod launch;
+#[cfg(test)]
+mod learnt;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]

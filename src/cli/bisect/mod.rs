@@ -15,9 +15,9 @@ use super::expect;
 use super::trial::{End, Interrupt, Trial};
 use super::{console, exit, input, scene};
 use anyhow::{Context, Result};
-use authtrace::analyze::{Diagnosis, Survey, diagnose};
+use authtrace::analyze::{Diagnosis, Survey, diagnose, matters};
 use authtrace::check::{Expectations, evaluate};
-use authtrace::compare::{Change, Comparison, Route, Seen, compare, matters};
+use authtrace::compare::{Change, Comparison, Route, Seen, compare};
 use authtrace::export::diff::{Side, Sides};
 use authtrace::export::{check as check_page, diff as diff_page};
 use authtrace::policy::Grant;
@@ -82,7 +82,7 @@ pub(crate) fn run(args: BisectArgs) -> Result<ExitCode> {
         package: package.name(),
         good: &good,
         bad: &bad,
-        scenario: &scene::text(&args.scenario)?,
+        scenario: &authtrace::harness::text(&args.scenario)?,
         expectations: &expectation_texts(&args)?,
         arguments: &arguments(&args).iter().map(|one| one.to_string_lossy().into_owned()).collect::<Vec<_>>(),
         timeout: args.timeout,
