@@ -84,6 +84,8 @@ pub enum MissKind {
     NothingObserved,
     /// What should be absent may have passed unread.
     Unobserved,
+    /// Something is worse than in the trace that it is held against.
+    Baseline,
 }
 
 impl MissKind {
@@ -99,6 +101,7 @@ impl MissKind {
             Self::Gap => "gap",
             Self::NothingObserved => "nothing-observed",
             Self::Unobserved => "unobserved",
+            Self::Baseline => "baseline",
         }
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 const EXIT_CODES: &str = "\
 Exit codes:
   0        good
-  1        an expectation was missed; `doctor` found a problem; `replay` came to another verdict
+  1        an expectation was missed; `diff --exit-code` found a regression; `doctor` found a problem; `replay` came to another verdict
   2        wrong usage or unreadable input (under `run`: 125)
   125      authtrace itself failed
   126      CMD could not be started
@@ -44,6 +44,10 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Hold a trace against expectations about its auth flow, for CI: exit code 1 if one is missed
     Check(CheckArgs),
+    /// Put two traces side by side: what is new, gone, refused, sent elsewhere; with --exit-code, 1 for a regression
+    Diff(DiffArgs),
+    /// Find the first npm version of the client whose auth flow changes
+    Bisect(BisectArgs),
     /// Run the fake Anthropic alone, for any client, until Ctrl-C
     Fake(FakeArgs),
     /// The failures that can be played with run --scenario and demo: names, files, whether a file is in order
@@ -300,8 +304,17 @@ pub(crate) struct CheckArgs {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
+    /// Write what the trace shows to a new file, as a draft of expectations to read and loosen, instead of holding it
+    /// against any
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "out", "expect", "deny", "max_auth_failures", "junit", "sarif", "report"])]
+    pub(crate) learn: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) expect: ExpectArgs,
+
+    /// A good trace or HAR: nothing may be worse than there (docs/comparing.md says what that is)
+    #[arg(long, value_name = "TRACE", help_heading = "Expectations")]
+    pub(crate) baseline: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) results: ResultArgs,
@@ -338,6 +351,74 @@ impl CheckFormat {
             Self::Md => Some(ResultForm::Md),
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// What it was like: a trace or a HAR (also with gzip), or `-` for standard input
+    #[arg(value_name = "A")]
+    pub(crate) before: PathBuf,
+
+    /// What it is like now
+    #[arg(value_name = "B")]
+    pub(crate) after: PathBuf,
+
+    /// End with 1 if B is worse than A: more refusals, a new failure, a credential to a new host … (docs/comparing.md)
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+
+    /// Form of the comparison
+    #[arg(long, short, value_enum, default_value_t = DiffFormat::Human)]
+    pub(crate) format: DiffFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// For a terminal
+    Human,
+    /// For programs
+    Json,
+    /// Markdown, to paste into an issue
+    Md,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BisectArgs {
+    /// A version that does what is wanted
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) good: String,
+
+    /// A version that does not; it may also be the older one
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) bad: String,
+
+    /// What is played to each version: a name of `authtrace scenario list`, or a file
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) scenario: String,
+
+    /// The npm package
+    #[arg(long, value_name = "NAME", default_value = "@anthropic-ai/claude-code")]
+    pub(crate) package: String,
+
+    /// Where versions are installed, and what came of them is kept [default: ~/.cache/authtrace/clients]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+
+    /// Seconds after which a version that has not ended is left out
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: u64,
+
+    /// Forget what came of these versions before
+    #[arg(long)]
+    pub(crate) fresh: bool,
+
+    /// What good is; without any of these, what the good version does
+    #[command(flatten)]
+    pub(crate) expect: ExpectArgs,
+
+    /// Arguments of the client [default: -p hi]
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,7 @@ pub(crate) const GOOD: u8 = 0;
 pub(crate) const INTERRUPTED: u8 = 130;
 /// Ended by SIGTERM.
 pub(crate) const TERMINATED: u8 = 143;
-/// An expectation was missed; `doctor` found something that will fail; `replay` came to another verdict.
+/// An expectation was missed; `diff` found a regression; `doctor` found something that will fail; `replay` came to another verdict.
 pub(crate) const PROBLEM: u8 = 1;
 /// Wrong usage, or unreadable input.
 pub(crate) const USAGE: u8 = 2;
@@ -30,6 +30,8 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     }
     let usage = error.is::<authtrace::config::ConfigError>()
         || error.is::<super::explain::UnknownName>()
+        || error.is::<super::bisect::BisectError>()
+        || error.is::<super::diff::DiffError>()
         || error.is::<super::expect::ExpectError>()
         || error.is::<super::input::InputError>()
         || error.is::<SceneError>()

@@ -20,7 +20,7 @@ const LONGEST: u64 = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExpectError {
     #[error(
-        "nothing is expected; give --expect FILE, --expect 'POST /v1/messages 200', --deny CODE or --max-auth-failures N"
+        "nothing is expected; give --expect FILE, --expect 'POST /v1/messages 200', --deny CODE, --max-auth-failures N, or under check --baseline TRACE"
     )]
     Nothing,
     #[error("cannot read {}: {source}", path.display())]
@@ -44,6 +44,14 @@ pub(crate) fn read(args: &ExpectArgs) -> Result<Option<Expectations>, ExpectErro
     let limit = args.max_auth_failures.map(|most| Ok(check::limit_of_auth_failures(most)));
     let all = named.chain(denied).chain(limit).collect::<Result<Vec<_>, _>>()?;
     Ok(all.into_iter().reduce(Expectations::and))
+}
+
+/// The same; where something else is held against the trace, too, nothing expected is an empty list.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_or(args: &ExpectArgs, something_else: bool) -> Result<Option<Expectations>, ExpectError> {
+    Ok(read(args)?.or_else(|| something_else.then(Expectations::default)))
 }
 
 /// The files among them.

@@ -1,10 +1,12 @@
 //! The command line: one file per command. Own output goes to standard error; standard output is for what was asked for.
 
 mod args;
+mod bisect;
 mod ca;
 mod check;
 mod console;
 mod demo;
+mod diff;
 mod doctor;
 mod exit;
 mod expect;
@@ -54,6 +56,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Diff(args) => diff::run(args),
+        Command::Bisect(args) => bisect::run(args),
         Command::Fake(args) => fake::run(args),
         Command::Scenario(command) => scenario::run(command),
         Command::Scrub(args) => scrub::run(args),

@@ -2,8 +2,8 @@
 //! number say little.
 
 use super::outcome::Outcome;
-use super::route::{Route, matters};
-use crate::analyze::{Endpoint, Survey, endpoint};
+use super::route::Route;
+use crate::analyze::{Endpoint, Survey, endpoint, matters};
 use std::collections::BTreeMap;
 
 /// How often a route was answered how; none: no answer.

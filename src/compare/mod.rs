@@ -26,4 +26,4 @@ pub use flow::{Change, Flow, Row};
 pub use identity::CredentialChange;
 pub use outcome::Outcome;
 pub use regression::{Regression, RegressionKind};
-pub use route::{MADE_UP_HOST, Route, matters};
+pub use route::{MADE_UP_HOST, Route};

@@ -1,6 +1,5 @@
 //! Which requests are of one kind.
 
-use crate::analyze::{Endpoint, Provider, endpoint, provider};
 use crate::policy::{Grant, PathPattern, When};
 use crate::trace::Exchange;
 use std::fmt;
@@ -68,17 +67,6 @@ impl fmt::Display for Route {
 /// Whether a host, or a part of a path, was taken out of the trace: its text is another one in each trace.
 pub(super) fn is_taken_out(text: &str) -> bool {
     text.contains(TAKEN_OUT)
-}
-
-/// Whether a request matters for the login, and comes in an order that a client keeps: messages, token requests, keys.
-/// What is asked for comfort, telemetry and the profile come when they come.
-#[must_use]
-pub fn matters(exchange: &Exchange) -> bool {
-    match endpoint(exchange) {
-        Endpoint::Messages | Endpoint::Token | Endpoint::Revoke | Endpoint::CreateApiKey => true,
-        Endpoint::Authorize => provider(exchange) != Provider::Other,
-        _ => false,
-    }
 }
 
 /// A host that the trace does not show gets a name that belongs to nobody (RFC 2606 §3).

@@ -7,7 +7,7 @@ pub mod markdown;
 mod tests;
 
 use super::style::{Ink, Style, clean, columns, counted, fit, left, wrap};
-use crate::analyze::Survey;
+use crate::analyze::{Survey, matters};
 use crate::catalogue::Class;
 use crate::compare::{Comparison, FindingChange, Regression, Standing};
 use lines::{Line, Mark, Shown, lines, shown};
@@ -173,12 +173,12 @@ fn tail(name: &str, width: usize) -> String {
     format!("…{}", name.chars().skip(skipped).collect::<String>())
 }
 
-/// What the client calls itself, without remarks in brackets.
+/// What the client calls itself where it matters, without remarks in brackets.
 fn client(survey: &Survey) -> Option<String> {
-    let clients = survey.clients();
-    let first = clients.first()?.as_str().split(' ').next()?;
-    let more = if clients.len() > 1 { format!(" +{}", clients.len() - 1) } else { String::new() };
-    Some(clean(&format!("{}{more}", fit(first, 32))).into_owned())
+    let of_flow = survey.exchanges().iter().find(|exchange| matters(exchange))?;
+    let agent = of_flow.request.headers.iter().find(|field| field.name.as_str().eq_ignore_ascii_case("user-agent"))?;
+    let name = agent.value.as_str().split(' ').next()?;
+    Some(clean(&fit(name, 32)).into_owned())
 }
 
 /// That two traces show the same.
@@ -244,7 +244,7 @@ struct Table {
 const MARK: usize = 2;
 const GAP: usize = 2;
 /// Columns that words about what changed may take.
-const WORDS: usize = 26;
+const WORDS: usize = 30;
 
 impl Table {
     fn of(lines: &[Line], style: Style) -> Self {
@@ -308,9 +308,6 @@ impl Table {
 
 /// Number, status and credential in so many columns: what was issued goes first.
 fn cell(text: &str, width: usize) -> String {
-    let Some((sent, issued)) = text.split_once('→').filter(|_| columns(text) > width) else {
-        return left(text, width);
-    };
-    let times = issued.find(" ×").and_then(|at| issued.get(at..)).unwrap_or_default();
-    left(&format!("{sent}{times}"), width)
+    let sent = text.split('→').next().filter(|_| columns(text) > width);
+    left(sent.unwrap_or(text), width)
 }

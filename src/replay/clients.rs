@@ -1,8 +1,8 @@
 //! How many clients a trace shows at a time, whether they share a login, and what they did one after the other.
 
-use crate::analyze::{CredentialOrigin, Endpoint, Lineage, Process, Survey, endpoint};
+use crate::analyze::{CredentialOrigin, Endpoint, Lineage, Process, Survey, endpoint, matters};
 use crate::catalogue::Code;
-use crate::compare::{Route, matters};
+use crate::compare::Route;
 use crate::fake::Task;
 use crate::policy::Grant;
 use crate::redact::Kind;

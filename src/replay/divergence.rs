@@ -1,7 +1,7 @@
 //! Where a client left the recorded path.
 
-use crate::analyze::{Survey, diagnose};
-use crate::compare::{Pair, Route, align, matters};
+use crate::analyze::{Survey, diagnose, matters};
+use crate::compare::{Pair, Route, align};
 use crate::redact::Fingerprint;
 use crate::trace::{Exchange, Origin, Peer};
 use std::collections::HashMap;

@@ -1,8 +1,7 @@
 //! The part of a trace that its verdict rests on. What a recorder kept for days, or what several clients shared, is more than
 //! a scenario can play, and the failure is a small part of it.
 
-use crate::analyze::{CredentialOrigin, Endpoint, Finding, Lineage, Survey, diagnose, endpoint};
-use crate::compare::matters;
+use crate::analyze::{CredentialOrigin, Endpoint, Finding, Lineage, Survey, diagnose, endpoint, matters};
 use crate::redact::Fingerprint;
 use crate::trace::{Exchange, Timestamp};
 use std::collections::HashSet;

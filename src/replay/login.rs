@@ -3,10 +3,10 @@
 use super::clients;
 use super::elsewhere;
 use crate::analyze::{
-    CredentialHistory, CredentialOrigin, Diagnosis, Endpoint, Lineage, Provider, Survey, endpoint, provider,
+    CredentialHistory, CredentialOrigin, Diagnosis, Endpoint, Lineage, Provider, Survey, endpoint, matters, provider,
 };
 use crate::catalogue::versions::compare;
-use crate::compare::{Route, matters};
+use crate::compare::Route;
 use crate::policy::Grant;
 use crate::redact::{Fingerprint, Flag, Kind, Length};
 use crate::scenario::{Client, Given};

@@ -3,6 +3,8 @@
 //! Every module is under `cfg(test)`: clippy takes functions beside a test for test code only so.
 
 #[cfg(test)]
+mod bisect;
+#[cfg(test)]
 mod bytes;
 #[cfg(test)]
 mod ca;
@@ -13,6 +15,8 @@ mod cases;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod check_formats;
+#[cfg(test)]
 mod ci_machine;
 #[cfg(test)]
 mod client_log;
@@ -20,6 +24,8 @@ mod client_log;
 mod clients;
 #[cfg(test)]
 mod compile_fail;
+#[cfg(test)]
+mod diff;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
@@ -40,6 +46,8 @@ mod house;
 mod http2;
 #[cfg(test)]
 mod launch;
+#[cfg(test)]
+mod learnt;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]

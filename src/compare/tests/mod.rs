@@ -3,7 +3,7 @@
 pub(crate) mod story;
 
 use super::*;
-use crate::analyze::{Survey, diagnose};
+use crate::analyze::{Survey, diagnose, matters};
 use proptest::prelude::*;
 use story::{Tale, healed, looping, pairs};
 

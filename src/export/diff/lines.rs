@@ -70,9 +70,11 @@ impl Line {
         format!("{method} {}", cells::target(&self.host, &self.path, room))
     }
 
-    /// What changed, in a few words.
+    /// What changed, in a few words, and how often in a row.
     pub(super) fn words(&self) -> String {
-        self.changes.iter().map(|change| change.as_str()).collect::<Vec<_>>().join(", ")
+        let changes = self.changes.iter().map(|change| change.as_str()).collect::<Vec<_>>().join(", ");
+        let times = if self.count > 1 { format!(" ×{}", self.count) } else { String::new() };
+        format!("{changes}{times}").trim_start().to_owned()
     }
 }
 
@@ -112,8 +114,7 @@ fn line(sides: Sides<'_>, run: &[&Row]) -> Option<Line> {
     let cell = |side: Side<'_>, exchange: Option<&Exchange>| {
         let Some(exchange) = exchange else { return String::new() };
         let (status, credential) = cells_of(side, exchange);
-        let times = if run.len() > 1 { format!(" ×{}", run.len()) } else { String::new() };
-        format!("#{} {status} {credential}{times}", exchange.id).replace("  ", " ").trim_end().to_owned()
+        format!("#{} {status} {credential}", exchange.id).trim_end().to_owned()
     };
     Some(Line {
         mark: Mark::of(&row.changes),
@@ -161,8 +162,8 @@ fn details(before: &Exchange, after: &Exchange, changes: &[Change]) -> Vec<Strin
     };
     let told = changes.iter().filter_map(|change| {
         let (was, is) = detail(change)?;
-        let values = if was.is_empty() { is } else { format!("{was} → {is}") };
-        Some(clean(&format!("{}: {values}", change.as_str())).into_owned())
+        let told = if was.is_empty() { is } else { format!("{}: {was} → {is}", change.as_str()) };
+        Some(clean(&told).into_owned())
     });
     told.collect()
 }

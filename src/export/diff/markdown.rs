@@ -62,8 +62,9 @@ fn flows(page: &mut Document, sides: Sides<'_>, comparison: &Comparison) {
 
 fn row(line: &Line) -> Vec<String> {
     let cell = |text: &str| if text.is_empty() { String::new() } else { code(text) };
-    let words = if line.details.is_empty() { line.words() } else { line.details.join("; ") };
-    vec![cell(line.mark.as_str().trim()), code(&line.request), cell(&line.before), cell(&line.after), prose(&words)]
+    let words = [line.words(), line.details.join("; ")].join("; ");
+    let words = words.trim_end_matches("; ");
+    vec![cell(line.mark.as_str().trim()), code(&line.request), cell(&line.before), cell(&line.after), prose(words)]
 }
 
 fn rest(text: &str) -> Vec<String> {
