@@ -23,6 +23,8 @@ mod compile_fail;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod guard_options;
