@@ -27,6 +27,7 @@ mod scene;
 mod scrub;
 mod session;
 mod stage;
+mod test;
 mod trial;
 
 use args::{CaCommand, Cli, Command};
@@ -54,6 +55,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Test(args) => test::run(args),
         Command::Fake(args) => fake::run(args),
         Command::Scenario(command) => scenario::run(command),
         Command::Scrub(args) => scrub::run(args),

@@ -82,7 +82,8 @@ pub(crate) fn load_for_fake(named: &str) -> Result<Scenario, SceneError> {
     if scenario.against == Against::Live { Err(SceneError::Live) } else { Ok(scenario) }
 }
 
-fn is_file(named: &str) -> bool {
+/// Whether this names a file, and no built-in scenario.
+pub(crate) fn is_file(named: &str) -> bool {
     named.contains(['/', '\\']) || named.to_ascii_lowercase().ends_with(".toml")
 }
 
