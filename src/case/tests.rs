@@ -31,7 +31,7 @@ fn the_least_that_a_case_says() {
 fn everything_that_a_case_can_say() {
     let case = case(
         "format = 1\ntitle = \"A title\"\nscenario = \"scenarios/slow.toml\"\ncommand = [\"${CLIENT}\", \"a${X}b${Y}\"]\nfolder = \
-         \"..\"\ntimeout = \"1m30s\"\nexpect_files = [\"expect/a.toml\", \"expect/b.toml\"]\nmisses = [\"a name\"]\n\n[expect]\nexit_code = \
+         \"..\"\ntimeout = \"90s\"\nexpect_files = [\"expect/a.toml\", \"expect/b.toml\"]\nmisses = [\"a name\"]\n\n[expect]\nexit_code = \
          1\nlimits.auth_failures = 2\n\n[[expect.flow]]\nname = \"a name\"\nstep = [{ path = \"/v1/messages\" }]\n",
     );
     assert_eq!(case.timeout, Duration::from_secs(90));
@@ -41,7 +41,7 @@ fn everything_that_a_case_can_say() {
     let words: Vec<String> = expected.expected.iter().map(|one| one.rule.to_string()).collect();
     assert_eq!(words, ["at most 2 auth failures", "a name", "the command ends with 1"]);
     // The place is that in the case.
-    assert_eq!((expected.expected[0].source.place.line, expected.expected[0].source.name.as_str()), (11, "case.toml"));
+    assert_eq!((expected.expected[0].source.place.line, expected.expected[0].source.name.as_str()), (12, "case.toml"));
     assert_eq!((case.misses[0].expected.as_str(), case.misses[0].source.place.line), ("a name", 8));
 }
 
@@ -122,7 +122,7 @@ fn the_schema_in_the_repository_is_that_of_the_types() {
     let mut schema = schemars::schema_for!(File);
     schema.insert("title".to_owned(), "A case of authtrace test, format 1".into());
     // Within a case, expectations have no head of their own.
-    let written = schema.pointer_mut("/$defs/Written").and_then(serde_json::Value::as_object_mut).unwrap();
+    let written = schema.pointer_mut("/$defs/File").and_then(serde_json::Value::as_object_mut).unwrap();
     written.remove("required");
     written.get_mut("properties").and_then(serde_json::Value::as_object_mut).unwrap().remove("format");
     let generated = serde_json::to_string_pretty(&schema).unwrap() + "\n";

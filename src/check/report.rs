@@ -139,7 +139,7 @@ impl MissKind {
 
     /// The name in reports.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Limit => "limit",
             Self::Finding => "finding",

@@ -81,6 +81,9 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) expect: ExpectArgs,
 
+    #[command(flatten)]
+    pub(crate) results: ResultArgs,
+
     /// Use the proxy and the trace of an authtrace that is running already (NAME: its --lane, if several are)
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "", help_heading = "Trace")]
     pub(crate) join: Option<String>,
@@ -234,6 +237,59 @@ pub(crate) struct ExpectArgs {
     pub(crate) max_auth_failures: Option<u64>,
 }
 
+/// Files for CI systems, written besides what is shown; also if an expectation is missed.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Results")]
+pub(crate) struct ResultArgs {
+    /// Write the result as JUnit XML to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+
+    /// Write the result as SARIF 2.1.0 to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sarif: Option<PathBuf>,
+
+    /// Write the result in any form to a file, too: tap=FILE, json=FILE, md=FILE, junit=FILE, sarif=FILE, github=FILE
+    #[arg(long, value_name = "FORM=FILE", value_parser = ResultFile::parse)]
+    pub(crate) report: Vec<ResultFile>,
+}
+
+/// A form and where it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ResultFile {
+    pub(crate) form: ResultForm,
+    pub(crate) file: PathBuf,
+}
+
+impl ResultFile {
+    fn parse(text: &str) -> Result<Self, String> {
+        let usage = "expected FORM=FILE, such as tap=result.tap; the forms are junit, sarif, github, tap, json and md";
+        let (form, file) = text.split_once('=').ok_or(usage)?;
+        let form = ResultForm::from_str(form, false).map_err(|_| format!("{form} is no form; {usage}"))?;
+        if file.is_empty() {
+            return Err(usage.to_owned());
+        }
+        Ok(Self { form, file: file.into() })
+    }
+}
+
+/// A form of results for other programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResultForm {
+    /// JUnit XML
+    Junit,
+    /// SARIF 2.1.0
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// TAP 14
+    Tap,
+    /// JSON
+    Json,
+    /// Markdown
+    Md,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// A trace or a HAR (also with gzip), `-` for standard input [default: the newest trace]
@@ -243,16 +299,48 @@ pub(crate) struct CheckArgs {
     #[arg(long, short, value_enum, default_value_t = CheckFormat::Human)]
     pub(crate) format: CheckFormat,
 
+    /// Write it to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) expect: ExpectArgs,
+
+    #[command(flatten)]
+    pub(crate) results: ResultArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CheckFormat {
     /// For a terminal and a log
     Human,
-    /// For programs
+    /// JUnit XML, for Jenkins, GitLab and others
+    Junit,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions; there, they come by themselves
+    Github,
+    /// TAP 14
+    Tap,
+    /// For programs (authtrace-check/1)
     Json,
+    /// Markdown, for a comment or a job summary
+    Md,
+}
+
+impl CheckFormat {
+    /// The form for other programs, if it is one.
+    pub(crate) fn form(self) -> Option<ResultForm> {
+        match self {
+            Self::Human => None,
+            Self::Junit => Some(ResultForm::Junit),
+            Self::Sarif => Some(ResultForm::Sarif),
+            Self::Github => Some(ResultForm::Github),
+            Self::Tap => Some(ResultForm::Tap),
+            Self::Json => Some(ResultForm::Json),
+            Self::Md => Some(ResultForm::Md),
+        }
+    }
 }
 
 /// Exit codes of `test`, for its help.
@@ -284,6 +372,13 @@ pub(crate) struct TestArgs {
     /// temporary files, which is named]
     #[arg(long, value_name = "DIR")]
     pub(crate) traces: Option<PathBuf>,
+
+    /// Form of the result on standard output
+    #[arg(long, short, value_enum, default_value_t = CheckFormat::Human)]
+    pub(crate) format: CheckFormat,
+
+    #[command(flatten)]
+    pub(crate) results: ResultArgs,
 }
 
 #[derive(Debug, Args)]

@@ -3,33 +3,63 @@
 use super::args::{CheckArgs, CheckFormat};
 use super::expect::{self, ExpectError};
 use super::input::Source;
+use super::results::{self, Results};
 use super::{console, exit, input};
 use anyhow::{Context, Result};
-use authtrace::analyze::diagnose;
-use authtrace::check::evaluate;
+use authtrace::analyze::{Survey, diagnose};
+use authtrace::check::{Report, evaluate};
+use authtrace::export::Style;
 use authtrace::export::check::{self as page, Checked, Judged, Suite};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
+    let began = Instant::now();
     let expectations = expect::read(&args.expect)?.ok_or(ExpectError::Nothing)?;
+    let mut read: Vec<&Path> = args.file.iter().map(std::path::PathBuf::as_path).collect();
+    read.extend(expect::files(&args.expect));
+    let results = Results::plan(&args.results, &read)?;
+    if let Some(out) = &args.out {
+        read.extend(results.files());
+        results::stays_clear(out, &read)?;
+    }
+    let trace = input::name(args.file.as_deref())?;
     let survey = input::survey_showing(Source::of(args.file), expectations.hosts())?;
     let diagnosis = diagnose(&survey);
     let report = evaluate(&survey, &diagnosis, &expectations);
-    let held = report.held();
-    let mut out = BufWriter::new(io::stdout().lock());
-    match args.format {
-        CheckFormat::Human => page::report(&survey, &report, &mut out, console::stdout_style(false)),
-        CheckFormat::Json => {
-            let judged = Some(Judged::new(&survey, &diagnosis, report));
-            let checked = vec![Checked { judged, ..Checked::default() }];
-            page::json::write(
-                &Suite { name: "authtrace check".to_owned(), checked, took: std::time::Duration::ZERO },
-                &mut out,
-            )
+    let judged = Some(Judged::new(&survey, &diagnosis, report.clone()));
+    let checked = Checked { judged, trace, took: began.elapsed(), ..Checked::default() };
+    let suite = Suite { name: "authtrace check".to_owned(), took: checked.took, checked: vec![checked] };
+    match &args.out {
+        Some(out) => {
+            let text = shown(&survey, &report, &suite, args.format, &results, Style::default())?;
+            results::write_whole(out, &text)?;
+            console::say(&format!("result: {}", out.display()));
+        }
+        None => {
+            let text = shown(&survey, &report, &suite, args.format, &results, console::stdout_style(false))?;
+            let mut out = io::stdout().lock();
+            out.write_all(&text).and_then(|()| out.flush()).context("cannot write to standard output")?;
         }
     }
-    .and_then(|()| out.flush())
-    .context("cannot write to standard output")?;
-    Ok(ExitCode::from(if held { exit::GOOD } else { exit::PROBLEM }))
+    results.write(&suite, args.format.form().filter(|_| args.out.is_none()))?;
+    Ok(ExitCode::from(if report.held() { exit::GOOD } else { exit::PROBLEM }))
+}
+
+fn shown(
+    survey: &Survey,
+    report: &Report,
+    suite: &Suite,
+    format: CheckFormat,
+    results: &Results,
+    style: Style,
+) -> Result<Vec<u8>> {
+    if let Some(form) = format.form() {
+        return Ok(results.render(form, suite)?);
+    }
+    let mut text = Vec::new();
+    page::report(survey, report, &mut text, style)?;
+    Ok(console::harmless(&String::from_utf8_lossy(&text)).into_owned().into_bytes())
 }

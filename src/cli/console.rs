@@ -1,6 +1,8 @@
 //! Lines for the user on standard error, coloured only on a terminal.
 
 use authtrace::export::Style;
+use authtrace::export::check::github;
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -46,10 +48,20 @@ fn line(text: &str) {
     }
 }
 
-/// Text as it is.
+/// Text as it is; in a step of GitHub Actions, where lines can be commands, without any.
 pub(crate) fn write(text: &str) {
+    command(&harmless(text));
+}
+
+/// Text that may hold commands of GitHub Actions.
+pub(crate) fn command(text: &str) {
     let mut stderr = std::io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes());
+}
+
+/// Text for the log of a step of GitHub Actions, or for any other reader.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    if super::results::under_github() { github::harmless(text) } else { Cow::Borrowed(text) }
 }
 
 /// An error with its causes, each on the same line.

@@ -31,6 +31,7 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
         || error.is::<super::explain::UnknownName>()
         || error.is::<super::expect::ExpectError>()
         || error.is::<super::input::InputError>()
+        || matches!(error.downcast_ref(), Some(super::results::ResultError::Place { .. }))
         || error.is::<super::scene::SceneError>()
         || error.is::<authtrace::replay::ReplayError>()
         || matches!(error.downcast_ref(), Some(FakeError::NotLoopback(_)))

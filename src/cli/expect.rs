@@ -1,15 +1,17 @@
 //! Expectations as `check` and `run` take them: files and short forms, and what they mean for an exit code.
 
 use super::args::ExpectArgs;
+use super::results::Results;
 use super::run::Ran;
 use super::{console, exit, input};
 use anyhow::Result;
 use authtrace::analyze::diagnose;
 use authtrace::check::{self, ExpectationError, Expectations, evaluate};
-use authtrace::export::check as page;
+use authtrace::export::check::{self as page, Checked, Judged, Suite};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The longest file that is read, in bytes.
 const LONGEST: u64 = 1024 * 1024;
@@ -44,6 +46,11 @@ pub(crate) fn read(args: &ExpectArgs) -> Result<Option<Expectations>, ExpectErro
     Ok(all.into_iter().reduce(Expectations::and))
 }
 
+/// The files among them.
+pub(crate) fn files(args: &ExpectArgs) -> impl Iterator<Item = &Path> {
+    args.expect.iter().filter(|text| check::flow_of(text).is_none()).map(Path::new)
+}
+
 /// Reads a file of expectations.
 ///
 /// # Errors
@@ -65,18 +72,25 @@ fn wrong(name: &str, source: ExpectationError) -> ExpectError {
     ExpectError::Wrong { name: name.to_owned(), source }
 }
 
-/// Holds the trace of a run against what is expected, says what came of it, and decides the exit code: a miss is 1; a
-/// file that holds is 0, since the command's exit code is one of its expectations; else it is the command's own.
+/// Holds the trace of a run against what is expected, says what came of it, writes the results, and decides the exit code:
+/// a miss is 1; a file that holds is 0, since the command's exit code is one of its expectations; else it is the command's
+/// own.
 ///
 /// # Errors
-/// The trace cannot be read back.
-pub(crate) fn decide(expectations: &Expectations, ran: &Ran) -> Result<u8> {
+/// The trace cannot be read back, or a result cannot be written.
+pub(crate) fn decide(expectations: &Expectations, results: &Results, ran: &Ran, took: Duration) -> Result<u8> {
     let survey = input::own_trace(&ran.trace)?;
-    let report = evaluate(&survey, &diagnose(&survey), expectations);
+    let diagnosis = diagnose(&survey);
+    let report = evaluate(&survey, &diagnosis, expectations);
     let mut text = Vec::new();
     page::report(&survey, &report, &mut text, console::stderr_style())?;
     console::write(&String::from_utf8_lossy(&text));
-    Ok(match report.held() {
+    let held = report.held();
+    let judged = Some(Judged::new(&survey, &diagnosis, report));
+    let trace = Some(ran.trace.display().to_string());
+    let checked = vec![Checked { judged, trace, took, ..Checked::default() }];
+    results.write(&Suite { name: "authtrace run".to_owned(), checked, took }, None)?;
+    Ok(match held {
         false => exit::PROBLEM,
         true if expectations.decides_exit_code => exit::GOOD,
         true => ran.code,

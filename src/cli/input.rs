@@ -79,6 +79,18 @@ pub(crate) fn survey(source: Source) -> Result<Survey> {
     survey_showing(source, Vec::new())
 }
 
+/// The name of what is read, as the user gave it or as it was found.
+///
+/// # Errors
+/// There is no trace yet.
+pub(crate) fn name(file: Option<&Path>) -> Result<Option<String>> {
+    match file {
+        Some(path) if path.as_os_str() == "-" => Ok(None),
+        Some(path) => Ok(Some(path.display().to_string())),
+        None => Ok(record::newest_trace()?.map(|path| path.display().to_string())),
+    }
+}
+
 /// The same with names of hosts that the user has written, and that may be shown for that reason.
 pub(crate) fn survey_showing(source: Source, hosts: Vec<String>) -> Result<Survey> {
     let options = allowed()?.with_hosts(hosts);

@@ -20,6 +20,7 @@ mod play;
 mod proxy;
 mod replay;
 mod report;
+mod results;
 mod roots;
 mod run;
 mod scenario;

@@ -1,6 +1,8 @@
 //! `run`: a command behind the proxy. Silent while it runs; a start line before, a summary after.
 
 use super::args::RunArgs;
+use super::expect::ExpectError;
+use super::results::Results;
 use super::roots::{self, Readers};
 use super::scene::Scene;
 use super::session::{Session, Surroundings, scope_names};
@@ -18,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +31,10 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
         console::hush();
     }
     let expectations = expect::read(&args.expect)?;
+    let results = results(&args)?;
+    if expectations.is_none() && results.is_asked() {
+        return Err(ExpectError::Nothing.into());
+    }
     // From here on no other process of this user can read our memory, and a crash leaves no copy of it.
     launch::deny_tracing().context("cannot shield the process from others")?;
     let runtime = super::runtime()?;
@@ -43,16 +50,28 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
                 anyhow::bail!("the trace belongs to the run that is joined; give the expectations there")
             }
             Some(name) => join::run(name, &args.command, &parent, args.proxy.lane.as_deref()).await,
-            None => run_alone(args, expectations, &parent).await,
+            None => run_alone(args, expectations.map(|all| (all, results)), &parent).await,
         }
     })
 }
 
-async fn run_alone(args: RunArgs, expectations: Option<Expectations>, parent: &ParentEnvironment) -> Result<ExitCode> {
+/// Where the results go; never over a file that this run reads or writes otherwise.
+fn results(args: &RunArgs) -> Result<Results> {
+    let scenario = args.scene.scenario.as_deref().map(Path::new);
+    let others: Vec<&Path> = expect::files(&args.expect).chain(args.proxy.out.as_deref()).chain(scenario).collect();
+    Ok(Results::plan(&args.results, &others)?)
+}
+
+async fn run_alone(
+    args: RunArgs,
+    expected: Option<(Expectations, Results)>,
+    parent: &ParentEnvironment,
+) -> Result<ExitCode> {
+    let began = Instant::now();
     let scene = Scene::open(args.scene.scenario.as_deref(), parent).await?;
     let ran = in_scene(scene, args.proxy, &args.command, parent).await?;
-    let code = match &expectations {
-        Some(expectations) => expect::decide(expectations, &ran)?,
+    let code = match &expected {
+        Some((expectations, results)) => expect::decide(expectations, results, &ran, began.elapsed())?,
         None => ran.code,
     };
     Ok(ExitCode::from(code))

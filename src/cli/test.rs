@@ -8,16 +8,20 @@ mod play;
 mod screen;
 mod traces;
 
-use super::args::TestArgs;
+use super::args::{CheckFormat, TestArgs};
+use super::results::Results;
 use super::trial::Interrupt;
 use super::{exit, logging};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use authtrace::config::LogFormat;
+use authtrace::export::check::Suite;
 use plan::Planned;
 use play::Played;
 use screen::Screen;
 use std::collections::HashMap;
+use std::io::{self, Write as _};
 use std::num::NonZero;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,14 +35,23 @@ pub(crate) fn run(args: TestArgs) -> Result<ExitCode> {
     logging::install(LogFormat::default());
     let begun = Instant::now();
     let planned = plan::plan(&args.paths, args.repeat.get());
+    let files: Vec<&Path> = planned.iter().flatten().map(|run| run.file.as_path()).collect();
+    let results = Results::plan(&args.results, &files)?;
     let traces = Arc::new(Traces::new(args.traces)?);
     let runtime = super::runtime()?;
     let interrupt = Interrupt::watch(&runtime)?;
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    let mut screen = Screen::new(planned.len(), jobs);
+    let mut screen = Screen::new(planned.len(), jobs, args.format == CheckFormat::Human);
     let played = runtime.block_on(play_all(planned, jobs, &traces, &interrupt, &mut screen));
     screen.finish(&played, begun.elapsed());
     let worst = played.iter().map(|one| one.code).max().unwrap_or(exit::USAGE);
+    let checked = played.into_iter().map(|one| one.checked).collect();
+    let suite = Suite { name: "authtrace test".to_owned(), checked, took: begun.elapsed() };
+    if let Some(form) = args.format.form() {
+        let text = results.render(form, &suite)?;
+        io::stdout().lock().write_all(&text).context("cannot write to standard output")?;
+    }
+    results.write(&suite, args.format.form())?;
     Ok(ExitCode::from(interrupt.check().map_or_else(|interrupted| interrupted.code, |()| worst)))
 }
 

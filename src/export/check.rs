@@ -1,11 +1,19 @@
 //! Whether expectations hold, for a screen: what holds in a line each, then each miss as a compiler tells of a mistake,
 //! with the line of the expectation, the exchange that comes nearest, and what happened around it.
 
+mod folders;
+pub mod github;
 pub mod json;
+pub mod junit;
+pub mod markdown;
+mod plain;
+pub mod sarif;
 mod suite;
+pub mod tap;
 #[cfg(test)]
 mod tests;
 
+pub use folders::Folders;
 pub use suite::{Checked, Failure, FailureKind, Judged, State, Suite};
 
 use super::style::{Ink, Style, clean, wrap};

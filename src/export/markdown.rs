@@ -1,7 +1,7 @@
 //! A trace as text to paste into an issue.
 
 mod form;
-mod markup;
+pub(super) mod markup;
 
 use super::cells;
 use super::client_view;

@@ -68,8 +68,8 @@ impl Counts {
 }
 
 impl Screen {
-    /// For so many cases, so many at a time; with a first line.
-    pub(super) fn new(all: usize, jobs: usize) -> Self {
+    /// For so many cases, so many at a time; with a first line. If standard output is for another form, it gets nothing.
+    pub(super) fn new(all: usize, jobs: usize, is_read: bool) -> Self {
         let mut screen = Self {
             style: console::stdout_style(false),
             live: io::stderr().is_terminal(),
@@ -78,7 +78,7 @@ impl Screen {
             running: Vec::new(),
             counts: Counts::default(),
             stopping: false,
-            read: true,
+            read: is_read,
         };
         let beside = match jobs.min(all) {
             0 | 1 => String::new(),
@@ -206,7 +206,7 @@ impl Screen {
         }
         if self.read {
             let mut out = io::stdout().lock();
-            self.read = writeln!(out, "{text}").and_then(|()| out.flush()).is_ok();
+            self.read = writeln!(out, "{}", console::harmless(text)).and_then(|()| out.flush()).is_ok();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Where the traces of cases are: written into a folder that goes with this process, and kept from there if that is wanted.
 
 use super::plan::shown;
+use crate::cli::console;
 use anyhow::{Context, Result};
 use authtrace::launch::{ParentEnvironment, TempDir};
 use std::ffi::OsStr;
@@ -36,7 +37,7 @@ impl Traces {
         self.temporary.path().join(file_name(name))
     }
 
-    /// Keeps the trace of a case if it failed, or if all are kept. What is said of it: where it is, or why it is not.
+    /// Keeps the trace of a case if it failed, or if all are kept. Where it is then.
     pub(super) fn keep(&self, name: &str, failed: bool) -> Option<String> {
         let path = self.path(name);
         let folder = match &self.given {
@@ -54,7 +55,13 @@ impl Traces {
             let kept = folder.join(file_name(name));
             moved(&path, &kept).map(|()| kept)
         });
-        Some(kept.map_or_else(|error| format!("(it could not be kept: {error})"), |kept| shown(&kept)))
+        match kept {
+            Ok(kept) => Some(shown(&kept)),
+            Err(error) => {
+                console::say(&format!("the trace of {name} could not be kept: {error}"));
+                None
+            }
+        }
     }
 
     fn folder_of_failed(&self) -> io::Result<PathBuf> {

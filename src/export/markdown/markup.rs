@@ -87,13 +87,13 @@ impl Document {
 
 /// A value as code: nothing in it is a link, a mention, a number of an issue or a tag. A backtick and a bar, which would
 /// end the code or the cell, are replaced by their likes; `–` stands for nothing.
-pub(super) fn code(value: &str) -> String {
+pub(in crate::export) fn code(value: &str) -> String {
     let value = one_line(value);
     if value.is_empty() { "–".to_owned() } else { format!("`{value}`") }
 }
 
 /// A sentence of our own in which values may occur.
-pub(super) fn prose(text: &str) -> String {
+pub(in crate::export) fn prose(text: &str) -> String {
     let mut escaped = String::new();
     for c in one_line(text).chars() {
         match c {
@@ -114,7 +114,7 @@ pub(super) fn prose(text: &str) -> String {
 
 /// A sentence about this trace as `analyze` writes it: what stands between backticks or quotation marks (words of a
 /// server) is code, and behind `#` stands the number of an exchange.
-pub(super) fn sentence(text: &str) -> String {
+pub(in crate::export) fn sentence(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some((at, open)) = rest.char_indices().find(|(_, c)| matches!(c, '`' | '“')) {
