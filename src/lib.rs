@@ -74,6 +74,7 @@
 
 pub mod analyze;
 pub mod ca;
+pub mod case;
 pub mod catalogue;
 pub mod check;
 pub mod config;

@@ -20,14 +20,15 @@ mod report;
 mod short;
 #[cfg(test)]
 pub(crate) mod tests;
+mod words;
 
 pub use evaluate::evaluate;
 pub use expectation::{
     CredentialPart, Denied, Element, Expectation, Expectations, Field, Flow, Holding, Rule, Source, Step, Taking,
 };
 pub use pattern::{Glob, HostPattern, StatusPattern};
-pub use read::{ExpectationError, read};
-pub use report::{Difference, Miss, MissKind, Outcome, Report};
+pub use read::{ExpectationError, Written, read};
+pub use report::{Difference, KnownMiss, Miss, MissKind, Outcome, Report};
 pub use short::{deny, flow_of, limit_of_auth_failures};
 
 /// The version of the format that this program reads.

@@ -4,9 +4,23 @@ use authtrace::export::Style;
 use authtrace::export::check::github;
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Columns of a terminal that does not tell.
 const USUAL_WIDTH: usize = 100;
+
+/// Whether only errors are told.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From here on only errors are told.
+pub(crate) fn hush() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Whether only errors are told.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 /// How to write to standard error.
 pub(crate) fn stderr_style() -> Style {
@@ -20,6 +34,12 @@ pub(crate) fn stdout_style(full: bool) -> Style {
 
 /// A sentence, begun with our name. A terminal gets it broken between words, whatever else reads it as one line.
 pub(crate) fn say(text: &str) {
+    if !is_quiet() {
+        line(text);
+    }
+}
+
+fn line(text: &str) {
     let text = format!("authtrace: {text}");
     if std::io::stderr().is_terminal() {
         write(&stderr_style().paragraph(&text));
@@ -53,7 +73,7 @@ pub(crate) fn error(error: &anyhow::Error) {
             text = format!("{text}: {cause}");
         }
     }
-    say(&text);
+    line(&text);
 }
 
 /// `NO_COLOR` (any value that is not empty) switches colours off.

@@ -1,5 +1,6 @@
 //! Exit codes, and which error gets which.
 
+use super::trial::Interrupted;
 use authtrace::fake::FakeError;
 use authtrace::harness::{HarnessError, SceneError};
 use authtrace::launch::LaunchError;
@@ -23,6 +24,9 @@ pub(crate) const FAILED: u8 = 125;
 pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
     if let Some(launch) = error.downcast_ref::<LaunchError>() {
         return ExitCode::from(launch.exit_code());
+    }
+    if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
+        return ExitCode::from(interrupted.code);
     }
     let usage = error.is::<authtrace::config::ConfigError>()
         || error.is::<super::explain::UnknownName>()

@@ -27,6 +27,8 @@ mod scenario;
 mod scene;
 mod scrub;
 mod session;
+mod test;
+mod trial;
 
 use args::{CaCommand, Cli, Command};
 use clap::Parser;
@@ -53,6 +55,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Report(args) => report::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Test(args) => test::run(args),
         Command::Fake(args) => fake::run(args),
         Command::Scenario(command) => scenario::run(command),
         Command::Scrub(args) => scrub::run(args),

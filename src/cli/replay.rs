@@ -3,6 +3,7 @@
 use super::args::ReplayArgs;
 use super::input::{InputError, Source};
 use super::scene::Scene;
+use super::trial::{End, Interrupt, Trial, Tried};
 use super::{console, exit, input, logging, play, report, run as command};
 use anyhow::{Context, Result};
 use authtrace::analyze::{Survey, diagnose};
@@ -12,10 +13,10 @@ use authtrace::harness::Stage;
 use authtrace::launch::{self, ParentEnvironment, TempDir};
 use authtrace::replay::{self, Excerpt, Minimised, Replayed, Speed};
 use authtrace::scenario::{self, Scenario};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use tokio::runtime::Runtime;
 
 /// So many plays are tried with the built-in client.
@@ -163,6 +164,7 @@ struct Trials<'a> {
     command: &'a [OsString],
     parent: ParentEnvironment,
     runtime: Runtime,
+    interrupt: Interrupt,
     files: TempDir,
     /// What kept a play from being made, at first.
     trouble: Option<anyhow::Error>,
@@ -173,11 +175,14 @@ impl<'a> Trials<'a> {
     fn new(verdict: Code, command: &'a [OsString]) -> Result<Self> {
         let parent: ParentEnvironment = std::env::vars_os().collect();
         let files = TempDir::create(&parent)?;
-        Ok(Self { verdict, command, parent, runtime: super::runtime()?, files, trouble: None, made: 0 })
+        let runtime = super::runtime()?;
+        let interrupt = Interrupt::watch(&runtime)?;
+        Ok(Self { verdict, command, parent, runtime, interrupt, files, trouble: None, made: 0 })
     }
 
     fn minimise(mut self, scenario: &Scenario, trials: usize) -> Result<Minimised> {
         let found = replay::minimise(scenario, trials, |candidate| self.holds(candidate));
+        self.interrupt.check()?;
         match self.trouble {
             Some(trouble) if !found.holds => Err(trouble),
             Some(trouble) => {
@@ -189,6 +194,9 @@ impl<'a> Trials<'a> {
     }
 
     fn holds(&mut self, candidate: &Scenario) -> bool {
+        if self.interrupt.check().is_err() {
+            return false;
+        }
         self.made += 1;
         // A trace is never written over another one.
         let trace = self.files.path().join(format!("trace-{}.jsonl", self.made));
@@ -223,27 +231,13 @@ impl<'a> Trials<'a> {
         }
         let file = self.files.path().join("scenario.toml");
         std::fs::write(&file, scenario::write(candidate, &[])).context("cannot write a scenario to be tried")?;
-        self.run(&file, trace)?;
-        Ok(diagnose(&input::own_trace(trace)?).verdict.code)
-    }
-
-    /// Runs the command under this very program, in silence: it is not to be seen sixty times.
-    fn run(&self, scenario: &Path, trace: &Path) -> Result<()> {
-        let mut options: Vec<&OsStr> = vec!["run".as_ref(), "--scenario".as_ref(), scenario.as_ref()];
-        options.extend(["--out".as_ref(), trace.as_os_str(), "--".as_ref()]);
-        let own = std::env::current_exe().context("cannot find this program to run it again")?;
-        let status = Command::new(own)
-            .args(options)
-            .args(self.command)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .context("cannot run this program again")?;
+        let trial = Trial { scenario: file.as_os_str(), command: self.command, trace, folder: None, timeout: None };
         // The command's own failure is what is played; only its not being run is trouble.
-        match status.code() {
-            Some(126 | 127) => anyhow::bail!("the command could not be started"),
-            _ => Ok(()),
+        let Tried { end, output, .. } = trial.run_alone(&self.runtime, &self.interrupt)?;
+        if matches!(end, End::Failed(_)) {
+            let said = output.trim().trim_start_matches("authtrace: ").to_owned();
+            anyhow::bail!(if said.is_empty() { "the command could not be started".to_owned() } else { said });
         }
+        Ok(diagnose(&input::own_trace(trace)?).verdict.code)
     }
 }

@@ -27,6 +27,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
     let parent: ParentEnvironment = std::env::vars_os().collect();
     logging::install(args.proxy.log_format.unwrap_or_default());
+    if args.quiet {
+        console::hush();
+    }
     let expectations = expect::read(&args.expect)?;
     let results = results(&args)?;
     if expectations.is_none() && results.is_asked() {

@@ -94,7 +94,7 @@ impl Session {
 
     /// The lines after the end: what was seen, and where it is.
     pub(crate) fn summarise(&self, hints: &[String], closed: &Closed) {
-        if matches!(self.recorder, Keeper::Ring(_)) {
+        if matches!(self.recorder, Keeper::Ring(_)) || console::is_quiet() {
             return;
         }
         let degraded = closed.degraded.as_deref();

@@ -26,6 +26,7 @@ pub use environment::{ChildEnvironment, Login, Notice, ParentEnvironment, Plan, 
 pub use error::LaunchError;
 pub use harden::{deny_tracing, forbid_core_dumps};
 pub use kept_dir::KeptDir;
+pub use signals::ignores;
 pub use spawn::{Outcome, Running, spawn};
 pub use stripped::{looks_like_credential, without_credentials};
 pub use temp_dir::TempDir;

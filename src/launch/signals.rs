@@ -88,6 +88,12 @@ pub(super) fn stop_ourselves() {
     }
 }
 
+/// Whether a signal was ignored when we were started (`nohup`), so that it is to stay so. Known on Linux only.
+#[must_use]
+pub fn ignores(number: i32) -> bool {
+    is_ignored(&ignored_signals(), number)
+}
+
 /// The mask of signals that are ignored in this process: bit n−1 for signal n (proc_pid_status(5), `SigIgn`). Nothing elsewhere
 /// than on Linux.
 fn ignored_signals() -> u64 {

@@ -109,6 +109,20 @@ fn the_tests_in_node_pass() {
     }
 }
 
+#[test]
+fn the_cases_pass() {
+    let copied = Copied::new();
+    for client in clients(&copied) {
+        let mut command = copied.command("authtrace");
+        let said = succeeds(command.args(["test", "contract"]).env("CLIENT", client));
+        assert!(
+            said.stdout.contains("3 cases: 3 passed") || said.stderr.contains("3 cases: 3 passed"),
+            "{}",
+            said.stderr
+        );
+    }
+}
+
 fn example(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ci").join(name)).unwrap()
 }
@@ -152,7 +166,7 @@ fn the_workflow_pins_every_action_by_its_commit() {
 fn the_options_in_the_examples_are_the_programs() {
     let home = Home::new();
     let mut seen = 0;
-    for name in ["contract.sh", "test_auth.py", "auth.test.mjs"] {
+    for name in ["workflow.yml", "contract.sh", "test_auth.py", "auth.test.mjs"] {
         let text = example(name).replace("\\\n", " ");
         let words = |line: &str| -> Vec<String> {
             line.split(|c: char| c.is_whitespace() || "\"'`[](),=".contains(c)).map(str::to_owned).collect()
@@ -171,5 +185,5 @@ fn the_options_in_the_examples_are_the_programs() {
             seen += 1;
         }
     }
-    assert!(seen >= 9, "{seen} options seen");
+    assert!(seen >= 12, "{seen} options seen");
 }

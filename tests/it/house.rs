@@ -26,6 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("scenario", &["catalogue", "fake", "place", "policy", "redact", "trace"]),
     ("replay", &["analyze", "catalogue", "fake", "policy", "redact", "scenario", "trace"]),
     ("check", &["analyze", "catalogue", "place", "policy", "redact", "trace"]),
+    ("case", &["check", "place", "policy"]),
     ("export", &["analyze", "catalogue", "check", "redact", "trace"]),
     ("proxy", &["ca", "facts", "policy", "redact", "trace", "wire"]),
     ("launch", &["ca"]),
@@ -54,6 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "analyze",
             "ca",
+            "case",
             "catalogue",
             "check",
             "config",
@@ -63,6 +65,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "harness",
             "import",
             "launch",
+            "place",
             "policy",
             "proxy",
             "record",
