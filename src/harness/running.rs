@@ -9,7 +9,7 @@ use super::stage::Stage;
 use super::{HarnessError, play};
 use crate::analyze::Survey;
 use crate::fake::{Change, Fake, Played};
-use crate::launch::{ParentEnvironment, TempDir};
+use crate::launch::{Leftovers, ParentEnvironment, TempDir};
 use crate::record::Recorder;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -29,6 +29,8 @@ pub struct Harness {
 /// What it consists of, in the order in which it ends.
 pub(super) struct Parts {
     pub(super) session: Session,
+    /// Whatever was started with a home of the stage and is still there.
+    pub(super) leftovers: Leftovers,
     pub(super) recorder: Arc<Recorder>,
     pub(super) seen: Arc<watch::Sender<Survey>>,
     pub(super) stage: Stage,
@@ -194,7 +196,7 @@ impl Harness {
     pub async fn finish(self) -> Result<Observed, HarnessError> {
         let Self { parts, reverse, exit_code } = self;
         parts.session.proxy.stop().await;
-        drop(reverse);
+        drop((reverse, parts.leftovers));
         parts.recorder.close(exit_code.into_inner().unwrap_or_else(PoisonError::into_inner));
         let survey = parts.seen.send_replace(Survey::default());
         parts.stage.clear().await;

@@ -132,6 +132,25 @@ async fn what_a_command_leaves_in_the_background_is_ended_with_it() {
 }
 
 #[tokio::test]
+async fn what_leaves_the_process_group_ends_with_the_harness() {
+    if !cfg!(target_os = "linux") || tool("setsid").is_none() {
+        return;
+    }
+    let harness = Harness::start("healthy").await.unwrap();
+    let script =
+        "setsid sh -c 'echo $$ > $HOME/daemon.new; mv $HOME/daemon.new $HOME/daemon; exec sleep 600' > /dev/null 2>&1 &
+                  until [ -e $HOME/daemon ]; do sleep 0.05; done; cat $HOME/daemon";
+    let ran = harness.run(harness.command("sh").args(["-c", script]), AT_MOST).await.unwrap();
+    let other = Harness::start("healthy").await.unwrap();
+    let mut spared = other.command("sleep").arg("600").spawn().unwrap();
+    drop(harness);
+    assert!(gone(ran.stdout.trim().parse().unwrap()));
+    assert!(spared.try_wait().unwrap().is_none(), "that is another harness's");
+    other.finish().await.unwrap();
+    spared.wait().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_run_that_nobody_waits_for_any_more_is_ended() {
     let harness = Harness::start("healthy").await.unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
