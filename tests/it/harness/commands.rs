@@ -150,6 +150,35 @@ async fn what_leaves_the_process_group_ends_with_the_harness() {
     spared.wait().await.unwrap();
 }
 
+const PLACE: &str = "PLACE_OF_A_TEST_THAT_IS_KILLED";
+
+/// Not a test of its own: [`a_command_does_not_outlive_a_test_that_is_killed`] starts it, and kills it.
+#[test]
+#[ignore = "part of another test"]
+fn that_is_killed() {
+    let Some(place) = std::env::var_os(PLACE) else { return };
+    let place = Path::new(&place).display();
+    let harness = blocking::Harness::start("healthy").unwrap();
+    let script = format!("echo $$ > {place}/new; mv {place}/new {place}/pid; exec sleep 600");
+    let _ = harness.run(harness.command("sh").args(["-c", &script]), Duration::from_secs(600));
+}
+
+#[test]
+fn a_command_does_not_outlive_a_test_that_is_killed() {
+    let place = tempfile::tempdir().unwrap();
+    let mut test = std::process::Command::new(std::env::current_exe().unwrap());
+    test.args(["--exact", "harness::commands::that_is_killed", "--ignored"]).env(PLACE, place.path());
+    let mut test = test.env("TMPDIR", place.path()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let pid = place.path().join("pid");
+    while !pid.exists() {
+        assert!(test.try_wait().unwrap().is_none(), "it has ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    test.kill().unwrap();
+    test.wait().unwrap();
+    assert!(gone(std::fs::read_to_string(pid).unwrap().trim().parse().unwrap()));
+}
+
 #[tokio::test]
 async fn a_run_that_nobody_waits_for_any_more_is_ended() {
     let harness = Harness::start("healthy").await.unwrap();
