@@ -8,7 +8,7 @@ use super::{Harness, HarnessError, load};
 use crate::analyze::Survey;
 use crate::config::Options;
 use crate::launch::settings::{self, SettingsFacts};
-use crate::launch::{BaseUrl, ParentEnvironment, Plan, TempDir, TrustFiles, names_seen};
+use crate::launch::{BaseUrl, Leftovers, ParentEnvironment, Plan, TempDir, TrustFiles, names_seen};
 use crate::record::{Observer, Recorder};
 use crate::scenario::{self, Against, Scenario};
 use crate::trace::{EventSink, PlayedAgainst, Record};
@@ -119,7 +119,8 @@ impl Builder {
         let of_client = |home: &PathBuf| stage.environment(&parent, home, &plan).of_child(&parent);
         let environments = stage.homes().iter().map(of_client).collect();
         let ca_file = trust_files.root.clone();
-        Harness::of(Parts { session, recorder, seen, stage, environments, ca_file, files }).await
+        let leftovers = Leftovers::of(None, stage.folder());
+        Harness::of(Parts { session, leftovers, recorder, seen, stage, environments, ca_file, files }).await
     }
 
     /// What is played, with the gateway as the client's API.

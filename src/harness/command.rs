@@ -53,6 +53,7 @@ pub(super) async fn run(command: &mut Command, time_limit: Duration, peers: &Pee
         peers.expect(pid);
     }
     let mut group = Group::of(&child);
+    let _guard = group.guarded();
     let (stdout, stderr) = (Output::of(child.stdout.take()), Output::of(child.stderr.take()));
     let ended = timeout(time_limit, child.wait()).await;
     if ended.is_err() {
@@ -80,6 +81,15 @@ struct Group(Option<Pid>);
 impl Group {
     fn of(child: &Child) -> Self {
         Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    /// A process in the group that kills all of it should this process die before the command does: it reads from a pipe
+    /// that nobody else can write to, and that the system closes then. Where it cannot be had, nothing else is lost.
+    fn guarded(&self) -> Option<Child> {
+        let group = self.0?.as_raw_nonzero().get();
+        let mut guard = Command::new("/bin/sh");
+        guard.args(["-c", "read -r never; kill -KILL 0"]).env_clear().process_group(group).kill_on_drop(true);
+        guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().ok()
     }
 
     fn send(&self, signal: Signal) {

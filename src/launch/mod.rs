@@ -12,6 +12,7 @@ mod environment;
 mod error;
 mod harden;
 mod kept_dir;
+mod leftovers;
 mod no_proxy;
 pub mod settings;
 mod signals;
@@ -26,6 +27,7 @@ pub use environment::{ChildEnvironment, Login, Notice, ParentEnvironment, Plan, 
 pub use error::LaunchError;
 pub use harden::{deny_tracing, forbid_core_dumps};
 pub use kept_dir::KeptDir;
+pub use leftovers::Leftovers;
 pub use signals::ignores;
 pub use spawn::{Outcome, Running, spawn};
 pub use stripped::{looks_like_credential, without_credentials};

@@ -28,6 +28,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("replay", &["analyze", "catalogue", "compare", "fake", "policy", "redact", "scenario", "trace"]),
     ("check", &["analyze", "catalogue", "compare", "place", "policy", "redact", "trace"]),
     ("export", &["analyze", "catalogue", "check", "compare", "redact", "trace"]),
+    ("replay", &["analyze", "catalogue", "fake", "policy", "redact", "scenario", "trace"]),
+    ("check", &["analyze", "catalogue", "place", "policy", "redact", "trace"]),
+    ("case", &["check", "place", "policy"]),
+    ("export", &["analyze", "catalogue", "check", "redact", "trace"]),
     ("proxy", &["ca", "facts", "policy", "redact", "trace", "wire"]),
     ("launch", &["ca"]),
     ("doctor", &["ca", "export", "launch", "redact", "trace"]),
@@ -55,6 +59,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "analyze",
             "ca",
+            "case",
             "catalogue",
             "check",
             "compare",

@@ -29,6 +29,8 @@ mod diff;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod guard_options;
