@@ -3,7 +3,7 @@
 use super::format::File;
 use super::{Case, FORMAT, Named, TIMEOUT, Word};
 use crate::check::{ExpectationError, KnownMiss, Source};
-use crate::place::{Place, visible};
+use crate::place::{Place, plain, visible};
 use crate::policy::duration;
 use std::ops::Range;
 use std::time::Duration;
@@ -137,7 +137,7 @@ impl Reader<'_> {
     }
 
     fn source(&self, span: Range<usize>) -> Source {
-        Source { name: visible(self.name), place: Place::of(self.text, span) }
+        Source { name: plain(self.name), place: Place::of(self.text, span) }
     }
 
     fn at(&self, span: Range<usize>, message: impl AsRef<str>) -> CaseError {

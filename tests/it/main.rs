@@ -11,6 +11,8 @@ mod canary;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod cases_run;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod client_log;

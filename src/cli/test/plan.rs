@@ -6,7 +6,7 @@ use crate::cli::scene::{self, SceneError};
 use authtrace::case::{self, Case, CaseError, Named};
 use authtrace::check::{Expectations, KnownMiss, Rule, Source};
 use authtrace::export::check::{Checked, Failure, FailureKind};
-use authtrace::place::{nearest, visible};
+use authtrace::place::{nearest, plain};
 use authtrace::scenario::{self, Against};
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -64,7 +64,7 @@ pub(super) fn plan(paths: &[PathBuf], repeat: u32, update: bool) -> Vec<Planned>
     let short = |file: &PathBuf| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     // A name that several have is told with its folder.
     let name = |file: &PathBuf| match files.iter().filter(|other| short(other) == short(file)).count() {
-        0 | 1 => visible(&short(file)),
+        0 | 1 => plain(&short(file)),
         _ => shown(&file.with_extension("")),
     };
     found
@@ -179,9 +179,8 @@ fn scenario(named: &Named, folder: &Path) -> Result<OsString, Failure> {
     let path = if is_file { folder.join(&named.text) } else { PathBuf::from(&named.text) };
     let here = |message: String| failure(message, Some(named.source.clone()));
     let text = scene::text(&path.to_string_lossy()).map_err(|error: SceneError| here(error.to_string()))?;
-    let read = scenario::read(&text).map_err(|error| {
-        failure(error.message, Some(Source { name: visible(&path.to_string_lossy()), place: error.place }))
-    })?;
+    let read = scenario::read(&text)
+        .map_err(|error| failure(error.message, Some(Source { name: shown(&path), place: error.place })))?;
     if read.against == Against::Live {
         return Err(here(
             "this scenario is against live servers, and a case never leaves this machine; play it with authtrace run --scenario"
@@ -223,11 +222,11 @@ fn known_misses(case: &Case, expectations: &Expectations) -> Result<Vec<KnownMis
 }
 
 fn mistake(name: &str, error: CaseError) -> Failure {
-    failure(error.message, Some(Source { name: visible(name), place: error.place }))
+    failure(error.message, Some(Source { name: plain(name), place: error.place }))
 }
 
 fn failure(message: String, source: Option<Source>) -> Failure {
-    Failure { kind: FailureKind::Error, message: visible(&message), source }
+    Failure { kind: FailureKind::Error, message: plain(&message), source }
 }
 
 fn wrong(name: String, file: &Path, failure: Failure) -> Checked {
@@ -236,5 +235,5 @@ fn wrong(name: String, file: &Path, failure: Failure) -> Checked {
 
 /// A path as a line shows it.
 pub(super) fn shown(path: &Path) -> String {
-    visible(&path.to_string_lossy())
+    plain(&path.to_string_lossy())
 }

@@ -7,7 +7,7 @@ use crate::cli::trial::{End, Trial, Tried};
 use crate::cli::{console, exit, input};
 use authtrace::analyze::diagnose;
 use authtrace::check::{evaluate, learn};
-use authtrace::export::check::{self as page, Checked, Failure, FailureKind, Judged};
+use authtrace::export::check::{self as page, Checked, Failure, FailureKind, Judged, State};
 use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -47,9 +47,9 @@ impl Run {
             Ok(tried) => self.judged(tried, &trace),
             Err(error) => self.broken(format!("{error:#}"), Duration::ZERO),
         };
-        let held = played.checked.held();
-        played.checked.trace = traces.keep(&self.name, !held);
-        if held {
+        let state = played.checked.state();
+        played.checked.trace = traces.keep(&self.name, !matches!(state, State::Held | State::NotRun));
+        if state == State::Held {
             played.checked.output.clear();
         }
         played
