@@ -4,7 +4,6 @@
 
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::ca::{LeafStore, Root, Scope};
-use authtrace::catalogue::Code;
 use authtrace::fake::{self, ClientConfig, Fake, Seed};
 use authtrace::proxy::{Access, ConnectTo, Intercept, Lane, Patience, Proxy, ProxyConfig, UpstreamTrust};
 use authtrace::redact::{Redacted, Redactor};
@@ -29,7 +28,7 @@ impl EventSink for Collected {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let seed = Seed::fixed(1);
-    let builtin = scenario::builtin(Code::FreshTokenRejected).ok_or("no such scenario")?;
+    let builtin = scenario::builtin("fresh-token-rejected").ok_or("no such scenario")?;
     let scenario = scenario::read(builtin.text)?;
     let Staged { fake, handed } = scenario.stage(seed, Seed::fixed(2), Timestamp::now());
     let fake = Fake::start(fake).await?;

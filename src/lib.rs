@@ -24,6 +24,7 @@
 //! | [`analyze`] | a trace, surveyed and judged |
 //! | [`trigger`] | what a flight recorder waits for, and whether it has come |
 //! | [`check`] | expectations, and whether a trace keeps them |
+//! | [`case`] | a case of `authtrace test`: scenario, command, expectations |
 //! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
 //! | [`place`] | where something stands in a file that a person wrote |
@@ -31,6 +32,7 @@
 //! | [`scenario`] | files that say what is played: TOML → fake, rules, events |
 //! | [`replay`] | a trace → the scenario that plays it again; where a client left the recorded path |
 //! | [`fake`] | an Anthropic on loopback, for the demo and the tests |
+//! | [`harness`] | fake, proxy and recorder in one value, for tests of other programs |
 //!
 //! # How a credential stays inside
 //!
@@ -69,6 +71,7 @@ pub mod doctor;
 pub mod export;
 pub mod facts;
 pub mod fake;
+pub mod harness;
 pub mod import;
 pub mod launch;
 pub mod place;

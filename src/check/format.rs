@@ -42,7 +42,7 @@ pub(super) struct File {
 /// An exit code.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged, expecting = "an exit code is a number, or \"any\"")]
+#[serde(untagged, expecting = "an exit code is a number from 0 to 255, or \"any\"")]
 pub(super) enum ExitCodeValue {
     /// This one.
     Code(i32),

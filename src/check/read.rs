@@ -8,8 +8,8 @@ use super::format::{ConfidenceName, ExitCodeValue, File, FindingValue, FindingsT
 use super::pattern::HostPattern;
 use super::{AUTH_FAILURE, FORMAT};
 use crate::analyze::Confidence;
-use crate::catalogue::{Class, Code, nearest};
-use crate::place::{Place, plain, visible};
+use crate::catalogue::{Class, Code};
+use crate::place::{Place, in_words, nearest, plain, visible};
 use crate::redact::Kind;
 use serde::Deserialize;
 use std::ops::Range;
@@ -42,7 +42,7 @@ impl ExpectationError {
 pub fn read(name: &str, text: &str) -> Result<Expectations, ExpectationError> {
     let file: File = toml::from_str(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        ExpectationError::at(text, span, error.message())
+        ExpectationError::at(text, span, in_words(error.message()))
     })?;
     let reader = Reader { name, text };
     match &file.format {
@@ -125,11 +125,14 @@ impl Reader<'_> {
             return Ok(Some(self.expectation(0..0, Rule::ExitCode { code: 0, asked: false })));
         };
         match value.get_ref() {
+            ExitCodeValue::Code(code) if !(0..=255).contains(code) => {
+                Err(self.at(value.span(), "an exit code is a number from 0 to 255, or \"any\""))
+            }
             ExitCodeValue::Code(code) => {
                 Ok(Some(self.expectation(value.span(), Rule::ExitCode { code: *code, asked: true })))
             }
             ExitCodeValue::Word(word) if word == "any" => Ok(None),
-            ExitCodeValue::Word(_) => Err(self.at(value.span(), "an exit code is a number, or \"any\"")),
+            ExitCodeValue::Word(_) => Err(self.at(value.span(), "an exit code is a number from 0 to 255, or \"any\"")),
         }
     }
 
@@ -165,10 +168,7 @@ impl Reader<'_> {
     }
 
     fn code(&self, name: &str, span: Range<usize>) -> Result<Code, ExpectationError> {
-        name.parse().map_err(|_| {
-            let hint = nearest(name).first().map(|near| format!("; is {near} meant?")).unwrap_or_default();
-            self.at(span, format!("no finding has this name{hint} (authtrace explain lists them)"))
-        })
+        name.parse().map_err(|_| self.at(span, unknown_code(name)))
     }
 
     fn hosts(&self, table: HostsTable) -> Result<Vec<Expectation>, ExpectationError> {
@@ -230,6 +230,13 @@ impl Reader<'_> {
     pub(super) fn at(&self, span: Range<usize>, message: impl AsRef<str>) -> ExpectationError {
         ExpectationError::at(self.text, span, message)
     }
+}
+
+/// What is said of a name that no finding has.
+pub(super) fn unknown_code(name: &str) -> String {
+    let near = nearest(name, Code::ALL.iter().map(|code| code.as_str()));
+    let hint = near.map(|near| format!("; is {near} meant?")).unwrap_or_default();
+    format!("no finding has this name{hint} (authtrace explain lists them)")
 }
 
 fn named(value: &FindingValue, usual: Confidence) -> (&str, Confidence) {

@@ -3,9 +3,9 @@
 use super::AUTH_FAILURE;
 use super::expectation::{Denied, Element, Expectation, Expectations, Flow, Rule, Source};
 use super::format::{StatusValue, StepTable};
-use super::read::{ExpectationError, Reader, step_of};
+use super::read::{ExpectationError, Reader, step_of, unknown_code};
 use crate::analyze::Confidence;
-use crate::catalogue::{Code, nearest};
+use crate::catalogue::Code;
 use crate::place::Place;
 use std::ops::Range;
 use toml::Spanned;
@@ -30,11 +30,7 @@ pub fn deny(text: &str) -> Result<Expectations, ExpectationError> {
 }
 
 fn code(text: &str, name: &str) -> Result<Code, ExpectationError> {
-    name.parse().map_err(|_| {
-        let hint = nearest(name).first().map(|near| format!("; is {near} meant?")).unwrap_or_default();
-        let message = format!("no finding has this name{hint} (authtrace explain lists them)");
-        ExpectationError::at(text, 0..name.len(), message)
-    })
+    name.parse().map_err(|_| ExpectationError::at(text, 0..name.len(), unknown_code(name)))
 }
 
 /// `--max-auth-failures N`.

@@ -43,8 +43,10 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
         }
         None => {
             let text = shown(&survey, &report, &suite, args.format, &results, console::stdout_style(false))?;
+            let text = String::from_utf8_lossy(&text);
+            let text = if args.format == CheckFormat::Github { text } else { console::harmless(&text) };
             let mut out = io::stdout().lock();
-            out.write_all(&text).and_then(|()| out.flush()).context("cannot write to standard output")?;
+            out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")?;
         }
     }
     results.write(&suite, args.format.form().filter(|_| args.out.is_none()))?;
@@ -73,5 +75,5 @@ fn shown(
     }
     let mut text = Vec::new();
     page::report(survey, report, &mut text, style)?;
-    Ok(console::harmless(&String::from_utf8_lossy(&text)).into_owned().into_bytes())
+    Ok(text)
 }

@@ -2,12 +2,12 @@
 
 use super::args::DemoArgs;
 use super::session::Session;
-use super::stage::Stage;
 use super::{console, logging, play, scene};
 use anyhow::{Context, Result};
 use authtrace::analyze::diagnose;
 use authtrace::config::{LogFormat, Options};
 use authtrace::export::{markdown, text};
+use authtrace::harness::Stage;
 use authtrace::launch::ParentEnvironment;
 use authtrace::scenario;
 use std::io::Write;

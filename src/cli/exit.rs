@@ -2,6 +2,7 @@
 
 use super::trial::Interrupted;
 use authtrace::fake::FakeError;
+use authtrace::harness::{HarnessError, SceneError};
 use authtrace::launch::LaunchError;
 use authtrace::proxy::ProxyError;
 use std::process::ExitCode;
@@ -32,9 +33,13 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
         || error.is::<super::expect::ExpectError>()
         || error.is::<super::input::InputError>()
         || matches!(error.downcast_ref(), Some(super::results::ResultError::Place { .. }))
-        || error.is::<super::scene::SceneError>()
+        || error.is::<SceneError>()
         || error.is::<authtrace::replay::ReplayError>()
-        || matches!(error.downcast_ref(), Some(FakeError::NotLoopback(_)))
+        || matches!(error.downcast_ref(), Some(HarnessError::Fake(FakeError::NotLoopback(_))))
+        || matches!(
+            error.downcast_ref(),
+            Some(HarnessError::Proxy(ProxyError::NotLoopback(_) | ProxyError::UpstreamCa { .. }))
+        )
         || matches!(error.downcast_ref(), Some(ProxyError::NotLoopback(_) | ProxyError::UpstreamCa { .. }));
     ExitCode::from(if usage { USAGE } else { FAILED })
 }

@@ -3,21 +3,17 @@
 
 use super::args::FakeArgs;
 use super::proxy::print_variables;
-use super::stage::{Ports, Stage};
 use super::{console, exit, logging, scene};
 use anyhow::{Context, Result};
 use authtrace::config::LogFormat;
 use authtrace::fake::{Fake, Seen};
+use authtrace::harness::{Ports, Stage, usual_scenario};
 use authtrace::launch::ParentEnvironment;
 use authtrace::redact::Redactor;
-use authtrace::scenario;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
-
-/// What is played if nothing else is asked for.
-const USUAL: &str = "format = 1\ntitle = \"a server that works\"\n[client]\nlogin = \"api-key\"\n";
 
 pub(crate) fn run(args: FakeArgs) -> Result<ExitCode> {
     logging::install(LogFormat::default());
@@ -30,7 +26,7 @@ async fn serve(args: FakeArgs) -> Result<ExitCode> {
     let parent: ParentEnvironment = std::env::vars_os().collect();
     let scenario = match &args.scenario {
         Some(named) => scene::load_for_fake(named)?,
-        None => scenario::read(USUAL).map_err(|error| anyhow::anyhow!("{error}"))?,
+        None => usual_scenario()?,
     };
     let ports = Ports { plaintext: args.listen, tls: args.listen_tls, control: true };
     let stage = Stage::set_on(&ports, scenario, &parent).await?;

@@ -27,7 +27,6 @@ mod scenario;
 mod scene;
 mod scrub;
 mod session;
-mod stage;
 mod test;
 mod trial;
 

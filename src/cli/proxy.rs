@@ -6,10 +6,11 @@ use super::roots::{self, Readers};
 use super::run::read_settings;
 use super::scene::Scene;
 use super::session::{Session, Surroundings, scope_names};
-use super::{console, flight, guard, join, logging, stage};
+use super::{console, flight, guard, join, logging};
 use anyhow::{Context, Result};
 use authtrace::config::{ConfigError, Options};
 use authtrace::export::live;
+use authtrace::harness;
 use authtrace::launch::{
     self, ChildEnvironment, KeptDir, LaunchError, Login, ParentEnvironment, Plan, TempDir, TrustFiles, TrustFolder,
     environment,
@@ -65,7 +66,7 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     let plan =
         Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
     let mut environment = environment(&surroundings, &plan);
-    stage::isolate(parent, &surroundings, &mut environment);
+    harness::isolate(parent, &surroundings, &mut environment);
     scene.announce();
     print_exports(&environment, args.env)?;
     console::say(&format!("listening on {}; reading {}", session.address(), scope_names(&scope).join(", ")));

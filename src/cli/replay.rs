@@ -3,13 +3,13 @@
 use super::args::ReplayArgs;
 use super::input::{InputError, Source};
 use super::scene::Scene;
-use super::stage::Stage;
 use super::trial::{End, Interrupt, Trial, Tried};
 use super::{console, exit, input, logging, play, report, run as command};
 use anyhow::{Context, Result};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::catalogue::Code;
 use authtrace::config::{LogFormat, Options};
+use authtrace::harness::Stage;
 use authtrace::launch::{self, ParentEnvironment, TempDir};
 use authtrace::replay::{self, Excerpt, Minimised, Replayed, Speed};
 use authtrace::scenario::{self, Scenario};

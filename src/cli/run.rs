@@ -6,13 +6,13 @@ use super::results::Results;
 use super::roots::{self, Readers};
 use super::scene::Scene;
 use super::session::{Session, Surroundings, scope_names};
-use super::{console, expect, guard, join, logging, stage};
+use super::{console, expect, guard, join, logging};
 use anyhow::{Context, Result};
 use authtrace::check::Expectations;
 use authtrace::config::{Config, GuardOptions, Options};
 use authtrace::launch::settings::{self, SettingsFacts};
 use authtrace::launch::{
-    self, BaseUrl, ChildEnvironment, Login, Outcome, ParentEnvironment, Plan, TempDir, TrustFiles, environment,
+    self, BaseUrl, ChildEnvironment, Login, Outcome, ParentEnvironment, Plan, TempDir, TrustFiles,
 };
 use authtrace::trace::{NoteKind, Outcome as ConnectionOutcome};
 use std::ffi::OsString;
@@ -117,7 +117,7 @@ pub(crate) async fn in_scene(
     let plan =
         Plan { proxy: session.address(), login, scope: &scope, base_url: base_url.as_ref(), trust: &trust_files };
     let environments: Vec<ChildEnvironment> =
-        scene.homes().into_iter().map(|home| child_environment(&scene, parent, home, &plan)).collect();
+        scene.homes().into_iter().map(|home| scene.environment(parent, home, &plan)).collect();
     let environment = environments.first().context("a scenario has one client at least")?;
     scene.announce();
     announce(&session, environment, &facts, &start_line);
@@ -149,21 +149,6 @@ pub(crate) async fn in_scene(
         return Ok(Ran { code: super::exit::FAILED, trace });
     }
     Ok(Ran { code: code.unwrap_or(super::exit::FAILED), trace })
-}
-
-/// What is set and removed for one client.
-fn child_environment(
-    scene: &Scene,
-    parent: &ParentEnvironment,
-    home: Option<&Path>,
-    plan: &Plan<'_>,
-) -> ChildEnvironment {
-    let surroundings = scene.surroundings(parent, home);
-    let mut environment = environment(&surroundings, plan);
-    if home.is_some() {
-        stage::isolate(parent, &surroundings, &mut environment);
-    }
-    environment
 }
 
 /// Starts the command once for each environment, and waits for all. The first end that was no success stands for all.

@@ -1,9 +1,9 @@
 //! `scenario`: what can be played, one of them as a file, and whether a file is in order.
 
 use super::args::ScenarioCommand;
-use super::scene::{self, SceneError};
 use super::{console, exit};
 use anyhow::{Context, Result};
+use authtrace::harness::{self, SceneError};
 use authtrace::scenario::{self, ScenarioError, describe};
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
@@ -17,14 +17,14 @@ pub(crate) fn run(command: ScenarioCommand) -> Result<ExitCode> {
     }
 }
 
-/// The built-in ones with their titles; their names are codes of `authtrace explain`.
+/// The built-in ones with their titles; their names are codes of `authtrace explain`, but for flows that are no failure.
 fn list() -> Result<()> {
     let style = console::stdout_style(false);
     let mut out = BufWriter::new(io::stdout().lock());
-    let names = scenario::builtins().iter().map(|one| one.code.as_str().len()).max().unwrap_or_default();
+    let names = scenario::builtins().iter().map(|one| one.name.len()).max().unwrap_or_default();
     for one in scenario::builtins() {
         let title = scenario::read(one.text).map(|scenario| scenario.title).unwrap_or_default();
-        writeln!(out, "{:names$}  {title}", one.code.as_str())?;
+        writeln!(out, "{:names$}  {title}", one.name)?;
     }
     writeln!(out, "\nfound beside another verdict:")?;
     for (code, of) in scenario::beside() {
@@ -42,7 +42,7 @@ fn list() -> Result<()> {
 }
 
 fn show(named: &str) -> Result<()> {
-    let text = scene::text(named)?;
+    let text = harness::text(named)?;
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).context("cannot write to standard output")
 }
@@ -52,7 +52,7 @@ fn validate(files: &[String]) -> Result<ExitCode> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut wrong = false;
     for file in files {
-        let read = scene::text(file).and_then(|text| {
+        let read = harness::text(file).and_then(|text| {
             scenario::read(&text).map_err(|source: ScenarioError| SceneError::Wrong { path: file.into(), source })
         });
         match read {

@@ -1,75 +1,22 @@
-//! Which scenario is played, if any: found by its name or read from a file, with what is wrong with it; and what it means
-//! for a proxy and its clients.
+//! Which scenario is played, if any, and what it means for a proxy and its clients.
 
 use super::console;
-use super::stage::Stage;
 use anyhow::Result;
-use authtrace::catalogue::Code;
 use authtrace::config::Options;
 use authtrace::fake::Task;
-use authtrace::launch::{BaseUrl, ParentEnvironment};
+use authtrace::harness::{self, SceneError, Stage};
+use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, Plan, environment};
 use authtrace::policy::Script;
-use authtrace::scenario::{self, Against, Scenario, ScenarioError};
+use authtrace::scenario::{Against, Scenario};
 use authtrace::trace::PlayedAgainst;
-use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
-
-/// The longest file that is read, in bytes.
-const LONGEST: u64 = 1024 * 1024;
-
-/// A scenario that cannot be played.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SceneError {
-    /// A name that no built-in scenario has.
-    #[error(
-        "no built-in scenario is called {name:?}{}; authtrace scenario list shows all; a file is named with a slash, or .toml at its end",
-        meant(*nearest)
-    )]
-    Unknown { name: String, nearest: Option<&'static str> },
-    /// A verdict that cannot be played.
-    #[error("no scenario leads to {code}: {why}")]
-    NotPlayed { code: Code, why: &'static str },
-    /// A finding that is no verdict.
-    #[error("{code} is found beside another verdict; play that: --scenario {of}")]
-    Beside { code: Code, of: Code },
-    #[error("cannot read {}: {source}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("{}: it is longer than 1 MiB", path.display())]
-    TooLong { path: PathBuf },
-    #[error("{}: {source}", path.display())]
-    Wrong { path: PathBuf, source: ScenarioError },
-    #[error(
-        "this scenario is against live servers; the fake has no part in it. Play it with: authtrace run --scenario"
-    )]
-    Live,
-}
-
-/// The text of a scenario: that of a built-in one by its name, or of a file.
-///
-/// # Errors
-/// [`SceneError`] for an unknown name or an unreadable file.
-pub(crate) fn text(named: &str) -> Result<String, SceneError> {
-    if !is_file(named) {
-        return builtin(named).map(str::to_owned);
-    }
-    let path = PathBuf::from(named);
-    let unreadable = |source| SceneError::Unreadable { path: path.clone(), source };
-    let mut bytes = Vec::new();
-    File::open(&path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST) {
-        return Err(SceneError::TooLong { path });
-    }
-    String::from_utf8(bytes).map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text")))
-}
+use std::path::Path;
 
 /// Reads a scenario by name or file. What is probably not meant is said on standard error.
 ///
 /// # Errors
 /// [`SceneError`], with the place of the mistake.
 pub(crate) fn load(named: &str) -> Result<Scenario, SceneError> {
-    let text = text(named)?;
-    let scenario = scenario::read(&text).map_err(|source| SceneError::Wrong { path: named.into(), source })?;
+    let scenario = harness::load(named)?;
     for warning in &scenario.warnings {
         console::say(&format!("{named}: {warning}"));
     }
@@ -80,30 +27,6 @@ pub(crate) fn load(named: &str) -> Result<Scenario, SceneError> {
 pub(crate) fn load_for_fake(named: &str) -> Result<Scenario, SceneError> {
     let scenario = load(named)?;
     if scenario.against == Against::Live { Err(SceneError::Live) } else { Ok(scenario) }
-}
-
-/// Whether this names a file, and no built-in scenario.
-pub(crate) fn is_file(named: &str) -> bool {
-    named.contains(['/', '\\']) || named.to_ascii_lowercase().ends_with(".toml")
-}
-
-fn builtin(named: &str) -> Result<&'static str, SceneError> {
-    let unknown = || SceneError::Unknown { name: named.to_owned(), nearest: scenario::nearest(named) };
-    let code: Code = named.parse().map_err(|_| unknown())?;
-    if let Some(one) = scenario::builtin(code) {
-        return Ok(one.text);
-    }
-    if let Some((code, why)) = scenario::not_played().iter().find(|(not, _)| *not == code) {
-        return Err(SceneError::NotPlayed { code: *code, why });
-    }
-    match scenario::beside().iter().find(|(beside, _)| *beside == code) {
-        Some((code, of)) => Err(SceneError::Beside { code: *code, of: *of }),
-        None => Err(unknown()),
-    }
-}
-
-fn meant(nearest: Option<&str>) -> String {
-    nearest.map(|name| format!(" (is {name:?} meant?)")).unwrap_or_default()
 }
 
 /// What is played.
@@ -143,6 +66,19 @@ impl Scene {
         match (self, home) {
             (Self::Staged(stage), Some(home)) => stage.surroundings(parent, home),
             _ => parent.clone(),
+        }
+    }
+
+    /// What is set and removed for a client with that home.
+    pub(crate) fn environment(
+        &self,
+        parent: &ParentEnvironment,
+        home: Option<&Path>,
+        plan: &Plan<'_>,
+    ) -> ChildEnvironment {
+        match (self, home) {
+            (Self::Staged(stage), Some(home)) => stage.environment(parent, home, plan),
+            _ => environment(parent, plan),
         }
     }
 

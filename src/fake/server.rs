@@ -3,7 +3,7 @@
 use super::FakeError;
 use super::answer::{Reply, Request, Response};
 use super::control::{self, Control};
-use super::event::Event;
+use super::event::{Change, Event};
 use super::model::Model;
 use super::pace::{Cutter, Paced};
 use super::play::{Play, Seen};
@@ -231,6 +231,11 @@ impl Fake {
     /// Puts the server's clock forward, so that eight hours of a token's life pass at once.
     pub fn advance(&self, by: Duration) {
         self.shared.advance(by);
+    }
+
+    /// Something happens to the server now, as an event of a scenario.
+    pub fn change(&self, change: &Change) {
+        change.apply(self.shared.play().model(), self.shared.now());
     }
 
     /// Looks at or changes the model between requests: a new login, a revocation.

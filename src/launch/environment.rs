@@ -58,6 +58,17 @@ pub struct ChildEnvironment {
     pub names_seen: Vec<String>,
 }
 
+impl ChildEnvironment {
+    /// The whole environment of the child of a process with this one.
+    #[must_use]
+    pub fn of_child(&self, parent: &ParentEnvironment) -> ParentEnvironment {
+        let kept = parent.iter().filter(|(name, _)| !self.remove.contains(name));
+        kept.chain(self.set.iter().map(|(name, value)| (name, value)))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+}
+
 /// Names only: the values hold the proxy's password and what the user's variables held.
 impl fmt::Debug for ChildEnvironment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

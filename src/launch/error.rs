@@ -1,6 +1,6 @@
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::ca::CaError;
 
@@ -61,6 +61,17 @@ pub enum LaunchError {
 }
 
 impl LaunchError {
+    /// Why a program did not start, from what the system said.
+    #[must_use]
+    pub fn not_started(program: &OsStr, source: io::Error) -> Self {
+        let program = program.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound if is_there(&program) => Self::NoInterpreter { program },
+            io::ErrorKind::NotFound => Self::NotFound { program },
+            _ => Self::NotExecutable { program, source },
+        }
+    }
+
     /// The exit code that shells use for this: 127 not found, 126 found but not started, 125 we failed ourselves.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -70,4 +81,12 @@ impl LaunchError {
             _ => 125,
         }
     }
+}
+
+/// Whether the name, looked up as a shell would, is a file.
+fn is_there(program: &OsStr) -> bool {
+    if Path::new(program).components().count() > 1 {
+        return Path::new(program).is_file();
+    }
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }

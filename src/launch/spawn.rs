@@ -1,7 +1,5 @@
 use std::ffi::{OsStr, OsString};
-use std::io;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
 use std::pin::pin;
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -70,7 +68,7 @@ pub fn spawn(program: &OsStr, arguments: &[OsString], environment: &ChildEnviron
     for name in &environment.remove {
         command.env_remove(name);
     }
-    let child = command.spawn().map_err(|error| not_started(program, error))?;
+    let child = command.spawn().map_err(|error| LaunchError::not_started(program, error))?;
     Ok(Running { child, signals, terminal: has_terminal() })
 }
 
@@ -153,23 +151,6 @@ impl Running {
             let _ = kill_process(child, signal);
         }
     }
-}
-
-fn not_started(program: &OsStr, source: io::Error) -> LaunchError {
-    let program = program.to_owned();
-    match source.kind() {
-        io::ErrorKind::NotFound if is_there(&program) => LaunchError::NoInterpreter { program },
-        io::ErrorKind::NotFound => LaunchError::NotFound { program },
-        _ => LaunchError::NotExecutable { program, source },
-    }
-}
-
-/// Whether the name, looked up as a shell would, is a file.
-fn is_there(program: &OsStr) -> bool {
-    if Path::new(program).components().count() > 1 {
-        return Path::new(program).is_file();
-    }
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }
 
 #[cfg(test)]

@@ -102,6 +102,20 @@ impl fmt::Display for Place {
     }
 }
 
+/// What a reader of TOML says is wrong, in words for somebody who writes no Rust.
+#[must_use]
+pub fn in_words(message: &str) -> String {
+    const TYPES: [(&str, &str); 6] = [
+        ("expected u64", "expected a whole number from 0 up"),
+        ("expected u32", "expected a whole number from 0 up"),
+        ("expected u16", "expected a whole number from 0 up"),
+        ("expected i64", "expected a whole number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a sequence", "expected a list"),
+    ];
+    TYPES.iter().fold(message.to_owned(), |told, (rust, plain)| told.replace(rust, plain))
+}
+
 /// The name that has most in common with a mistyped one, if any is near.
 #[must_use]
 pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {

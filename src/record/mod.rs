@@ -96,9 +96,30 @@ impl Recorder {
         redactor: Arc<Redactor>,
         observers: Vec<Observer>,
     ) -> Result<Self, RecordError> {
-        let file = file::create(path)?;
+        Self::on(file::create(path)?, path, head, redactor, observers)
+    }
+
+    /// The same without a file: the records go to those who read along, masked as they would be in a file.
+    ///
+    /// # Errors
+    /// When the writer's thread cannot be started.
+    pub fn without_file(
+        head: TraceHead,
+        redactor: Arc<Redactor>,
+        observers: Vec<Observer>,
+    ) -> Result<Self, RecordError> {
+        Self::on(writer::Nowhere, Path::new(""), head, redactor, observers)
+    }
+
+    fn on(
+        store: impl writer::Store + 'static,
+        path: &Path,
+        head: TraceHead,
+        redactor: Arc<Redactor>,
+        observers: Vec<Observer>,
+    ) -> Result<Self, RecordError> {
         let queue = Arc::new(Queue::default());
-        let mut writer = writer::Writer::new(file, redactor, observers);
+        let mut writer = writer::Writer::new(store, redactor, observers);
         // Before anything else happens: from here on, whoever finds the file finds a trace.
         writer.begin(head).map_err(|source| RecordError::Create { path: path.to_owned(), source })?;
         let thread = std::thread::Builder::new()
@@ -111,7 +132,7 @@ impl Recorder {
         Ok(Self { queue, thread: Mutex::new(Some(thread)), path: path.to_owned() })
     }
 
-    /// Where the trace is.
+    /// Where the trace is; empty without a file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -5,17 +5,19 @@ use crate::catalogue::Code;
 /// A scenario that comes with the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Builtin {
-    /// The verdict that it leads to, which is its name.
+    /// Its name: that of the verdict, but for flows that several lead to.
+    pub name: &'static str,
+    /// The verdict that it leads to.
     pub code: Code,
     /// The file.
     pub text: &'static str,
 }
 
 macro_rules! builtins {
-    ($($code:ident $file:literal,)+) => {
+    ($($code:ident $name:literal,)+) => {
         /// All of them.
         const ALL: &[Builtin] =
-            &[$(Builtin { code: Code::$code, text: include_str!(concat!("builtin/", $file, ".toml")) },)+];
+            &[$(Builtin { name: $name, code: Code::$code, text: include_str!(concat!("builtin/", $name, ".toml")) },)+];
     };
 }
 
@@ -66,6 +68,7 @@ builtins! {
     ServerError "server-error",
     UsageExhausted "usage-exhausted",
     Healthy "healthy",
+    Healthy "expired-then-refreshed",
 }
 
 /// All of them, failures first.
@@ -77,13 +80,13 @@ pub fn builtins() -> &'static [Builtin] {
 /// The name that was probably meant.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
-    crate::place::nearest(name, ALL.iter().map(|one| one.code.as_str()))
+    crate::place::nearest(name, ALL.iter().map(|one| one.name))
 }
 
-/// The one of a code.
+/// The one of this name.
 #[must_use]
-pub fn builtin(code: Code) -> Option<&'static Builtin> {
-    ALL.iter().find(|one| one.code == code)
+pub fn builtin(name: &str) -> Option<&'static Builtin> {
+    ALL.iter().find(|one| one.name == name)
 }
 
 /// Codes that come beside the verdict of a scenario, with the scenario.

@@ -10,7 +10,7 @@ use super::format::{
 };
 use crate::catalogue::Code;
 use crate::fake::{Change, Circumstances, Event, Moment, Organization, Outage, Reuse, Wording};
-use crate::place::{Place, nearest};
+use crate::place::{Place, in_words, nearest};
 use crate::policy::span;
 use crate::policy::{
     ApiError, Cut, Envelope, Grant, HtmlPage, PathPattern, RawAnswer, RequestIdShape, Rule, START, Script, Then,
@@ -69,7 +69,7 @@ const MESSAGES: &str = "/v1/messages";
 pub fn read(text: &str) -> Result<Scenario, ScenarioError> {
     let file: File = toml::from_str(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        ScenarioError::at(text, span, error.message().to_owned())
+        ScenarioError::at(text, span, in_words(error.message()))
     })?;
     let reader = Reader { text };
     reader.scenario(file)

@@ -6,6 +6,7 @@ use super::read::Scenario;
 use crate::fake::{ClientSetup, FakeConfig, Handed, Login, Model, Seed};
 use crate::trace::Timestamp;
 use http::Uri;
+use std::net::IpAddr;
 
 /// A scenario, ready to be played.
 pub struct Staged {
@@ -59,7 +60,8 @@ impl Scenario {
         let mut hosts: Vec<String> = self.script.rules.iter().filter_map(|rule| rule.when.host.clone()).collect();
         hosts.extend(self.client.mcp.as_ref().and_then(|server| of_url(&server.url)));
         hosts.extend(self.client.variables.get("ANTHROPIC_BASE_URL").and_then(|url| of_url(url)));
-        hosts.retain(|host| !is_anthropic(host));
+        // An address is no name that an authority can sign for; without TLS it is read all the same.
+        hosts.retain(|host| !is_anthropic(host) && host.trim_matches(['[', ']']).parse::<IpAddr>().is_err());
         hosts.sort();
         hosts.dedup();
         hosts

@@ -168,6 +168,14 @@ pub struct Credential {
     pub credential: redact::Credential,
 }
 
+impl Credential {
+    /// Whether both are the same secret, wherever they stood.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.credential.fp == other.credential.fp
+    }
+}
+
 /// Where the time of an exchange went. Microseconds on the monotonic clock; absent: it did not happen (again).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -315,6 +323,39 @@ impl Exchange {
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.response.as_ref().map(|response| response.status)
+    }
+
+    /// The method of the request.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.request.method.as_str()
+    }
+
+    /// The host that was asked.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.request.host.as_str()
+    }
+
+    /// The path that was asked for, without the query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let path = self.request.path.as_str();
+        path.split_once('?').map_or(path, |(path, _)| path)
+    }
+
+    /// The type of the error that was answered, such as `authentication_error`.
+    #[must_use]
+    pub fn error_type(&self) -> Option<&str> {
+        self.error.as_ref()?.kind.as_ref().map(Redacted::as_str)
+    }
+
+    /// The credential that decides: the one in `x-api-key`, else that in `authorization`, else the first one, which may
+    /// stand in the body.
+    #[must_use]
+    pub fn credential(&self) -> Option<&Credential> {
+        let stands = |place: &str| self.credentials.iter().find(|sent| sent.place.as_str() == place);
+        stands("x-api-key").or_else(|| stands("authorization")).or_else(|| self.credentials.first())
     }
 
     /// Whether the answer refuses for a reason of authentication or authorisation, as far as one exchange shows it.

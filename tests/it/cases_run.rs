@@ -294,7 +294,9 @@ fn an_interrupt_ends_what_runs_and_names_what_was_not_run() {
         assert_eq!((running(&format!("sleep\0{mark}")), folder.names("tmp")), (0, Vec::new()));
         let told: Value = serde_json::from_str(&std::fs::read_to_string(folder.path("out.json")).unwrap()).unwrap();
         assert_eq!(told["held"], false);
-        ["a-runs", "b-runs", "out.json"].map(|name| std::fs::remove_file(folder.path(name)).unwrap());
+        for name in ["a-runs", "b-runs", "out.json"] {
+            std::fs::remove_file(folder.path(name)).unwrap();
+        }
     }
 }
 

@@ -33,6 +33,24 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("doctor", &["ca", "export", "launch", "redact", "trace"]),
     ("config", &["ca", "launch", "policy", "proxy", "record", "redact", "trigger", "wire"]),
     (
+        "harness",
+        &[
+            "analyze",
+            "ca",
+            "catalogue",
+            "check",
+            "config",
+            "export",
+            "fake",
+            "launch",
+            "proxy",
+            "record",
+            "redact",
+            "scenario",
+            "trace",
+        ],
+    ),
+    (
         "cli",
         &[
             "analyze",
@@ -44,6 +62,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "doctor",
             "export",
             "fake",
+            "harness",
             "import",
             "launch",
             "place",
@@ -65,6 +84,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const IO: &[&str] = &[
     "proxy/",
     "launch/",
+    "harness/",
     "cli/",
     "doctor/command.rs",
     "doctor/reach.rs",

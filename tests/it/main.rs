@@ -15,6 +15,8 @@ mod cases_run;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod check_formats;
+#[cfg(test)]
 mod client_log;
 #[cfg(test)]
 mod clients;
@@ -33,11 +35,15 @@ mod handshake;
 #[cfg(test)]
 mod har;
 #[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
 mod launch;
+#[cfg(test)]
+mod learnt;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The steps of a flow, from exchanges: what matters for the login, in the order of each process.
 
 use super::{named_host, string};
-use crate::analyze::{Diagnosis, Survey, matters};
+use crate::analyze::{Diagnosis, Lineage, Survey, matters};
 use crate::check::expectation::Rule;
 use crate::check::fit::{grant, is_credential, path};
-use crate::check::flow::{end, follow};
+use crate::check::flow::follow;
 use crate::policy::Grant;
 use crate::redact::Fingerprint;
 use crate::trace::Exchange;
@@ -16,16 +16,12 @@ const MOST: usize = 30;
 /// What begins a part of a path that was taken out.
 const TAKEN_OUT: char = '‹';
 
-/// One flow for each process that asked for something that matters, since the order among them is chance. Only those that
+/// One flow for each client that asked for something that matters, since the order among them is chance. Only those that
 /// the trace follows.
 pub(super) fn flows(survey: &Survey, diagnosis: &Diagnosis) -> Vec<String> {
-    let mut processes: BTreeMap<usize, Vec<&Exchange>> = BTreeMap::new();
-    for (place, exchange) in survey.exchanges().iter().enumerate().filter(|(_, exchange)| matters(exchange)) {
-        processes.entry(diagnosis.lineage.process_of(place)).or_default().push(exchange);
-    }
     let mut flows: Vec<Vec<String>> = Vec::new();
-    for asked in processes.values() {
-        let drafts = [true, false].map(|credentials| Draft::new(credentials).steps(asked));
+    for asked in clients(survey, &diagnosis.lineage) {
+        let drafts = [true, false].map(|credentials| Draft::new(credentials).steps(&asked));
         let kept = drafts.into_iter().find(|steps| is_followed(&text("draft", steps), survey));
         flows.extend(kept.filter(|steps| !flows.contains(steps)));
     }
@@ -33,6 +29,33 @@ pub(super) fn flows(survey: &Survey, diagnosis: &Diagnosis) -> Vec<String> {
     let name =
         |at: usize| if count == 1 { "as observed".to_owned() } else { format!("as observed, client {}", at + 1) };
     flows.iter().enumerate().map(|(at, steps)| text(&name(at), steps)).collect()
+}
+
+/// What matters, by the client that asked. Which process asked is not always known: in a lane with one known process that
+/// is the one, and with several of them what nobody is known to have asked is left out.
+fn clients<'a>(survey: &'a Survey, lineage: &Lineage) -> Vec<Vec<&'a Exchange>> {
+    let process_of = |place: usize| lineage.process(lineage.process_of(place));
+    let all = survey.exchanges().iter().enumerate().filter(|(_, exchange)| matters(exchange));
+    let mut lanes: BTreeMap<&str, BTreeMap<Option<u32>, Vec<usize>>> = BTreeMap::new();
+    for (place, exchange) in all {
+        let pid = process_of(place).and_then(|process| process.peer.as_ref()).map(|peer| peer.pid);
+        lanes.entry(exchange.lane.as_str()).or_default().entry(pid).or_default().push(place);
+    }
+    let mut clients: Vec<Vec<usize>> = Vec::new();
+    for processes in lanes.into_values() {
+        let known = processes.keys().flatten().count();
+        if known > 1 {
+            clients.extend(processes.into_iter().filter(|(pid, _)| pid.is_some()).map(|(_, places)| places));
+        } else {
+            let mut places: Vec<usize> = processes.into_values().flatten().collect();
+            places.sort_unstable();
+            clients.push(places);
+        }
+    }
+    // Numbers of processes and names of lanes may be chance.
+    clients.sort_by_key(|places| places.first().copied());
+    let asked = |places: Vec<usize>| places.into_iter().filter_map(|place| survey.exchanges().get(place)).collect();
+    clients.into_iter().map(asked).collect()
 }
 
 fn text(name: &str, steps: &[String]) -> String {
@@ -199,7 +222,8 @@ fn pattern(path: &str) -> Option<String> {
     (path.starts_with(['/', '*']) && !path.contains(['?', '#'])).then_some(path)
 }
 
-/// The exchanges in their order, those together that were under way at the same time.
+/// The exchanges in their order, those together of which one was asked before another began to be answered: none of them
+/// can be the answer's consequence.
 fn overlapping<'a>(asked: &[&'a Exchange]) -> Vec<Vec<&'a Exchange>> {
     let mut groups: Vec<Vec<&Exchange>> = Vec::new();
     let mut until = i64::MIN;
@@ -208,7 +232,15 @@ fn overlapping<'a>(asked: &[&'a Exchange]) -> Vec<Vec<&'a Exchange>> {
             Some(group) if exchange.at.unix_ms() < until => group.push(exchange),
             _ => groups.push(vec![exchange]),
         }
-        until = until.max(end(exchange));
+        until = until.max(answered(exchange));
     }
     groups
+}
+
+/// When the answer began, in milliseconds of the clock, or else the exchange ended. The end of an answer would not do: a
+/// client may go on before we see that.
+fn answered(exchange: &Exchange) -> i64 {
+    let timing = &exchange.timing;
+    let took = timing.wait_us.map_or(timing.total_us, |wait| timing.send_us.saturating_add(wait));
+    exchange.at.unix_ms().saturating_add(i64::try_from(took / 1_000).unwrap_or(i64::MAX))
 }

@@ -24,12 +24,12 @@ fn a_refresh_that_heals_reads_like_this() {
 
 #[test]
 fn what_happens_at_once_has_no_order() {
-    let mut asked = vec![message(0.0, OLD, 401), message(0.1, OLD, 529), refresh(1.0, 200, Some(NEW))];
+    let mut asked = vec![message(0.0, OLD, 401), message(0.05, OLD, 529), refresh(1.0, 200, Some(NEW))];
     asked.extend([message(2.0, NEW, 200), message(2.05, NEW, 200)]);
     let text = learnt(&trace(asked.clone()));
     insta::assert_snapshot!(text);
     asked.swap(0, 1);
-    let other = asked.into_iter().zip([0.0, 0.1, 1.0, 2.0, 2.05]).map(|(Asked(mut exchange), at)| {
+    let other = asked.into_iter().zip([0.0, 0.05, 1.0, 2.0, 2.05]).map(|(Asked(mut exchange), at)| {
         exchange["at"] = serde_json::json!(format!("2026-11-20T11:14:{at:06.3}Z"));
         Asked(exchange)
     });

@@ -2,10 +2,10 @@
 
 use crate::cli::console;
 use crate::cli::expect::{self, ExpectError};
-use crate::cli::scene::{self, SceneError};
 use authtrace::case::{self, Case, CaseError, Named};
 use authtrace::check::{Expectations, KnownMiss, Rule, Source};
 use authtrace::export::check::{Checked, Failure, FailureKind};
+use authtrace::harness::{self, SceneError};
 use authtrace::place::{nearest, plain};
 use authtrace::scenario::{self, Against};
 use std::collections::HashSet;
@@ -175,10 +175,10 @@ fn expectations(case: &Case, folder: &Path) -> Result<Option<Expectations>, Fail
 
 /// The scenario as `run` takes it. It is read here, so that a mistake in it is told before anything runs.
 fn scenario(named: &Named, folder: &Path) -> Result<OsString, Failure> {
-    let is_file = scene::is_file(&named.text);
+    let is_file = harness::is_file(&named.text);
     let path = if is_file { folder.join(&named.text) } else { PathBuf::from(&named.text) };
     let here = |message: String| failure(message, Some(named.source.clone()));
-    let text = scene::text(&path.to_string_lossy()).map_err(|error: SceneError| here(error.to_string()))?;
+    let text = harness::text(&path.to_string_lossy()).map_err(|error: SceneError| here(error.to_string()))?;
     let read = scenario::read(&text)
         .map_err(|error| failure(error.message, Some(Source { name: shown(&path), place: error.place })))?;
     if read.against == Against::Live {

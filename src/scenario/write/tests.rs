@@ -19,7 +19,7 @@ fn read_back(scenario: &Scenario) -> Scenario {
 fn every_built_in_scenario_survives() {
     for one in builtins() {
         let scenario = read(one.text).unwrap();
-        assert_eq!(read_back(&scenario), scenario, "{}", one.code);
+        assert_eq!(read_back(&scenario), scenario, "{}", one.name);
     }
 }
 

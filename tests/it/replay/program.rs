@@ -21,17 +21,16 @@ fn verdict(home: &Home, trace: &str) -> Code {
 }
 
 /// The trace of a built-in scenario, played by the built-in client.
-fn demo(home: &Home, code: Code, trace: &str) {
-    let ended = authtrace(home, &["demo", code.as_str(), "--out", trace]);
+fn demo(home: &Home, name: &str, trace: &str) {
+    let ended = authtrace(home, &["demo", name, "--out", trace]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
 }
 
 /// What went wrong with one scenario, if anything did.
-fn miss(home: &Home, code: Code) -> Option<String> {
-    let name = code.as_str();
+fn miss(home: &Home, name: &str) -> Option<String> {
     let (trace, again) = (format!("{name}.jsonl"), format!("{name}.again.jsonl"));
     let (made, third) = (format!("{name}.toml"), format!("{name}.third.jsonl"));
-    demo(home, code, &trace);
+    demo(home, name, &trace);
     let wanted = verdict(home, &trace);
     let replayed = authtrace(home, &["replay", &trace, "--speed", "max", "--trace-out", &again, "-o", &made]);
     let text = || std::fs::read_to_string(home.path("work").join(&made)).unwrap_or_default();
@@ -55,7 +54,7 @@ fn each_scenario_comes_to_its_verdict_again_and_so_does_what_is_left_of_it() {
         for _ in 0..4 {
             scope.spawn(|| {
                 while let Some(one) = { next.lock().unwrap().next() } {
-                    let missed = miss(&home, one.code);
+                    let missed = miss(&home, one.name);
                     wrong.lock().unwrap().extend(missed);
                 }
             });
@@ -85,8 +84,8 @@ fn clients_that_share_a_login_share_it_again() {
 
 /// Healthy traffic for a while, and a failure at its end.
 fn noisy(home: &Home) -> String {
-    demo(home, Code::Healthy, "healthy.jsonl");
-    demo(home, Code::RefreshTokenInvalid, "failure.jsonl");
+    demo(home, "healthy", "healthy.jsonl");
+    demo(home, "refresh-token-invalid", "failure.jsonl");
     let read = |name: &str| std::fs::read_to_string(home.path("work").join(name)).unwrap();
     let lines = |text: &str| -> Vec<serde_json::Value> {
         text.lines()
@@ -146,7 +145,7 @@ fn much_noise_becomes_few_rules() {
 #[test]
 fn a_command_is_played_behind_the_proxy_and_other_verdicts_are_told() {
     let home = Home::new();
-    demo(&home, Code::TokenRevoked, "trace.jsonl");
+    demo(&home, "token-revoked", "trace.jsonl");
     let ended = authtrace(&home, &["replay", "trace.jsonl", "--", "true"]);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let said = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -165,7 +164,7 @@ fn a_command_is_played_behind_the_proxy_and_other_verdicts_are_told() {
 #[test]
 fn what_cannot_be_read_or_played_is_refused() {
     let home = Home::new();
-    demo(&home, Code::TokenRevoked, "trace.jsonl");
+    demo(&home, "token-revoked", "trace.jsonl");
     let text = std::fs::read_to_string(home.path("work/trace.jsonl")).unwrap();
     let head = text.lines().next().unwrap();
     let refused = |content: &str, word: &str| {
@@ -191,7 +190,7 @@ fn what_cannot_be_read_or_played_is_refused() {
 #[test]
 fn a_torn_trace_or_one_with_gaps_is_played_with_a_warning() {
     let home = Home::new();
-    demo(&home, Code::TokenRevoked, "trace.jsonl");
+    demo(&home, "token-revoked", "trace.jsonl");
     let text = std::fs::read_to_string(home.path("work/trace.jsonl")).unwrap();
     let gap = r#"{"record":"gap","at":"2026-11-20T11:14:20.000Z","lost":3,"cause":"the disk was too slow"}"#;
     let (whole, _) = text.trim_end().rsplit_once('\n').unwrap();

@@ -71,7 +71,7 @@ const REPLAY: [&str; 8] =
 
 /// What went wrong with one scenario, if anything did.
 fn miss(version: Version, one: &Builtin) -> Option<String> {
-    let name = one.code.as_str();
+    let name = one.name;
     let home = recorded(version, name, &scenario::read(one.text).unwrap())?;
     let wanted = verdict(&read(&home, "recorded.jsonl"));
     let ended = authtrace(&home, &REPLAY);
@@ -84,7 +84,7 @@ fn miss(version: Version, one: &Builtin) -> Option<String> {
 
 fn replay_all(version: Version, chosen: impl Fn(Code) -> bool + Sync) {
     let only = std::env::var("ONLY_SCENARIO").ok();
-    let named = |one: &Builtin| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == one.code.as_str()));
+    let named = |one: &Builtin| only.as_ref().is_none_or(|only| only.split(',').any(|name| name == one.name));
     // That one is a minute of silence, twice.
     let quick = |one: &Builtin| one.code != Code::LoginCallbackNeverArrives || only.is_some();
     let next = scenario::builtins().iter().filter(|one| chosen(one.code) && named(one) && quick(one));

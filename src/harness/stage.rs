@@ -1,15 +1,17 @@
 //! A scenario against the fake, ready for a command: the fake itself, a home for each client with the made-up login, and
 //! an environment in which no credential of the user's is left.
 
-use anyhow::{Context, Result};
-use authtrace::config::Options;
-use authtrace::fake::{Fake, Seed};
-use authtrace::launch::{
-    BaseUrl, ChildEnvironment, ParentEnvironment, TempDir, looks_like_credential, names_seen, without_credentials,
+use super::{HarnessError, SceneError};
+use crate::config::Options;
+use crate::fake::{Fake, Seed};
+use crate::launch::{
+    BaseUrl, ChildEnvironment, ParentEnvironment, Plan, TempDir, environment, looks_like_credential, names_seen,
+    without_credentials,
 };
-use authtrace::scenario::{Client, Handed, HomeFile, Scenario, Staged, home_files};
-use authtrace::trace::Timestamp;
+use crate::scenario::{self, Client, Handed, HomeFile, Scenario, Staged, home_files};
+use crate::trace::Timestamp;
 use std::ffi::{OsStr, OsString};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -30,33 +32,55 @@ const CONFIG: &str = ".claude";
 /// What the client has noted at earlier starts.
 const STATE: &str = ".claude.json";
 
+/// What is played if nothing else is asked for.
+const USUAL: &str = "format = 1\ntitle = \"a server that works\"\n[client]\nlogin = \"api-key\"\n";
+
+/// A server that works, and a client with an API key that is good.
+///
+/// # Errors
+/// None: it is part of the program.
+pub fn usual_scenario() -> Result<Scenario, SceneError> {
+    scenario::read(USUAL).map_err(|source| SceneError::Wrong { path: "the usual".into(), source })
+}
+
 /// Where a fake listens; none: at a free port of 127.0.0.1.
-#[derive(Default)]
-pub(crate) struct Ports {
-    pub(crate) plaintext: Option<SocketAddr>,
-    pub(crate) tls: Option<SocketAddr>,
+#[derive(Debug, Default)]
+pub struct Ports {
+    /// For plaintext HTTP/1.1.
+    pub plaintext: Option<SocketAddr>,
+    /// For TLS.
+    pub tls: Option<SocketAddr>,
     /// Whether it can be steered by requests.
-    pub(crate) control: bool,
+    pub control: bool,
 }
 
 /// Everything that a scenario needs; gone when it is dropped.
-pub(crate) struct Stage {
+pub struct Stage {
     scenario: Scenario,
     fake: Fake,
     handed: Handed,
     homes: Vec<PathBuf>,
     roots: PathBuf,
-    _files: TempDir,
+    /// Servers besides the fake, as `HOST:PORT:ADDRESS`, and the files with their roots.
+    others: Vec<String>,
+    roots_of_others: Vec<PathBuf>,
+    files: TempDir,
 }
 
 impl Stage {
     /// Starts the fake on free ports and makes the homes.
-    pub(crate) async fn set(scenario: Scenario, parent: &ParentEnvironment) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A fake, a folder or a home that cannot be made.
+    pub async fn set(scenario: Scenario, parent: &ParentEnvironment) -> Result<Self, HarnessError> {
         Self::set_on(&Ports::default(), scenario, parent).await
     }
 
     /// The same on these ports.
-    pub(crate) async fn set_on(ports: &Ports, scenario: Scenario, parent: &ParentEnvironment) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Those of [`Self::set`].
+    pub async fn set_on(ports: &Ports, scenario: Scenario, parent: &ParentEnvironment) -> Result<Self, HarnessError> {
         let Staged { mut fake, handed } = scenario.stage(Seed::random()?, Seed::random()?, Timestamp::now());
         fake.listen = ports.plaintext.unwrap_or(fake.listen);
         fake.listen_tls = ports.tls.unwrap_or(fake.listen_tls);
@@ -65,49 +89,70 @@ impl Stage {
         let files = TempDir::create(parent)?;
         let roots = files.write("fake-ca.pem", fake.ca_pem().as_bytes())?;
         let homes = homes(files.path(), &scenario.client, &handed)?;
-        Ok(Self { scenario, fake, handed, homes, roots, _files: files })
+        Ok(Self { scenario, fake, handed, homes, roots, others: Vec::new(), roots_of_others: Vec::new(), files })
+    }
+
+    /// The same with servers of the user's own in the place of the fake, each as `HOST:PORT` and its address, and what
+    /// signs for them, as PEM.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn beside(mut self, others: &[(String, SocketAddr)], roots: &[String]) -> Result<Self, HarnessError> {
+        self.others = others.iter().map(|(target, address)| format!("{target}:{address}")).collect();
+        for (number, pem) in roots.iter().enumerate() {
+            self.roots_of_others.push(self.files.write(&format!("upstream-{number}.pem"), pem.as_bytes())?);
+        }
+        Ok(self)
     }
 
     /// The server.
-    pub(crate) fn fake(&self) -> &Fake {
+    #[must_use]
+    pub fn fake(&self) -> &Fake {
         &self.fake
     }
 
     /// The file with its root certificate.
-    pub(crate) fn roots(&self) -> &Path {
+    #[must_use]
+    pub fn roots(&self) -> &Path {
         &self.roots
     }
 
     /// What is played.
-    pub(crate) fn scenario(&self) -> &Scenario {
+    #[must_use]
+    pub fn scenario(&self) -> &Scenario {
         &self.scenario
     }
 
     /// Its code, or its title if it has none.
-    pub(crate) fn name(&self) -> String {
+    #[must_use]
+    pub fn name(&self) -> String {
         self.scenario.code.map_or_else(|| self.scenario.title.clone(), |code| code.as_str().to_owned())
     }
 
     /// What the client is handed.
-    pub(crate) fn handed(&self) -> &Handed {
+    #[must_use]
+    pub fn handed(&self) -> &Handed {
         &self.handed
     }
 
     /// Names of the variables that the client has of it.
-    pub(crate) fn names(&self) -> Vec<String> {
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
         let mut variables = ParentEnvironment::new();
         self.hand(&mut variables);
         names_seen(&variables)
     }
 
     /// One home for each client.
-    pub(crate) fn homes(&self) -> &[PathBuf] {
+    #[must_use]
+    pub fn homes(&self) -> &[PathBuf] {
         &self.homes
     }
 
     /// The user's environment without credentials, with what the client is handed: what Claude Code will see besides what
     /// authtrace sets for it.
-    pub(crate) fn surroundings(&self, parent: &ParentEnvironment, home: &Path) -> ParentEnvironment {
+    #[must_use]
+    pub fn surroundings(&self, parent: &ParentEnvironment, home: &Path) -> ParentEnvironment {
         let mut variables = without_credentials(parent);
         // Hosts past the proxy would not be the fake, and a collector of telemetry has its own headers and addresses.
         variables.retain(|name, _| !begins_with(name, &["OTEL_", "NO_PROXY", "no_proxy"]));
@@ -119,8 +164,18 @@ impl Stage {
         variables
     }
 
-    /// The same for a shell that goes on being the user's: only what is Claude Code's is another.
-    pub(crate) fn surroundings_of_shell(&self, parent: &ParentEnvironment, home: &Path) -> ParentEnvironment {
+    /// What is set and removed for a client with that home, in a process with this environment.
+    #[must_use]
+    pub fn environment(&self, parent: &ParentEnvironment, home: &Path, plan: &Plan<'_>) -> ChildEnvironment {
+        let surroundings = self.surroundings(parent, home);
+        let mut environment = environment(&surroundings, plan);
+        isolate(parent, &surroundings, &mut environment);
+        environment
+    }
+
+    /// The surroundings of a client for a shell that goes on being the user's: only what is Claude Code's is another.
+    #[must_use]
+    pub fn surroundings_of_shell(&self, parent: &ParentEnvironment, home: &Path) -> ParentEnvironment {
         let others = |name: &OsStr| !begins_with(name, &["ANTHROPIC_", "CLAUDE"]) || begins_with(name, &KEPT);
         let kept = parent.iter().filter(|(name, _)| others(name));
         let mut variables: ParentEnvironment = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -130,7 +185,8 @@ impl Stage {
     }
 
     /// What a shell has to export for the client to have what it is handed.
-    pub(crate) fn handed_to_shell(&self) -> ParentEnvironment {
+    #[must_use]
+    pub fn handed_to_shell(&self) -> ParentEnvironment {
         match self.homes.first() {
             Some(home) => self.surroundings_of_shell(&ParentEnvironment::new(), home),
             None => ParentEnvironment::new(),
@@ -146,10 +202,12 @@ impl Stage {
         variables.extend(self.scenario.client.variables.iter().map(|(name, value)| (name.into(), value.into())));
     }
 
-    /// Every host is the fake, whatever the user has set for upstreams.
-    pub(crate) fn options(&self, options: Options, base_url: Option<&BaseUrl>) -> Options {
+    /// Every host is the fake, whatever the user has set for upstreams, but for those that were put beside it.
+    #[must_use]
+    pub fn options(&self, options: Options, base_url: Option<&BaseUrl>) -> Options {
         let plaintext = self.fake.plaintext_addr().port();
-        let mut connect_to = vec![format!(":80:127.0.0.1:{plaintext}")];
+        let mut connect_to = self.others.clone();
+        connect_to.push(format!(":80:127.0.0.1:{plaintext}"));
         if let Some(url) = base_url.filter(|url| !url.https) {
             connect_to.push(format!("{}:{}:127.0.0.1:{plaintext}", url.host, url.port));
         }
@@ -160,20 +218,20 @@ impl Stage {
             trust,
             intercept,
             connect_to,
-            upstream_ca: vec![self.roots.clone()],
+            upstream_ca: self.roots_of_others.iter().chain([&self.roots]).cloned().collect(),
             upstream_proxy: Some("none".to_owned()),
             ..options
         }
     }
 
     /// Ends the fake.
-    pub(crate) async fn clear(self) {
+    pub async fn clear(self) {
         self.fake.shutdown().await;
     }
 }
 
 /// One for each client, or one that they share.
-fn homes(folder: &Path, client: &Client, handed: &Handed) -> Result<Vec<PathBuf>> {
+fn homes(folder: &Path, client: &Client, handed: &Handed) -> Result<Vec<PathBuf>, HarnessError> {
     let count = client.processes.max(1);
     if client.shared_home {
         let shared = home(&folder.join("home"), client, handed)?;
@@ -183,32 +241,31 @@ fn homes(folder: &Path, client: &Client, handed: &Handed) -> Result<Vec<PathBuf>
 }
 
 /// A home as Claude Code leaves it once its first questions are answered, with what it is handed.
-fn home(home: &Path, client: &Client, handed: &Handed) -> Result<PathBuf> {
+fn home(home: &Path, client: &Client, handed: &Handed) -> Result<PathBuf, HarnessError> {
+    let failed = |source| HarnessError::Home { path: home.to_owned(), source };
     for HomeFile { path, text } in home_files(client, handed, home) {
         let path = home.join(path);
-        let folder = path.parent().unwrap_or(home);
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).context("cannot make a home")?;
-        private_file(&path, &text)?;
+        private_folder(path.parent().unwrap_or(home)).map_err(failed)?;
+        private_file(&path, &text).map_err(failed)?;
     }
     let folder = home.join(CONFIG);
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).context("cannot make a home")?;
+    private_folder(&folder).map_err(failed)?;
     // With CLAUDE_CONFIG_DIR, what it noted at earlier starts is looked for there.
-    std::fs::copy(home.join(STATE), folder.join(STATE)).context("cannot make a home")?;
+    std::fs::copy(home.join(STATE), folder.join(STATE)).map_err(failed)?;
     Ok(home.to_owned())
 }
 
-fn private_file(path: &Path, text: &str) -> Result<()> {
-    let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
-        .with_context(|| format!("cannot write {}", path.display()))
+fn private_folder(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn private_file(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// Adds what has to change in this process's environment for a client with these surroundings.
-pub(crate) fn isolate(
-    parent: &ParentEnvironment,
-    surroundings: &ParentEnvironment,
-    environment: &mut ChildEnvironment,
-) {
+pub fn isolate(parent: &ParentEnvironment, surroundings: &ParentEnvironment, environment: &mut ChildEnvironment) {
     let named: Vec<OsString> = environment.set.iter().map(|(name, _)| name.clone()).collect();
     let gone = parent.keys().filter(|name| !surroundings.contains_key(*name) && !named.contains(name));
     environment.remove.extend(gone.cloned());
