@@ -381,6 +381,11 @@ pub(crate) struct TestArgs {
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) repeat: NonZeroU32,
 
+    /// Write the observed flow of each case that is missed, or that expects nothing yet, as a file of expectations for
+    /// review: observed/NAME.toml beside the case
+    #[arg(long)]
+    pub(crate) update: bool,
+
     /// Keep the traces of all cases in this folder, as NAME.jsonl [default: those of failed cases, in a folder for
     /// temporary files, which is named]
     #[arg(long, value_name = "DIR")]
