@@ -161,6 +161,24 @@ fn without_a_certificate_store_a_scenario_can_be_played() {
 }
 
 #[test]
+fn a_store_that_is_named_and_not_there_does_not_matter_to_a_scenario() {
+    let Some(curl) = tool("curl") else { return };
+    let machine = Machine::new();
+    let run = |options: &[&str]| {
+        let mut command = machine.authtrace();
+        command.env("XDG_STATE_HOME", machine.path("state")).env("SSL_CERT_FILE", "/nonexistent/ca.pem");
+        command.env("CURL_CA_BUNDLE", "/nonexistent/ca.pem").arg("run").args(options).arg("--").arg(&curl);
+        ended(command.args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "https://api.anthropic.com/v1/models"]))
+    };
+    let played = run(&["--scenario", "healthy"]);
+    assert_eq!((played.code, played.stdout.as_str()), (Some(0), "401"), "{}", played.stderr);
+    assert!(!played.stderr.contains("cannot be read"), "{}", played.stderr);
+    let refused = run(&["--connect-to", "::127.0.0.1:9"]);
+    assert_eq!(refused.code, Some(125));
+    assert!(refused.stderr.contains("/nonexistent/ca.pem"), "{}", refused.stderr);
+}
+
+#[test]
 fn without_a_certificate_store_live_traffic_is_refused_with_what_helps() {
     let machine = Machine::new();
     let Some(mut command) = without_store(&machine, "run -- true") else { return };
@@ -180,9 +198,11 @@ fn a_long_path_for_temporary_files_leaves_room_for_joining() {
     let long = machine.path("tmp").join("x".repeat(120));
     std::fs::create_dir(&long).unwrap();
     let own = machine.path("authtrace");
-    let inner = format!("{} run --join -- echo joined", own.display());
+    // Others may be running on this machine, and have their sockets in the same folder then.
+    let lane = format!("long-{}", std::process::id());
+    let inner = format!("{} run --join={lane} -- echo joined", own.display());
     let mut command = machine.authtrace();
-    command.env("TMPDIR", &long).env("XDG_STATE_HOME", machine.path("state"));
+    command.env("TMPDIR", &long).env("XDG_STATE_HOME", machine.path("state")).env("AUTHTRACE_LANE", &lane);
     let played = plays(&mut command, &inner);
     assert_eq!((played.code, played.stdout.as_str()), (Some(0), "joined\n"), "{}", played.stderr);
     assert_eq!(std::fs::read_dir(&long).unwrap().count(), 0);
