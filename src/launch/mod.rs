@@ -32,5 +32,5 @@ pub use signals::ignores;
 pub use spawn::{Outcome, Running, spawn};
 pub use stripped::{looks_like_credential, without_credentials};
 pub use temp_dir::TempDir;
-pub use trust::{Trust, TrustFiles, TrustFolder};
+pub use trust::{Trust, TrustFiles, TrustFolder, without_unreadable_trust};
 pub use variables::{Effect, TRUST_VARIABLES, TrustGroup, TrustVariable};

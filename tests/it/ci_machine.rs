@@ -161,6 +161,24 @@ fn without_a_certificate_store_a_scenario_can_be_played() {
 }
 
 #[test]
+fn a_store_that_is_named_and_not_there_does_not_matter_to_a_scenario() {
+    let Some(curl) = tool("curl") else { return };
+    let machine = Machine::new();
+    let run = |options: &[&str]| {
+        let mut command = machine.authtrace();
+        command.env("XDG_STATE_HOME", machine.path("state")).env("SSL_CERT_FILE", "/nonexistent/ca.pem");
+        command.env("CURL_CA_BUNDLE", "/nonexistent/ca.pem").arg("run").args(options).arg("--").arg(&curl);
+        ended(command.args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "https://api.anthropic.com/v1/models"]))
+    };
+    let played = run(&["--scenario", "healthy"]);
+    assert_eq!((played.code, played.stdout.as_str()), (Some(0), "401"), "{}", played.stderr);
+    assert!(!played.stderr.contains("cannot be read"), "{}", played.stderr);
+    let refused = run(&["--connect-to", "::127.0.0.1:9"]);
+    assert_eq!(refused.code, Some(125));
+    assert!(refused.stderr.contains("/nonexistent/ca.pem"), "{}", refused.stderr);
+}
+
+#[test]
 fn without_a_certificate_store_live_traffic_is_refused_with_what_helps() {
     let machine = Machine::new();
     let Some(mut command) = without_store(&machine, "run -- true") else { return };

@@ -1,6 +1,7 @@
 //! The examples, run as somebody would who has copied them.
 
 use super::clients::installed;
+use super::real_client::Version;
 use super::support::program::{Ended, Home, PATIENCE, run};
 use super::support::tool;
 use std::path::{Path, PathBuf};
@@ -54,7 +55,7 @@ fn succeeds(command: &mut Command) -> Ended {
 
 /// The tool of the examples, and the real client if it is there.
 fn clients(copied: &Copied) -> Vec<PathBuf> {
-    copied.tool().into_iter().chain(std::env::var_os("AUTHTRACE_CLAUDE_NEW").map(PathBuf::from)).collect()
+    copied.tool().into_iter().chain(Version::New.executable()).collect()
 }
 
 #[test]
