@@ -25,6 +25,7 @@
 //! | [`trigger`] | what a flight recorder waits for, and whether it has come |
 //! | [`compare`] | two traces side by side: what is new, gone, refused, and what of it is a regression |
 //! | [`check`] | expectations, and whether a trace keeps them |
+//! | [`case`] | a case of `authtrace test`: scenario, command, expectations |
 //! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
 //! | [`place`] | where something stands in a file that a person wrote |
@@ -63,6 +64,7 @@
 
 pub mod analyze;
 pub mod ca;
+pub mod case;
 pub mod catalogue;
 pub mod check;
 pub mod compare;

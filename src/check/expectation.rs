@@ -20,17 +20,32 @@ pub struct Expectations {
     pub unread_hosts: Vec<HostPattern>,
     /// Whether the exit code of the command is one of the expectations.
     pub decides_exit_code: bool,
+    /// Whether it is said which exit code is expected, or that none is.
+    pub says_exit_code: bool,
 }
 
 impl Expectations {
-    /// Both together: what either expects.
+    /// Both together: what either expects. That the command ends with 0 is expected only if neither says which code.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.expected.extend(other.expected);
+        self.says_exit_code |= other.says_exit_code;
+        let mut unsaid = 0;
+        self.expected.retain(|one| {
+            let is_unsaid = matches!(one.rule, Rule::ExitCode { asked: false, .. });
+            unsaid += usize::from(is_unsaid);
+            !is_unsaid || !self.says_exit_code && unsaid == 1
+        });
         self.unread_hosts.extend(other.unread_hosts);
         self.allow_empty |= other.allow_empty;
         self.decides_exit_code |= other.decides_exit_code;
         self
+    }
+
+    /// The first expectation that cannot hold beside another one, with the reason. Each file alone has none.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<(&Source, String)> {
+        super::read::contradiction(&self.expected)
     }
 
     /// The hosts that are named in it: names that the user has written, and that may be shown.

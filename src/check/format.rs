@@ -10,7 +10,7 @@ use toml::Spanned;
 pub(super) struct File {
     /// The version of this format: 1.
     #[cfg_attr(test, schemars(with = "u32"))]
-    pub(super) format: Spanned<u32>,
+    pub(super) format: Option<Spanned<u32>>,
     /// The exit code of the command, or `any`; 0 if nothing is said.
     #[cfg_attr(test, schemars(with = "Option<ExitCodeValue>"))]
     pub(super) exit_code: Option<Spanned<ExitCodeValue>>,

@@ -24,6 +24,7 @@ mod report;
 mod short;
 #[cfg(test)]
 pub(crate) mod tests;
+mod words;
 
 pub use baseline::against_baseline;
 pub use evaluate::evaluate;
@@ -32,8 +33,8 @@ pub use expectation::{
 };
 pub use learn::learn;
 pub use pattern::{Glob, HostPattern, StatusPattern};
-pub use read::{ExpectationError, read};
-pub use report::{Difference, Miss, MissKind, Outcome, Report};
+pub use read::{ExpectationError, Written, read};
+pub use report::{Difference, KnownMiss, Miss, MissKind, Outcome, Report};
 pub use short::{deny, flow_of, limit_of_auth_failures};
 
 /// The version of the format that this program reads.

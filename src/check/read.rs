@@ -9,12 +9,14 @@ use super::pattern::HostPattern;
 use super::{AUTH_FAILURE, FORMAT};
 use crate::analyze::Confidence;
 use crate::catalogue::{Class, Code};
-use crate::place::{Place, in_words, nearest, visible};
+use crate::place::{Place, in_words, nearest, plain, visible};
 use crate::redact::Kind;
+use serde::Deserialize;
 use std::ops::Range;
 use std::time::Duration;
 use toml::Spanned;
 
+pub(super) use contradiction::contradiction;
 pub(super) use flow::step_of;
 
 /// A mistake in expectations: line and column from 1, the line itself, and a caret under the mistake.
@@ -42,7 +44,35 @@ pub fn read(name: &str, text: &str) -> Result<Expectations, ExpectationError> {
         let span = error.span().unwrap_or(0..0);
         ExpectationError::at(text, span, in_words(error.message()))
     })?;
-    Reader { name, text }.expectations(file)
+    let reader = Reader { name, text };
+    match &file.format {
+        Some(format) if *format.get_ref() == FORMAT => reader.expectations(file),
+        Some(format) => {
+            let message = format!("this authtrace reads format {FORMAT}; a newer one may read this file");
+            Err(reader.at(format.span(), message))
+        }
+        None => Err(reader.at(0..0, "missing field `format`")),
+    }
+}
+
+/// Expectations as a part of another file: the same keys but `format`.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(transparent)]
+pub struct Written(File);
+
+impl Written {
+    /// What they are; `name` and `text` are those of the whole file.
+    ///
+    /// # Errors
+    /// The first mistake, with its place.
+    pub fn expectations(self, name: &str, text: &str) -> Result<Expectations, ExpectationError> {
+        let reader = Reader { name, text };
+        match &self.0.format {
+            Some(format) => Err(reader.at(format.span(), "the format is said once, at the head of the file")),
+            None => reader.expectations(self.0),
+        }
+    }
 }
 
 /// Turns what is written into values, and knows where it stands.
@@ -53,10 +83,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     fn expectations(&self, file: File) -> Result<Expectations, ExpectationError> {
-        if *file.format.get_ref() != FORMAT {
-            let message = format!("this authtrace reads format {FORMAT}; a newer one may read this file");
-            return Err(self.at(file.format.span(), message));
-        }
+        let says_exit_code = file.exit_code.is_some();
         let mut expected = self.limits(&file.limits);
         expected.extend(file.unanswered.map(|most| self.expectation(most.span(), Rule::Unanswered(*most.get_ref()))));
         expected.extend(self.findings(&file.findings)?);
@@ -65,12 +92,15 @@ impl Reader<'_> {
             expected.push(self.flow(flow)?);
         }
         expected.extend(self.exit_code(file.exit_code)?);
-        self.no_contradiction(&expected)?;
+        if let Some((source, message)) = contradiction(&expected) {
+            return Err(ExpectationError { place: source.place.clone(), message });
+        }
         Ok(Expectations {
             expected,
             allow_empty: file.allow_empty,
             unread_hosts: self.patterns(&file.unread_hosts)?,
             decides_exit_code: true,
+            says_exit_code,
         })
     }
 
@@ -194,7 +224,7 @@ impl Reader<'_> {
     }
 
     fn source(&self, span: Range<usize>) -> Source {
-        Source { name: visible(self.name), place: Place::of(self.text, span) }
+        Source { name: plain(self.name), place: Place::of(self.text, span) }
     }
 
     pub(super) fn at(&self, span: Range<usize>, message: impl AsRef<str>) -> ExpectationError {

@@ -5,6 +5,7 @@ use authtrace::replay::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 /// Exit codes, for `--help` and the man page.
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Find the first npm version of the client whose auth flow changes
     Bisect(BisectArgs),
+    /// Run cases, for CI: each a scenario, a command, and what is expected of its auth flow
+    Test(TestArgs),
     /// Run the fake Anthropic alone, for any client, until Ctrl-C
     Fake(FakeArgs),
     /// The failures that can be played with run --scenario and demo: names, files, whether a file is in order
@@ -351,6 +354,49 @@ impl CheckFormat {
             Self::Md => Some(ResultForm::Md),
         }
     }
+}
+
+/// Exit codes of `test`, for its help.
+const EXIT_CODES_OF_TEST: &str = "\
+Exit codes:
+  0        every case is as expected
+  1        an expectation was missed, or a command took too long
+  2        a case cannot be read or its command not be started; the others were run
+  125      authtrace itself failed
+  130      ended by Ctrl-C (143: by SIGTERM); what had not been run is named";
+
+/// A case is a file of TOML: a scenario, a command, what is expected; docs/cases.md describes it.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES_OF_TEST, after_long_help = EXIT_CODES_OF_TEST)]
+pub(crate) struct TestArgs {
+    /// Folders, of which every NAME.toml is a case (folders in them are not looked into), or single cases
+    #[arg(required = true, value_name = "DIR|FILE")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// So many cases at the same time [default: the number of processors]
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+
+    /// Run each case so many times: one that is sometimes missed is found so
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) repeat: NonZeroU32,
+
+    /// Write the observed flow of each case that is missed, or that expects nothing yet, as a file of expectations for
+    /// review: observed/NAME.toml beside the case
+    #[arg(long)]
+    pub(crate) update: bool,
+
+    /// Keep the traces of all cases in this folder, as NAME.jsonl [default: those of failed cases, in a folder for
+    /// temporary files, which is named]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) traces: Option<PathBuf>,
+
+    /// Form of the result on standard output
+    #[arg(long, short, value_enum, default_value_t = CheckFormat::Human)]
+    pub(crate) format: CheckFormat,
+
+    #[command(flatten)]
+    pub(crate) results: ResultArgs,
 }
 
 #[derive(Debug, Args)]

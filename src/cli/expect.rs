@@ -59,7 +59,11 @@ pub(crate) fn files(args: &ExpectArgs) -> impl Iterator<Item = &Path> {
     args.expect.iter().filter(|text| check::flow_of(text).is_none()).map(Path::new)
 }
 
-fn file(path: &Path) -> Result<Expectations, ExpectError> {
+/// Reads a file of expectations.
+///
+/// # Errors
+/// [`ExpectError`], with the place of a mistake.
+pub(crate) fn file(path: &Path) -> Result<Expectations, ExpectError> {
     let unreadable = |source| ExpectError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(unreadable)?;

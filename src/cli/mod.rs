@@ -29,6 +29,7 @@ mod scenario;
 mod scene;
 mod scrub;
 mod session;
+mod test;
 mod trial;
 
 use args::{CaCommand, Cli, Command};
@@ -58,6 +59,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::run(args),
         Command::Diff(args) => diff::run(args),
         Command::Bisect(args) => bisect::run(args),
+        Command::Test(args) => test::run(args),
         Command::Fake(args) => fake::run(args),
         Command::Scenario(command) => scenario::run(command),
         Command::Scrub(args) => scrub::run(args),

@@ -14,6 +14,7 @@ mod tests;
 use super::input;
 use anyhow::{Context, Result};
 use authtrace::launch::{self, ParentEnvironment, TempDir};
+use leftovers::Leftovers;
 use output::Capture;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::ffi::{OsStr, OsString};
@@ -49,7 +50,6 @@ pub(crate) struct Trial<'a> {
 #[derive(Debug)]
 pub(crate) struct Tried {
     pub(crate) end: End,
-    #[expect(dead_code, reason = "for whoever tells how long it took")]
     pub(crate) took: Duration,
     /// What the command printed, and authtrace if it failed: fit to be shown, shortened in the middle.
     pub(crate) output: String,
@@ -79,17 +79,18 @@ impl Trial<'_> {
         let (capture, writer) = Capture::new().context("cannot make a pipe for what a command prints")?;
         let begun = Instant::now();
         let mut child = self.start(&parent, folder.path(), writer)?;
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        // Behind the folder, so that it goes before it, also if nobody waits any more.
+        let leftovers = Leftovers::of(&child, folder.path());
         let status = tokio::select! {
             status = child.wait() => Some(status.context("cannot wait for a command")?),
             () = stop.cancelled() => None,
             () = after(self.timeout) => None,
         };
         if status.is_none() {
-            end(&mut child, group).await;
+            end(&mut child).await;
         }
         let took = begun.elapsed();
-        leftovers::end(group, folder.path());
+        drop(leftovers);
         let output = capture.finish().await;
         let end = match status {
             Some(status) => self.end_of(status),
@@ -158,7 +159,8 @@ async fn after(timeout: Option<Duration>) {
 }
 
 /// Tells all of it to end; then has authtrace kill the command, so that the trace gets its end; then kills authtrace.
-async fn end(child: &mut Child, group: Option<Pid>) {
+async fn end(child: &mut Child) {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let tell = |signal| {
         if let Some(group) = group {
             let _ = kill_process_group(group, signal);

@@ -88,6 +88,6 @@ pub use error::HarnessError;
 pub use observed::{Checked, Observed};
 pub use play::play;
 pub use running::Harness;
-pub use scene::{SceneError, load, text};
+pub use scene::{SceneError, is_file, load, text};
 pub use session::{Beginning, ProxyLogin, Session, Surroundings, lane_name};
 pub use stage::{Ports, Stage, isolate, usual_scenario};

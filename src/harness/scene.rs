@@ -94,7 +94,9 @@ pub fn load(named: &str) -> Result<Scenario, SceneError> {
     scenario::read(&text(named)?).map_err(|source| SceneError::Wrong { path: named.into(), source })
 }
 
-fn is_file(named: &str) -> bool {
+/// Whether this names a file, and no built-in scenario.
+#[must_use]
+pub fn is_file(named: &str) -> bool {
     named.contains(['/', '\\']) || named.to_ascii_lowercase().ends_with(".toml")
 }
 

@@ -27,6 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("compare", &["analyze", "catalogue", "policy", "redact", "trace"]),
     ("replay", &["analyze", "catalogue", "compare", "fake", "policy", "redact", "scenario", "trace"]),
     ("check", &["analyze", "catalogue", "compare", "place", "policy", "redact", "trace"]),
+    ("case", &["check", "place", "policy"]),
     ("export", &["analyze", "catalogue", "check", "compare", "redact", "trace"]),
     ("proxy", &["ca", "facts", "policy", "redact", "trace", "wire"]),
     ("launch", &["ca"]),
@@ -55,6 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "analyze",
             "ca",
+            "case",
             "catalogue",
             "check",
             "compare",

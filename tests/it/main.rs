@@ -13,6 +13,8 @@ mod canary;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod cases_run;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod check_formats;

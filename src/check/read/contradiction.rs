@@ -1,62 +1,66 @@
 //! Expectations that contradict each other.
 
-use super::{ExpectationError, Reader};
 use crate::catalogue::{Class, Code};
-use crate::check::expectation::{Denied, Element, Expectation, Flow, Rule, Taking};
+use crate::check::expectation::{Denied, Element, Expectation, Flow, Rule, Source, Taking};
 use crate::check::pattern::StatusPattern;
 use crate::policy::Grant;
 use std::time::Duration;
 
-impl Reader<'_> {
-    /// Looks at each pair that can contradict itself.
-    pub(super) fn no_contradiction(&self, expected: &[Expectation]) -> Result<(), ExpectationError> {
-        for one in expected {
-            let message = match &one.rule {
-                Rule::Require { code, .. } => denied_as_well(*code, expected),
-                Rule::Allow { codes, .. } => codes.iter().find_map(|code| denied_as_well(*code, expected)),
-                Rule::Flow(flow) => beyond_a_limit(flow, expected),
-                _ => None,
-            };
-            if let Some(message) = message {
-                return Err(ExpectationError { place: one.source.place.clone(), message });
-            }
-        }
-        Ok(())
-    }
+/// The first that cannot hold beside another, with the reason.
+pub(in crate::check) fn contradiction(expected: &[Expectation]) -> Option<(&Source, String)> {
+    expected.iter().find_map(|one| {
+        let message = match &one.rule {
+            Rule::Require { code, .. } => denied_as_well(one, *code, expected),
+            Rule::Allow { codes, .. } => codes.iter().find_map(|code| denied_as_well(one, *code, expected)),
+            Rule::Flow(flow) => beyond_a_limit(one, flow, expected),
+            _ => None,
+        };
+        message.map(|message| (&one.source, message))
+    })
 }
 
-fn denied_as_well(code: Code, expected: &[Expectation]) -> Option<String> {
+fn denied_as_well(one: &Expectation, code: Code, expected: &[Expectation]) -> Option<String> {
     expected.iter().find_map(|other| match &other.rule {
         Rule::Deny(Denied { code: denied, .. }) => {
             let meant = denied.map_or(code.class() == Class::Failure, |denied| denied == code);
-            meant.then(|| format!("{code} is denied in line {}: both cannot hold", other.source.place.line))
+            meant.then(|| format!("{code} is denied in {}: both cannot hold", line(other, one)))
         }
         _ => None,
     })
 }
 
 /// Whether a flow needs more than a limit leaves.
-fn beyond_a_limit(flow: &Flow, expected: &[Expectation]) -> Option<String> {
+fn beyond_a_limit(one: &Expectation, flow: &Flow, expected: &[Expectation]) -> Option<String> {
     let need = Need::of(flow);
     expected.iter().find_map(|other| {
+        let line = || line(other, one);
         let (most, least, what) = match other.rule {
             Rule::AuthFailures(most) => (most, need.auth_failures, "auth failures"),
             Rule::Refreshes(most) => (most, need.refreshes, "refreshes"),
             Rule::Requests(most) => (most, need.requests, "requests"),
             Rule::Unanswered(most) => (most, need.unanswered, "unanswered requests"),
             Rule::Time(most) if need.time > most => {
-                let (most, line) = (most.as_secs(), other.source.place.line);
+                let most = most.as_secs();
                 return Some(format!(
-                    "this flow takes longer than the {most} seconds that line {line} leaves: both cannot hold"
+                    "this flow takes longer than the {most} seconds that {} leaves: both cannot hold",
+                    line()
                 ));
             }
             _ => return None,
         };
-        let line = other.source.place.line;
-        (least > most).then(|| {
-            format!("this flow needs at least {least} {what}, and line {line} leaves {most}: both cannot hold")
-        })
+        (least > most)
+            .then(|| format!("this flow needs at least {least} {what}, and {} leaves {most}: both cannot hold", line()))
     })
+}
+
+/// Where an expectation stands, for a reader of another one.
+fn line(of: &Expectation, reader: &Expectation) -> String {
+    let line = of.source.place.line;
+    if of.source.name == reader.source.name {
+        format!("line {line}")
+    } else {
+        format!("line {line} of {}", of.source.name)
+    }
 }
 
 /// The least that a flow needs.

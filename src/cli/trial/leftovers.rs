@@ -5,23 +5,39 @@ use memchr::memmem;
 use rustix::process::{Pid, Signal, getpid, kill_process, kill_process_group};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tokio::process::Child;
 
 /// A process that is ended may just have started another one.
 const ROUNDS: usize = 5;
 
-/// Kills what is left of a group, and whoever has this folder in its environment.
-pub(super) fn end(group: Option<Pid>, temporary: &Path) {
-    if let Some(group) = group {
-        let _ = kill_process_group(group, Signal::KILL);
+/// Ends, when it is dropped, what is left of a group, and whoever has its folder in the environment.
+pub(super) struct Leftovers {
+    group: Option<Pid>,
+    folder: PathBuf,
+}
+
+impl Leftovers {
+    /// Of a child that leads a group of its own.
+    pub(super) fn of(child: &Child, folder: &Path) -> Self {
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Self { group, folder: folder.to_owned() }
     }
-    for _ in 0..ROUNDS {
-        let found = with_folder(temporary);
-        if found.is_empty() {
-            return;
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            let _ = kill_process_group(group, Signal::KILL);
         }
-        for pid in found {
-            let _ = kill_process(pid, Signal::KILL);
+        for _ in 0..ROUNDS {
+            let found = with_folder(&self.folder);
+            if found.is_empty() {
+                return;
+            }
+            for pid in found {
+                let _ = kill_process(pid, Signal::KILL);
+            }
         }
     }
 }
