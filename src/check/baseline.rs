@@ -15,8 +15,9 @@ pub fn against_baseline(name: &str, baseline: Seen<'_>, seen: Seen<'_>) -> Vec<O
     let comparison = compare(baseline, seen);
     let subject = Subject::new(seen.survey, seen.diagnosis);
     let source = Source { name: "--baseline".to_owned(), place: Place::of(name, 0..name.len()) };
-    let outcome = |miss| Outcome {
-        expected: format!("no regression against {}", crate::place::visible(name)),
+    let expected = format!("no regression against {}", crate::place::visible(name));
+    let outcome = |kind: &str, miss| Outcome {
+        expected: if kind.is_empty() { expected.clone() } else { format!("{expected} ({kind})") },
         source: Some(source.clone()),
         miss,
     };
@@ -31,11 +32,11 @@ pub fn against_baseline(name: &str, baseline: Seen<'_>, seen: Seen<'_>) -> Vec<O
         }),
         Limit::AfterNotWhole(_) | Limit::NotAligned => None,
     });
-    let misses: Vec<Miss> =
-        gap.into_iter().chain(comparison.regressions.iter().map(|one| miss(&subject, one))).collect();
+    let missed = comparison.regressions.iter().map(|one| (one.kind.as_str(), miss(&subject, one)));
+    let misses: Vec<(&str, Miss)> = gap.map(|gap| ("gap", gap)).into_iter().chain(missed).collect();
     match misses.is_empty() {
-        true => vec![outcome(None)],
-        false => misses.into_iter().map(|miss| outcome(Some(miss))).collect(),
+        true => vec![outcome("", None)],
+        false => misses.into_iter().map(|(kind, miss)| outcome(kind, Some(miss))).collect(),
     }
 }
 
@@ -43,7 +44,7 @@ fn miss(subject: &Subject<'_>, regression: &Regression) -> Miss {
     let place = regression.exchange.and_then(|id| subject.place_of(id));
     Miss {
         kind: MissKind::Baseline,
-        message: format!("{}: {}", regression.kind.as_str(), regression.message),
+        message: regression.message.clone(),
         source: None,
         exchange: regression.exchange.filter(|_| place.is_some()),
         difference: None,

@@ -458,13 +458,13 @@ pub(crate) struct BisectArgs {
     #[arg(long)]
     pub(crate) fresh: bool,
 
-    /// What good is; without any of these, what the good version does
-    #[command(flatten)]
-    pub(crate) expect: ExpectArgs,
-
     /// Arguments of the client [default: -p hi]
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) arguments: Vec<OsString>,
+
+    /// What good is; without any of these, what the good version does
+    #[command(flatten)]
+    pub(crate) expect: ExpectArgs,
 }
 
 #[derive(Debug, Args)]

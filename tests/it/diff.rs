@@ -70,8 +70,13 @@ fn a_baseline_is_an_expectation_like_others() {
     let check = |more: &[&str]| output(home.authtrace().arg("check").arg(&bad).arg("--baseline").arg(&good).args(more));
     let (code, out, _) = check(&["--expect", "POST /v1/messages 401"]);
     assert_eq!(code, Some(1), "{out}");
-    assert!(out.contains("✓ a flow of 1 step") && out.contains("✗ no regression against "), "{out}");
-    assert!(out.contains("verdict: the verdict is fresh-token-rejected"), "{out}");
+    assert!(
+        out.contains("✓ a flow of 1 step")
+            && out.contains("✗ no regression against ")
+            && out.contains("good.jsonl (verdict)"),
+        "{out}"
+    );
+    assert!(out.contains("the verdict is fresh-token-rejected"), "{out}");
     let (_, out, _) = check(&["--format", "json"]);
     assert!(out.contains("\"kind\": \"baseline\""), "{out}");
     // A good trace that was cut off says nothing about what is gone.
