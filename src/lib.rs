@@ -24,6 +24,7 @@
 //! | [`analyze`] | a trace, surveyed and judged |
 //! | [`trigger`] | what a flight recorder waits for, and whether it has come |
 //! | [`check`] | expectations, and whether a trace keeps them |
+//! | [`case`] | a case of `authtrace test`: scenario, command, expectations |
 //! | [`doctor`] | is everything in place: environment, files, client, upstream, clock |
 //! | [`export`] | what a person or a program reads of it |
 //! | [`place`] | where something stands in a file that a person wrote |

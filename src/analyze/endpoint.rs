@@ -146,6 +146,17 @@ pub(super) fn path(exchange: &Exchange) -> &str {
     path.split('?').next().unwrap_or(path)
 }
 
+/// Whether a request matters for the login, and comes in an order that a client keeps: messages, token requests, keys.
+/// What is asked for comfort, telemetry and the profile come when they come.
+#[must_use]
+pub fn matters(exchange: &Exchange) -> bool {
+    match endpoint(exchange) {
+        Endpoint::Messages | Endpoint::Token | Endpoint::Revoke | Endpoint::CreateApiKey => true,
+        Endpoint::Authorize => provider(exchange) != Provider::Other,
+        _ => false,
+    }
+}
+
 /// Whether the host is Anthropic's, whatever it is for.
 #[must_use]
 pub fn is_ours(host: &str) -> bool {

@@ -24,7 +24,7 @@ mod tests;
 
 pub use client_log::{ClientRow, ClientView, Disagreement, Found, Join, LogClock, LogFacts, Said, Trust, WhyNothing};
 pub use credentials::CredentialRow;
-pub use endpoint::{Endpoint, Provider, endpoint, is_ours, provider};
+pub use endpoint::{Endpoint, Provider, endpoint, is_ours, matters, provider};
 pub use failures::Failure;
 pub use findings::{Confidence, Diagnosis, Finding, Severity, Verdict, VersionAdvice, diagnose};
 pub use labels::{Label, Labels};

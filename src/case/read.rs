@@ -3,7 +3,7 @@
 use super::format::File;
 use super::{Case, FORMAT, Named, TIMEOUT, Word};
 use crate::check::{ExpectationError, KnownMiss, Source};
-use crate::place::{Place, visible};
+use crate::place::{Place, in_words, plain, visible};
 use crate::policy::duration;
 use std::ops::Range;
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl From<ExpectationError> for CaseError {
 pub fn read(name: &str, text: &str) -> Result<Case, CaseError> {
     let file: File = toml::from_str(text).map_err(|error| match other_kind(text) {
         Some(message) => CaseError::at(text, 0..0, message),
-        None => CaseError::at(text, error.span().unwrap_or(0..0), error.message()),
+        None => CaseError::at(text, error.span().unwrap_or(0..0), in_words(error.message())),
     })?;
     Reader { name, text }.case(file)
 }
@@ -137,7 +137,7 @@ impl Reader<'_> {
     }
 
     fn source(&self, span: Range<usize>) -> Source {
-        Source { name: visible(self.name), place: Place::of(self.text, span) }
+        Source { name: plain(self.name), place: Place::of(self.text, span) }
     }
 
     fn at(&self, span: Range<usize>, message: impl AsRef<str>) -> CaseError {

@@ -46,7 +46,7 @@ pub(super) struct Subject<'a> {
 }
 
 impl<'a> Subject<'a> {
-    fn new(survey: &'a Survey, diagnosis: &'a Diagnosis) -> Self {
+    pub(super) fn new(survey: &'a Survey, diagnosis: &'a Diagnosis) -> Self {
         let places = survey.exchanges().iter().enumerate().map(|(place, exchange)| (exchange.id, place)).collect();
         Self { survey, diagnosis, places }
     }
@@ -96,10 +96,7 @@ impl<'a> Subject<'a> {
 
     fn miss(&self, rule: &Rule) -> Option<Miss> {
         match rule {
-            Rule::AuthFailures(most) => {
-                let failed = |exchange: &Exchange| exchange.is_auth_failure() && !is_telemetry(exchange);
-                self.too_many(*most, "auth failure", failed)
-            }
+            Rule::AuthFailures(most) => self.too_many(*most, "auth failure", |one| self.is_counted_failure(one)),
             Rule::Refreshes(most) => self.too_many(*most, "refresh", |one| grant(one) == Some(Grant::RefreshToken)),
             Rule::Requests(most) => self.too_many(*most, "request", |_| true),
             Rule::RetriesPerCredential(most) => self.retried(*most),
@@ -121,6 +118,24 @@ impl<'a> Subject<'a> {
         let all = most.saturating_add(1).saturating_add(found.count() as u64);
         let message = format!("there are {}; #{} is the first too many", counted(all, what), exchange.id);
         Some(self.about(MissKind::Limit, place, message))
+    }
+
+    /// Whether it counts as a failure of authentication.
+    pub(super) fn is_counted_failure(&self, exchange: &Exchange) -> bool {
+        exchange.is_auth_failure() && !is_telemetry(exchange)
+    }
+
+    /// The least limit of retries for each credential that is kept.
+    pub(super) fn retries(&self) -> u64 {
+        let (mut least, mut most) = (0, self.exchanges().len() as u64);
+        while least < most {
+            let middle = least.midpoint(most);
+            match self.retried(middle) {
+                Some(_) => least = middle + 1,
+                None => most = middle,
+            }
+        }
+        least
     }
 
     /// The same request with the same credential, begun after an answer had refused it.
@@ -276,7 +291,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-fn is_failure(finding: &Finding) -> bool {
+pub(super) fn is_failure(finding: &Finding) -> bool {
     finding.code.class() == Class::Failure && finding.severity == Severity::Failure
 }
 

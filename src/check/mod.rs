@@ -4,6 +4,8 @@
 //! found out about it. Out comes a [`Report`]: one outcome for each expectation, held or missed, and for a miss the
 //! exchange that comes nearest, the field that differs, and what happened around it.
 //!
+//! [`learn`] goes the other way: from a trace to a draft of expectations.
+//!
 //! Each exchange is looked at once by each flow, and nothing is tried again: a step is taken by the first exchange that
 //! fits it (see [`Flow`]). Never here: files, clocks, sockets, the form of a report, a rule about why something failed.
 
@@ -12,6 +14,7 @@ mod expectation;
 mod fit;
 mod flow;
 mod format;
+mod learn;
 mod nearest;
 mod observed;
 mod pattern;
@@ -26,6 +29,7 @@ pub use evaluate::evaluate;
 pub use expectation::{
     CredentialPart, Denied, Element, Expectation, Expectations, Field, Flow, Holding, Rule, Source, Step, Taking,
 };
+pub use learn::learn;
 pub use pattern::{Glob, HostPattern, StatusPattern};
 pub use read::{ExpectationError, Written, read};
 pub use report::{Difference, KnownMiss, Miss, MissKind, Outcome, Report};

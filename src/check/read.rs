@@ -9,7 +9,7 @@ use super::pattern::HostPattern;
 use super::{AUTH_FAILURE, FORMAT};
 use crate::analyze::Confidence;
 use crate::catalogue::{Class, Code};
-use crate::place::{Place, in_words, nearest, visible};
+use crate::place::{Place, in_words, nearest, plain, visible};
 use crate::redact::Kind;
 use serde::Deserialize;
 use std::ops::Range;
@@ -224,7 +224,7 @@ impl Reader<'_> {
     }
 
     fn source(&self, span: Range<usize>) -> Source {
-        Source { name: visible(self.name), place: Place::of(self.text, span) }
+        Source { name: plain(self.name), place: Place::of(self.text, span) }
     }
 
     pub(super) fn at(&self, span: Range<usize>, message: impl AsRef<str>) -> ExpectationError {

@@ -303,6 +303,11 @@ pub(crate) struct CheckArgs {
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
+    /// Write what the trace shows to a new file, as a draft of expectations to read and loosen, instead of holding it
+    /// against any
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "out", "expect", "deny", "max_auth_failures", "junit", "sarif", "report"])]
+    pub(crate) learn: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) expect: ExpectArgs,
 
@@ -367,6 +372,11 @@ pub(crate) struct TestArgs {
     /// Run each case so many times: one that is sometimes missed is found so
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) repeat: NonZeroU32,
+
+    /// Write the observed flow of each case that is missed, or that expects nothing yet, as a file of expectations for
+    /// review: observed/NAME.toml beside the case
+    #[arg(long)]
+    pub(crate) update: bool,
 
     /// Keep the traces of all cases in this folder, as NAME.jsonl [default: those of failed cases, in a folder for
     /// temporary files, which is named]

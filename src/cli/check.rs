@@ -7,18 +7,21 @@ use super::results::{self, Results};
 use super::{console, exit, input};
 use anyhow::{Context, Result};
 use authtrace::analyze::{Survey, diagnose};
-use authtrace::check::{Report, evaluate};
+use authtrace::check::{self, Report, evaluate};
 use authtrace::export::Style;
 use authtrace::export::check::{self as page, Checked, Judged, Suite};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
+    if let Some(file) = args.learn {
+        return learn(args.file, &file);
+    }
     let began = Instant::now();
     let expectations = expect::read(&args.expect)?.ok_or(ExpectError::Nothing)?;
-    let mut read: Vec<&Path> = args.file.iter().map(std::path::PathBuf::as_path).collect();
+    let mut read: Vec<&Path> = args.file.iter().map(PathBuf::as_path).collect();
     read.extend(expect::files(&args.expect));
     let results = Results::plan(&args.results, &read)?;
     if let Some(out) = &args.out {
@@ -40,12 +43,23 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
         }
         None => {
             let text = shown(&survey, &report, &suite, args.format, &results, console::stdout_style(false))?;
+            let text = String::from_utf8_lossy(&text);
+            let text = if args.format == CheckFormat::Github { text } else { console::harmless(&text) };
             let mut out = io::stdout().lock();
-            out.write_all(&text).and_then(|()| out.flush()).context("cannot write to standard output")?;
+            out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")?;
         }
     }
     results.write(&suite, args.format.form().filter(|_| args.out.is_none()))?;
     Ok(ExitCode::from(if report.held() { exit::GOOD } else { exit::PROBLEM }))
+}
+
+/// A draft of expectations. It never takes the place of a file that somebody may have worked on.
+fn learn(trace: Option<PathBuf>, file: &Path) -> Result<ExitCode> {
+    let survey = input::survey(Source::of(trace))?;
+    let text = check::learn(&survey, &diagnose(&survey));
+    results::write_new(file, text.as_bytes())?;
+    console::say(&format!("draft of expectations: {}; read it before you rely on it", file.display()));
+    Ok(ExitCode::from(exit::GOOD))
 }
 
 fn shown(
@@ -61,5 +75,5 @@ fn shown(
     }
     let mut text = Vec::new();
     page::report(survey, report, &mut text, style)?;
-    Ok(console::harmless(&String::from_utf8_lossy(&text)).into_owned().into_bytes())
+    Ok(text)
 }

@@ -32,8 +32,8 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
         || error.is::<super::explain::UnknownName>()
         || error.is::<super::expect::ExpectError>()
         || error.is::<super::input::InputError>()
-        || error.is::<SceneError>()
         || matches!(error.downcast_ref(), Some(super::results::ResultError::Place { .. }))
+        || error.is::<SceneError>()
         || error.is::<authtrace::replay::ReplayError>()
         || matches!(error.downcast_ref(), Some(HarnessError::Fake(FakeError::NotLoopback(_))))
         || matches!(

@@ -144,6 +144,21 @@ pub(crate) fn write_whole(path: &Path, text: &[u8]) -> Result<(), ResultError> {
     })
 }
 
+/// Writes a file that is not there yet.
+///
+/// # Errors
+/// [`ResultError`]: there is one already, or it cannot be written.
+pub(crate) fn write_new(path: &Path, text: &[u8]) -> Result<(), ResultError> {
+    stays_clear(path, &[])?;
+    let created = File::create_new(path).and_then(|mut file| file.write_all(text));
+    created.map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => {
+            ResultError::Place { path: path.to_owned(), why: "it is there already; give the name of a new file" }
+        }
+        _ => ResultError::Write { path: path.to_owned(), source },
+    })
+}
+
 /// Whether a result can go to a place, and not over what is read or written otherwise.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 //! What is wrong with one case keeps none of the others from being run. The result goes to standard output; progress, on
 //! a terminal alone, to standard error.
 
+mod observed;
 mod plan;
 mod play;
 mod screen;
@@ -34,7 +35,7 @@ const BROKEN: &str = "an internal error of authtrace; please report it with the 
 pub(crate) fn run(args: TestArgs) -> Result<ExitCode> {
     logging::install(LogFormat::default());
     let begun = Instant::now();
-    let planned = plan::plan(&args.paths, args.repeat.get());
+    let planned = plan::plan(&args.paths, args.repeat.get(), args.update);
     let files: Vec<&Path> = planned.iter().flatten().map(|run| run.file.as_path()).collect();
     let results = Results::plan(&args.results, &files)?;
     let traces = Arc::new(Traces::new(args.traces)?);

@@ -47,18 +47,22 @@ impl Place {
     }
 }
 
-/// Control characters, with which a file could steer the terminal, and what looks like a credential, as dots; columns stay
-/// what they are.
+/// Control characters, with which a text could steer the terminal, as dots; columns stay what they are. For names of
+/// files that the user has given, which may well look like anything.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let plain = |c: char| match c {
+        '\n' => ' ',
+        c if c.is_control() => '·',
+        c => c,
+    };
+    text.chars().map(plain).collect()
+}
+
+/// The same, and what looks like a credential as dots, too.
 #[must_use]
 pub fn visible(text: &str) -> String {
-    let plain: Vec<char> = text
-        .chars()
-        .map(|c| match c {
-            '\n' => ' ',
-            c if c.is_control() => '·',
-            c => c,
-        })
-        .collect();
+    let plain: Vec<char> = plain(text).chars().collect();
     plain.chunk_by(|one, next| is_of_token(*one) == is_of_token(*next)).flat_map(masked).collect()
 }
 

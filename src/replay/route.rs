@@ -1,6 +1,6 @@
 //! Which requests are of one kind: the order of a replay is kept for each of them.
 
-use crate::analyze::{Endpoint, Provider, endpoint, provider};
+pub use crate::analyze::matters;
 use crate::policy::{Grant, PathPattern, When};
 use crate::redact::Kind;
 use crate::trace::Exchange;
@@ -63,17 +63,6 @@ impl fmt::Display for Route {
             Some(Grant::AuthorizationCode) => f.write_str(" (login)"),
             None => Ok(()),
         }
-    }
-}
-
-/// Whether a request matters for the login, and comes in an order that a client keeps: messages, token requests, keys.
-/// What is asked for comfort, telemetry and the profile come when they come.
-#[must_use]
-pub fn matters(exchange: &Exchange) -> bool {
-    match endpoint(exchange) {
-        Endpoint::Messages | Endpoint::Token | Endpoint::Revoke | Endpoint::CreateApiKey => true,
-        Endpoint::Authorize => provider(exchange) != Provider::Other,
-        _ => false,
     }
 }
 

@@ -11,7 +11,11 @@ mod canary;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod cases_run;
+#[cfg(test)]
 mod check;
+#[cfg(test)]
+mod check_formats;
 #[cfg(test)]
 mod ci_machine;
 #[cfg(test)]
@@ -42,6 +46,8 @@ mod house;
 mod http2;
 #[cfg(test)]
 mod launch;
+#[cfg(test)]
+mod learnt;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]

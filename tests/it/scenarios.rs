@@ -87,7 +87,7 @@ impl EventSink for Kept {
 }
 
 /// Plays a scenario with the built-in client, through a proxy in this process.
-async fn play_built_in(scenario: &Scenario) -> Survey {
+pub(crate) async fn play_built_in(scenario: &Scenario) -> Survey {
     let (seed, now) = (Seed::random().unwrap(), Timestamp::now());
     let Staged { fake, handed } = scenario.stage(seed, Seed::random().unwrap(), now);
     let fake = Fake::start(fake).await.unwrap();

@@ -2,6 +2,7 @@
 
 mod bad_input;
 pub(crate) mod broken;
+mod learnt;
 mod rules;
 mod schema;
 pub(crate) mod story;

@@ -37,7 +37,7 @@ step = [
 "#;
 
 /// One request, `seconds` after the beginning; it takes 200 ms.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asked(pub(crate) Value);
 
 pub(crate) fn message(seconds: f64, token: &str, status: u16) -> Asked {

@@ -6,7 +6,7 @@ use authtrace::case::{self, Case, CaseError, Named};
 use authtrace::check::{Expectations, KnownMiss, Rule, Source};
 use authtrace::export::check::{Checked, Failure, FailureKind};
 use authtrace::harness::{self, SceneError};
-use authtrace::place::{nearest, visible};
+use authtrace::place::{nearest, plain};
 use authtrace::scenario::{self, Against};
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -40,10 +40,14 @@ pub(super) struct Run {
     pub(super) timeout: Duration,
     pub(super) expectations: Expectations,
     pub(super) misses: Vec<KnownMiss>,
+    /// Whether nothing is expected of it yet.
+    pub(super) is_new: bool,
+    /// Whether what is observed is to be written as a new expectation.
+    pub(super) updates: bool,
 }
 
 /// What is to be done, in the order in which it is shown: each case of these folders and files, so many times.
-pub(super) fn plan(paths: &[PathBuf], repeat: u32) -> Vec<Planned> {
+pub(super) fn plan(paths: &[PathBuf], repeat: u32, update: bool) -> Vec<Planned> {
     let mut found = Vec::new();
     for path in paths {
         match cases_in(path) {
@@ -60,18 +64,18 @@ pub(super) fn plan(paths: &[PathBuf], repeat: u32) -> Vec<Planned> {
     let short = |file: &PathBuf| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     // A name that several have is told with its folder.
     let name = |file: &PathBuf| match files.iter().filter(|other| short(other) == short(file)).count() {
-        0 | 1 => visible(&short(file)),
+        0 | 1 => plain(&short(file)),
         _ => shown(&file.with_extension("")),
     };
     found
         .into_iter()
-        .flat_map(|one| one.map_or_else(|wrong| vec![Err(wrong)], |file| runs(&name(&file), &file, repeat)))
+        .flat_map(|one| one.map_or_else(|wrong| vec![Err(wrong)], |file| runs(&name(&file), &file, repeat, update)))
         .collect()
 }
 
 /// All plays of one case; one word about it if it cannot be played.
-fn runs(name: &str, file: &Path, repeat: u32) -> Vec<Planned> {
-    let run = match Run::read(name, file) {
+fn runs(name: &str, file: &Path, repeat: u32, update: bool) -> Vec<Planned> {
+    let run = match Run::read(name, file, update) {
         Ok(run) => run,
         Err(failure) => return vec![Err(wrong(name.to_owned(), file, failure))],
     };
@@ -105,12 +109,19 @@ fn cases_in(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 impl Run {
-    fn read(name: &str, file: &Path) -> Result<Self, Failure> {
+    fn read(name: &str, file: &Path, update: bool) -> Result<Self, Failure> {
         let text = text(file)?;
         let place = shown(file);
         let case = case::read(&place, &text).map_err(|error| mistake(&place, error))?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        let expectations = expectations(&case, folder)?;
+        let expected = expectations(&case, folder)?;
+        if expected.is_none() && !update {
+            let message = "nothing is expected: say it under [expect], or name files under expect_files; authtrace test \
+                           --update writes what is observed";
+            return Err(failure(message.to_owned(), None));
+        }
+        let is_new = expected.is_none();
+        let expectations = expected.unwrap_or_default();
         let value = |name: &str| std::env::var_os(name);
         let command: Result<Vec<OsString>, CaseError> = case.command.iter().map(|word| word.filled_in(value)).collect();
         let command = command.map_err(|error| mistake(&place, error))?;
@@ -125,6 +136,8 @@ impl Run {
             timeout: case.timeout,
             misses: known_misses(&case, &expectations)?,
             expectations,
+            is_new,
+            updates: update,
             title: case.title,
         })
     }
@@ -140,8 +153,8 @@ fn text(file: &Path) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| failed(&"it is no UTF-8 text"))
 }
 
-/// What the case says and what its files say, together.
-fn expectations(case: &Case, folder: &Path) -> Result<Expectations, Failure> {
+/// What the case says and what its files say, together; none if neither says anything.
+fn expectations(case: &Case, folder: &Path) -> Result<Option<Expectations>, Failure> {
     let read = |named: &Named| {
         let path = folder.join(&named.text);
         expect::file(&path).map_err(|error| match error {
@@ -151,10 +164,10 @@ fn expectations(case: &Case, folder: &Path) -> Result<Expectations, Failure> {
     };
     let files = case.expect_files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let all = case.expected.clone().into_iter().chain(files).reduce(Expectations::and);
-    let all = all.ok_or_else(|| {
-        failure("nothing is expected: say it under [expect], or name files under expect_files".to_owned(), None)
-    })?;
-    match all.contradiction() {
+    // What is known to be missed may well be the contrary of what is expected.
+    let mut certain = all.clone().unwrap_or_default();
+    certain.expected.retain(|one| case.misses.iter().all(|known| known.expected != one.rule.to_string()));
+    match certain.contradiction() {
         Some((source, message)) => Err(failure(message, Some(source.clone()))),
         None => Ok(all),
     }
@@ -166,9 +179,8 @@ fn scenario(named: &Named, folder: &Path) -> Result<OsString, Failure> {
     let path = if is_file { folder.join(&named.text) } else { PathBuf::from(&named.text) };
     let here = |message: String| failure(message, Some(named.source.clone()));
     let text = harness::text(&path.to_string_lossy()).map_err(|error: SceneError| here(error.to_string()))?;
-    let read = scenario::read(&text).map_err(|error| {
-        failure(error.message, Some(Source { name: visible(&path.to_string_lossy()), place: error.place }))
-    })?;
+    let read = scenario::read(&text)
+        .map_err(|error| failure(error.message, Some(Source { name: shown(&path), place: error.place })))?;
     if read.against == Against::Live {
         return Err(here(
             "this scenario is against live servers, and a case never leaves this machine; play it with authtrace run --scenario"
@@ -210,11 +222,11 @@ fn known_misses(case: &Case, expectations: &Expectations) -> Result<Vec<KnownMis
 }
 
 fn mistake(name: &str, error: CaseError) -> Failure {
-    failure(error.message, Some(Source { name: visible(name), place: error.place }))
+    failure(error.message, Some(Source { name: plain(name), place: error.place }))
 }
 
 fn failure(message: String, source: Option<Source>) -> Failure {
-    Failure { kind: FailureKind::Error, message: visible(&message), source }
+    Failure { kind: FailureKind::Error, message: plain(&message), source }
 }
 
 fn wrong(name: String, file: &Path, failure: Failure) -> Checked {
@@ -223,5 +235,5 @@ fn wrong(name: String, file: &Path, failure: Failure) -> Checked {
 
 /// A path as a line shows it.
 pub(super) fn shown(path: &Path) -> String {
-    visible(&path.to_string_lossy())
+    plain(&path.to_string_lossy())
 }

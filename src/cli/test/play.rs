@@ -1,12 +1,13 @@
 //! One case: played, and held against what is expected of it.
 
+use super::observed;
 use super::plan::{Run, shown};
 use super::traces::Traces;
 use crate::cli::trial::{End, Trial, Tried};
 use crate::cli::{console, exit, input};
 use authtrace::analyze::diagnose;
-use authtrace::check::evaluate;
-use authtrace::export::check::{self as page, Checked, Failure, FailureKind, Judged};
+use authtrace::check::{evaluate, learn};
+use authtrace::export::check::{self as page, Checked, Failure, FailureKind, Judged, State};
 use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -20,12 +21,14 @@ pub(super) struct Played {
     pub(super) told: String,
     /// The exit code that stands for it.
     pub(super) code: u8,
+    /// What became of the file with the observed flow, if one was to be written.
+    pub(super) observed: Option<String>,
 }
 
 impl Played {
     /// What is said of a case that cannot be read.
     pub(super) fn wrong(checked: Checked) -> Self {
-        Self { checked, title: None, told: String::new(), code: exit::USAGE }
+        Self { checked, title: None, told: String::new(), code: exit::USAGE, observed: None }
     }
 }
 
@@ -44,9 +47,9 @@ impl Run {
             Ok(tried) => self.judged(tried, &trace),
             Err(error) => self.broken(format!("{error:#}"), Duration::ZERO),
         };
-        let held = played.checked.held();
-        played.checked.trace = traces.keep(&self.name, !held);
-        if held {
+        let state = played.checked.state();
+        played.checked.trace = traces.keep(&self.name, !matches!(state, State::Held | State::NotRun));
+        if state == State::Held {
             played.checked.output.clear();
         }
         played
@@ -81,9 +84,11 @@ impl Run {
         // Writing to memory does not fail.
         let _ = page::report(&survey, &report, &mut told, console::stdout_style(false));
         let code = if report.held() { exit::GOOD } else { exit::PROBLEM };
+        let observed = self.updates && (self.is_new || !report.held());
+        let observed = observed.then(|| observed::write(&self.file, &learn(&survey, &diagnosis)));
         let judged = Some(Judged::new(&survey, &diagnosis, report));
         let checked = Checked { judged, took, output, ..self.unjudged() };
-        Played { checked, title: self.title.clone(), told: String::from_utf8_lossy(&told).into_owned(), code }
+        Played { checked, title: self.title.clone(), told: String::from_utf8_lossy(&told).into_owned(), code, observed }
     }
 
     /// What is said of one that was not played, or not to its end.
@@ -100,7 +105,7 @@ impl Run {
         let source = (kind == FailureKind::Error && code == exit::USAGE).then(|| self.program.clone());
         let failure = Some(Failure { kind, message, source });
         let checked = Checked { failure, took, output, ..self.unjudged() };
-        Played { checked, title: self.title.clone(), told: String::new(), code }
+        Played { checked, title: self.title.clone(), told: String::new(), code, observed: None }
     }
 
     fn unjudged(&self) -> Checked {

@@ -18,7 +18,7 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// The rules: kinds of misses with what they mean, and what else can go wrong.
-const RULES: [(&str, &str, &str); 10] = [
+const RULES: [(&str, &str, &str); 11] = [
     (
         MissKind::Limit.as_str(),
         "More than a limit",
@@ -58,6 +58,11 @@ const RULES: [(&str, &str, &str); 10] = [
         MissKind::Unobserved.as_str(),
         "It may have passed unread",
         "What should be absent may have gone to a host whose traffic was not read. `unread_hosts` lists hosts for which that is as it should be.",
+    ),
+    (
+        MissKind::Held.as_str(),
+        "It holds",
+        "An expectation holds that the case lists under `misses`. If that is meant to last, take it out there.",
     ),
     ("timeout", "It took too long", "The command was ended at its timeout."),
     (

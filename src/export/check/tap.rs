@@ -1,6 +1,7 @@
 //! TAP 14 (<https://testanything.org/tap-version-14-specification.html>). A case of `test` is a subtest.
 
 use super::folders::{is_file, place};
+use super::json::millis;
 use super::plain::{failure_of, lines, one_line};
 use super::suite::{Checked, Judged, Suite, Told};
 use crate::check::{Miss, Outcome, Source};
@@ -90,7 +91,7 @@ impl<W: Write> Tap<'_, W> {
 }
 
 fn of_case(one: &Checked) -> Vec<(&'static str, serde_json::Value)> {
-    let mut rows = vec![("state", json!(one.state().as_str())), ("duration_ms", json!(one.took.as_millis() as u64))];
+    let mut rows = vec![("state", json!(one.state().as_str())), ("duration_ms", json!(millis(one.took)))];
     if let Some(failure) = failure_of(one) {
         rows.push(("message", json!(lines(&failure.message))));
         rows.extend(failure.source.as_ref().map(at));

@@ -47,3 +47,25 @@ fn a_trace_that_proves_nothing_says_so() {
     insta::assert_snapshot!("unobserved", human(&unread, &check(&unread, stray)));
     insta::assert_snapshot!("torn", human(&torn, &check(&torn, stray)));
 }
+
+#[test]
+fn the_schemas_in_the_repository_are_those_of_the_types() {
+    use super::json::{CheckedPage, SuitePage};
+    use schemars::generate::SchemaSettings;
+    let generator = || SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let schemas = [
+        ("check", generator().into_root_schema_for::<CheckedPage<'static>>()),
+        ("test", generator().into_root_schema_for::<SuitePage<'static>>()),
+    ];
+    for (name, mut schema) in schemas {
+        schema.insert("title".to_owned(), format!("What authtrace made of expectations, authtrace-{name}/1").into());
+        let generated = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        let file = format!("src/export/check/{name}.schema.json");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
+        if std::env::var_os("AUTHTRACE_UPDATE_SCHEMA").is_some() {
+            std::fs::write(&path, &generated).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == generated, "{file} is out of date; AUTHTRACE_UPDATE_SCHEMA=1 writes it anew");
+    }
+}
