@@ -2,6 +2,7 @@
 //! that ask for a message with `curl`, so that each case takes a moment; the real client is in `tests/contract`.
 
 use super::support::program::{Home, Live, PATIENCE, run};
+use authtrace::{case, check};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use std::path::Path;
@@ -58,6 +59,36 @@ impl Folder {
         names.sort();
         names
     }
+}
+
+#[test]
+fn the_contract_of_claude_code_is_in_order() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract");
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let mut read = [0, 0];
+    for path in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let case = case::read(name, &text(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        // Each is there for both versions, and is about the one that it is named after.
+        let (what, version) = name.strip_suffix(".toml").and_then(|name| name.split_once('.')).unwrap();
+        let (place, other, variable) = match version {
+            "new" => (0, "old", "AUTHTRACE_CLAUDE_NEW"),
+            "old" => (1, "new", "AUTHTRACE_CLAUDE_OLD"),
+            _ => panic!("{name}"),
+        };
+        assert!(folder.join(format!("{what}.{other}.toml")).exists(), "{name} alone");
+        let client = |asked: &str| (asked == variable).then(|| "client".into());
+        assert!(case.command.iter().any(|word| word.filled_in(client).is_ok_and(|word| word == "client")), "{name}");
+        for file in &case.expect_files {
+            check::read(&file.text, &text(&folder.join(&file.text)))
+                .unwrap_or_else(|error| panic!("{}: {error}", file.text));
+        }
+        read[place] += 1;
+    }
+    assert!(read[0] >= 12 && read[0] == read[1], "{read:?}");
 }
 
 /// The words of the lines for each case, with the names, sorted by these.
