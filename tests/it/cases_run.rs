@@ -340,7 +340,7 @@ fn what_is_observed_becomes_an_expectation_that_holds() {
     let ended = run(&mut folder.authtrace(&["cases", "--update"]), PATIENCE);
     assert_eq!(ended.code, Some(1), "{}", ended.stdout);
     assert_eq!(folder.names("cases/observed"), ["changed.toml", "new.toml"]);
-    assert!(ended.stdout.contains("Observed new: cases/observed/new.toml; read it"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("observed flow of new: cases/observed/new.toml; read it"), "{}", ended.stderr);
     // It is no case, and as an expectation it holds.
     folder.case("new", "scenarios/good.toml", ASK, "expect_files = [\"observed/new.toml\"]\n");
     folder.case("changed", "api-key-invalid", ASK, "expect_files = [\"observed/changed.toml\"]\n");
@@ -349,7 +349,7 @@ fn what_is_observed_becomes_an_expectation_that_holds() {
     // What a person has changed stays.
     folder.home.write("work/cases/observed/new.toml", "format = 1\n[limits]\nrequests = 0\n");
     let last = run(&mut folder.authtrace(&["cases", "--update"]), PATIENCE);
-    assert!(last.stdout.contains("new.toml is left as it is"), "{}", last.stdout);
+    assert!(last.stderr.contains("new.toml is left as it is"), "{}", last.stderr);
     assert!(std::fs::read_to_string(folder.path("cases/observed/new.toml")).unwrap().contains("requests = 0"));
 }
 
