@@ -335,7 +335,7 @@ pub(crate) enum CheckFormat {
     Github,
     /// TAP 14
     Tap,
-    /// For programs (authtrace-check/1)
+    /// For programs (authtrace-check/1; of `test`, authtrace-test/1)
     Json,
     /// Markdown, for a comment or a job summary
     Md,

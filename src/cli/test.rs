@@ -12,7 +12,7 @@ mod traces;
 use super::args::{CheckFormat, TestArgs};
 use super::results::Results;
 use super::trial::Interrupt;
-use super::{exit, logging};
+use super::{console, exit, logging};
 use anyhow::{Context, Result};
 use authtrace::config::LogFormat;
 use authtrace::export::check::Suite;
@@ -45,6 +45,11 @@ pub(crate) fn run(args: TestArgs) -> Result<ExitCode> {
     let mut screen = Screen::new(planned.len(), jobs, args.format == CheckFormat::Human);
     let played = runtime.block_on(play_all(planned, jobs, &traces, &interrupt, &mut screen));
     screen.finish(&played, begun.elapsed());
+    for (name, observed) in
+        played.iter().filter_map(|one| Some((one.checked.name.as_deref()?, one.observed.as_deref()?)))
+    {
+        console::say(&format!("observed flow of {name}: {observed}"));
+    }
     let worst = played.iter().map(|one| one.code).max().unwrap_or(exit::USAGE);
     let checked = played.into_iter().map(|one| one.checked).collect();
     let suite = Suite { name: "authtrace test".to_owned(), checked, took: begun.elapsed() };

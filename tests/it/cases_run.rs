@@ -2,6 +2,7 @@
 //! that ask for a message with `curl`, so that each case takes a moment; the real client is in `tests/contract`.
 
 use super::support::program::{Home, Live, PATIENCE, run};
+use authtrace::{case, check};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use std::path::Path;
@@ -58,6 +59,36 @@ impl Folder {
         names.sort();
         names
     }
+}
+
+#[test]
+fn the_contract_of_claude_code_is_in_order() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract");
+    let text = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let mut read = [0, 0];
+    for path in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            continue;
+        }
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let case = case::read(name, &text(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        // Each is there for both versions, and is about the one that it is named after.
+        let (what, version) = name.strip_suffix(".toml").and_then(|name| name.split_once('.')).unwrap();
+        let (place, other, variable) = match version {
+            "new" => (0, "old", "AUTHTRACE_CLAUDE_NEW"),
+            "old" => (1, "new", "AUTHTRACE_CLAUDE_OLD"),
+            _ => panic!("{name}"),
+        };
+        assert!(folder.join(format!("{what}.{other}.toml")).exists(), "{name} alone");
+        let client = |asked: &str| (asked == variable).then(|| "client".into());
+        assert!(case.command.iter().any(|word| word.filled_in(client).is_ok_and(|word| word == "client")), "{name}");
+        for file in &case.expect_files {
+            check::read(&file.text, &text(&folder.join(&file.text)))
+                .unwrap_or_else(|error| panic!("{}: {error}", file.text));
+        }
+        read[place] += 1;
+    }
+    assert!(read[0] >= 12 && read[0] == read[1], "{read:?}");
 }
 
 /// The words of the lines for each case, with the names, sorted by these.
@@ -309,7 +340,7 @@ fn what_is_observed_becomes_an_expectation_that_holds() {
     let ended = run(&mut folder.authtrace(&["cases", "--update"]), PATIENCE);
     assert_eq!(ended.code, Some(1), "{}", ended.stdout);
     assert_eq!(folder.names("cases/observed"), ["changed.toml", "new.toml"]);
-    assert!(ended.stdout.contains("Observed new: cases/observed/new.toml; read it"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("observed flow of new: cases/observed/new.toml; read it"), "{}", ended.stderr);
     // It is no case, and as an expectation it holds.
     folder.case("new", "scenarios/good.toml", ASK, "expect_files = [\"observed/new.toml\"]\n");
     folder.case("changed", "api-key-invalid", ASK, "expect_files = [\"observed/changed.toml\"]\n");
@@ -318,7 +349,7 @@ fn what_is_observed_becomes_an_expectation_that_holds() {
     // What a person has changed stays.
     folder.home.write("work/cases/observed/new.toml", "format = 1\n[limits]\nrequests = 0\n");
     let last = run(&mut folder.authtrace(&["cases", "--update"]), PATIENCE);
-    assert!(last.stdout.contains("new.toml is left as it is"), "{}", last.stdout);
+    assert!(last.stderr.contains("new.toml is left as it is"), "{}", last.stderr);
     assert!(std::fs::read_to_string(folder.path("cases/observed/new.toml")).unwrap().contains("requests = 0"));
 }
 

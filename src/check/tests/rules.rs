@@ -198,3 +198,46 @@ fn several_files_hold_together() {
     assert_eq!(report.missed(), 1, "{report:#?}");
     assert!(both.decides_exit_code && both.hosts().contains(&"platform.claude.com".to_owned()));
 }
+
+#[test]
+fn of_several_files_one_may_say_which_exit_code_is_expected() {
+    let file = |text: &str| read("x.toml", &format!("format = 1\n{text}\n")).unwrap();
+    let codes = |all: &crate::check::Expectations| {
+        let words: Vec<String> = all.expected.iter().map(|one| one.rule.to_string()).collect();
+        words.into_iter().filter(|words| words.contains("ends with")).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&file("").and(file(""))), ["the command ends with 0"]);
+    assert_eq!(codes(&file("").and(file("exit_code = 3")).and(file(""))), ["the command ends with 3"]);
+    assert_eq!(codes(&file("exit_code = \"any\"").and(file(""))), Vec::<String>::new());
+    assert_eq!(codes(&file("exit_code = 1").and(file("exit_code = 3"))).len(), 2);
+}
+
+#[test]
+fn files_that_are_good_alone_may_contradict_each_other() {
+    let file = |name: &str, text: &str| read(name, &format!("format = 1\n{text}\n")).unwrap();
+    let both = file("a.toml", "[limits]\nrefreshes = 0")
+        .and(file("b.toml", "[[flow]]\nstep = [{ grant = \"refresh-token\" }]"));
+    let (source, why) = both.contradiction().unwrap();
+    assert_eq!((source.name.as_str(), source.place.line), ("b.toml", 2));
+    assert_eq!(why, "this flow needs at least 1 refreshes, and line 3 of a.toml leaves 0: both cannot hold");
+    assert!(file("a.toml", "[limits]\nrefreshes = 1").and(both).contradiction().is_some());
+}
+
+#[test]
+fn a_known_miss_has_to_be_one_that_the_trace_shows() {
+    let known = |words: &str| {
+        let source = read("case.toml", "format = 1\nunanswered = 0\n").unwrap().expected[0].source.clone();
+        [crate::check::KnownMiss { expected: words.to_owned(), source }]
+    };
+    let limits = "format = 1\n[limits]\nrefreshes = 0\nrequests = 9\n";
+    let report = check(&trace(healed()), limits);
+    assert_eq!(report.missed(), 1);
+    let expected = report.clone().with_known(&known("no refresh"));
+    assert!(expected.held() && expected.outcomes.iter().any(|one| one.expected == "no refresh: missed, as is known"));
+    let unexpected = report.clone().with_known(&known("at most 9 requests"));
+    let kinds: Vec<MissKind> = unexpected.outcomes.iter().filter_map(|one| Some(one.miss.as_ref()?.kind)).collect();
+    assert_eq!(kinds, [MissKind::Limit, MissKind::Held]);
+    // That a credential was used is expected of every trace, and nobody can list it.
+    let nothing = check(&trace([]), "format = 1\n[[flow]]\nname = \"x\"\nstep = [{ path = \"/v1/messages\" }]\n");
+    assert!(!nothing.with_known(&known("a credential was used")).held());
+}

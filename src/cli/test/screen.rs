@@ -143,10 +143,6 @@ impl Screen {
         for failed in all.iter().filter(|one| !matches!(one.checked.state(), State::Held | State::NotRun)) {
             self.failed(failed);
         }
-        let observed = all.iter().filter_map(|one| Some((one.checked.name.as_deref()?, one.observed.as_deref()?)));
-        for (name, observed) in observed {
-            self.line(&self.headed(Ink::Heading, "Observed", &format!("{}: {}", clean(name), clean(observed))));
-        }
         let good = self.counts.done() > 0 && self.counts.passed == self.counts.done();
         let ink = if good { Ink::Good } else { Ink::Bad };
         let seconds = took.as_secs_f64();
