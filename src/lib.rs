@@ -41,7 +41,21 @@
 //! [`redact::Redacted`], which only the [`redact::Redactor`] makes. A value seen as a credential is remembered as hashes
 //! of its parts, and every line is searched for it before it is written.
 //!
-//! # Use as a library
+//! # In tests of other programs
+//!
+//! [`harness`] puts a fake Anthropic, the proxy and a recorder into one value, plays a failure to a client, and holds what
+//! went over the wire against expectations:
+//!
+//! ```
+//! use authtrace::harness::blocking::Harness;
+//!
+//! let harness = Harness::start("expired-then-refreshed")?;
+//! harness.play()?; // or: harness.run(harness.command("my-tool").arg("hi"), a_minute)?
+//! harness.finish()?.assert("format = 1\n[limits]\nauth_failures = 1\nrefreshes = 1\n");
+//! # Ok::<(), authtrace::harness::HarnessError>(())
+//! ```
+//!
+//! # Traces and HAR
 //!
 //! A trace of authtrace is read by [`trace::Reader`], a HAR of another tool by [`import::har`]; both make an
 //! [`analyze::Survey`], and [`analyze::diagnose`] says what it shows:
@@ -59,8 +73,6 @@
 //! assert_eq!(diagnosis.verdict.code, Code::NoAuthenticatedRequest);
 //! # Ok::<(), authtrace::import::ImportError>(())
 //! ```
-//!
-//! `examples/embed.rs` starts a proxy and a fake Anthropic in one process and prints what was recorded, and the verdict.
 
 pub mod analyze;
 pub mod ca;

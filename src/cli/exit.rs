@@ -34,8 +34,8 @@ pub(crate) fn code_of(error: &anyhow::Error) -> ExitCode {
         || error.is::<super::diff::DiffError>()
         || error.is::<super::expect::ExpectError>()
         || error.is::<super::input::InputError>()
-        || matches!(error.downcast_ref(), Some(super::results::ResultError::Place { .. }))
         || error.is::<SceneError>()
+        || matches!(error.downcast_ref(), Some(super::results::ResultError::Place { .. }))
         || error.is::<authtrace::replay::ReplayError>()
         || matches!(error.downcast_ref(), Some(HarnessError::Fake(FakeError::NotLoopback(_))))
         || matches!(

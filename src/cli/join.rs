@@ -15,6 +15,7 @@ use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,11 @@ use zeroize::Zeroizing;
 
 /// Longest line of either side.
 const LONGEST_LINE: u64 = 256 * 1024;
+/// So often the folder of the sockets is made anew.
+const TRIALS: usize = 8;
+/// The longest path of a folder in which a socket's name has room: 108 bytes with the name and a zero (unix(7)), 104 on
+/// macOS; a lane has 24 at most, a process number 10.
+const LONGEST_FOLDER: usize = 62;
 /// How long the other side may take for its line.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -87,17 +93,13 @@ impl Host {
         scope: &Scope,
         trust: &Trust,
     ) -> Option<Self> {
-        let folder = match private_folder(parent) {
-            Ok(folder) => folder,
+        let (path, listener) = match listen(parent, lane) {
+            Ok(listening) => listening,
             Err(error) => {
-                tracing::warn!("no folder for --join: {error:#}");
+                tracing::warn!("nobody can --join: {error:#}");
                 return None;
             }
         };
-        remove_dead_sockets(&folder);
-        let path = folder.join(format!("{lane}-{}.sock", std::process::id()));
-        let _ = fs::remove_file(&path);
-        let listener = UnixListener::bind(&path).ok()?;
         let guests = Arc::new(Guests::default());
         let reception = Arc::new(Reception {
             access: session.access.clone(),
@@ -176,7 +178,27 @@ impl Drop for Host {
     fn drop(&mut self) {
         self.accepting.abort();
         let _ = fs::remove_file(&self.path);
+        // If nobody else has a socket there.
+        let _ = self.path.parent().map(fs::remove_dir);
     }
+}
+
+/// Opens the socket of this process in its private folder.
+fn listen(parent: &ParentEnvironment, lane: &str) -> Result<(PathBuf, UnixListener)> {
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for _ in 0..TRIALS {
+        let folder = private_folder(parent)?;
+        remove_dead_sockets(&folder);
+        let path = folder.join(format!("{lane}-{}.sock", std::process::id()));
+        let _ = fs::remove_file(&path);
+        match UnixListener::bind(&path) {
+            Ok(listener) => return Ok((path, listener)),
+            // A run that ended in this moment took the empty folder with it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => last = error,
+            Err(error) => return Err(error).with_context(|| format!("cannot listen at {}", path.display())),
+        }
+    }
+    Err(last).context("the folder of the sockets does not stay")
 }
 
 async fn accept(listener: UnixListener, reception: Arc<Reception>, guests: Arc<Guests>) {
@@ -349,11 +371,14 @@ pub(crate) fn running(parent: &ParentEnvironment) -> Vec<String> {
     lanes
 }
 
-/// `$XDG_RUNTIME_DIR/authtrace`, else a folder of this user's in `/tmp`.
+/// `$XDG_RUNTIME_DIR/authtrace`, else a folder of this user's in `$TMPDIR`, or in `/tmp` where those paths are too long
+/// for a socket.
 fn socket_folder(parent: &ParentEnvironment) -> PathBuf {
     let own = rustix::process::geteuid().as_raw();
     let runtime = parent.get(OsStr::new("XDG_RUNTIME_DIR")).map(PathBuf::from).filter(|path| path.is_dir());
-    runtime.map_or_else(|| std::env::temp_dir().join(format!("authtrace-{own}")), |runtime| runtime.join("authtrace"))
+    let of_user = format!("authtrace-{own}");
+    let own_folder = runtime.map_or_else(|| std::env::temp_dir().join(&of_user), |runtime| runtime.join("authtrace"));
+    if own_folder.as_os_str().len() <= LONGEST_FOLDER { own_folder } else { Path::new("/tmp").join(of_user) }
 }
 
 /// The folder of the sockets, made if it is not there: 0700 and this user's own, or not used.

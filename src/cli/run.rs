@@ -110,8 +110,9 @@ pub(crate) async fn in_scene(
     let session =
         Session::start(config, &Surroundings { variables: &names, played: scene.played() }, live, policy).await?;
     let files = Arc::new(TempDir::create(parent)?);
-    let trust_files = TrustFiles::write(&*files, &session.root_pem, &trust, parent)?;
-    let readers = Readers { folder: Arc::downgrade(&files), trust: trust.clone(), parent: parent.clone() };
+    let trusting = scene.trusting(parent);
+    let trust_files = TrustFiles::write(&*files, &session.root_pem, &trust, &trusting)?;
+    let readers = Readers { folder: Arc::downgrade(&files), trust: trust.clone(), parent: trusting };
     let _rolling = roots::keep_rolling(&session.authority, readers, false);
     let login = session.login.as_ref().map(|login| Login { user: &login.user, password: &login.password });
     let plan =

@@ -5,7 +5,7 @@ use anyhow::Result;
 use authtrace::config::Options;
 use authtrace::fake::Task;
 use authtrace::harness::{self, SceneError, Stage};
-use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, Plan, environment};
+use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, Plan, environment, without_unreadable_trust};
 use authtrace::policy::Script;
 use authtrace::scenario::{Against, Scenario};
 use authtrace::trace::PlayedAgainst;
@@ -66,6 +66,14 @@ impl Scene {
         match (self, home) {
             (Self::Staged(stage), Some(home)) => stage.surroundings(parent, home),
             _ => parent.clone(),
+        }
+    }
+
+    /// The environment in which the files are looked up that a client trusts besides ours.
+    pub(crate) fn trusting(&self, parent: &ParentEnvironment) -> ParentEnvironment {
+        match self {
+            Self::Staged(_) => without_unreadable_trust(parent),
+            Self::Nothing | Self::Live(_) => parent.clone(),
         }
     }
 

@@ -69,7 +69,7 @@ async fn play_all(
     for (place, one) in planned.into_iter().enumerate() {
         match one {
             Ok(run) => runs.push((place, run)),
-            Err(wrong) => end(&mut results, place, Played::wrong(wrong), screen),
+            Err(wrong) => end(&mut results, place, Played::wrong(*wrong), screen),
         }
     }
     let mut queue = runs.iter();

@@ -6,15 +6,13 @@
 //! timeout, or when the caller wants no more, all of it is told to end, and killed if it does not. Nothing of it is left
 //! behind but the trace: no process, not even one that went into the background, and no file.
 
-mod leftovers;
 mod output;
 #[cfg(test)]
 mod tests;
 
 use super::input;
 use anyhow::{Context, Result};
-use authtrace::launch::{self, ParentEnvironment, TempDir};
-use leftovers::Leftovers;
+use authtrace::launch::{self, Leftovers, ParentEnvironment, TempDir};
 use output::Capture;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::ffi::{OsStr, OsString};
@@ -80,7 +78,7 @@ impl Trial<'_> {
         let begun = Instant::now();
         let mut child = self.start(&parent, folder.path(), writer)?;
         // Behind the folder, so that it goes before it, also if nobody waits any more.
-        let leftovers = Leftovers::of(&child, folder.path());
+        let leftovers = Leftovers::of(child.id(), folder.path());
         let status = tokio::select! {
             status = child.wait() => Some(status.context("cannot wait for a command")?),
             () = stop.cancelled() => None,

@@ -8,7 +8,9 @@ use super::{Harness, HarnessError, load};
 use crate::analyze::Survey;
 use crate::config::Options;
 use crate::launch::settings::{self, SettingsFacts};
-use crate::launch::{BaseUrl, ParentEnvironment, Plan, TempDir, TrustFiles, names_seen};
+use crate::launch::{
+    BaseUrl, Leftovers, ParentEnvironment, Plan, TempDir, TrustFiles, names_seen, without_unreadable_trust,
+};
 use crate::record::{Observer, Recorder};
 use crate::scenario::{self, Against, Scenario};
 use crate::trace::{EventSink, PlayedAgainst, Record};
@@ -112,14 +114,15 @@ impl Builder {
         let seen = Arc::new(watch::Sender::new(Survey::default()));
         let (session, recorder) = Session::open(config, &about, None, |beginning| keep(beginning, observer(&seen)))?;
         let files = TempDir::create(&parent)?;
-        let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, &parent)?;
+        let trust_files = TrustFiles::write(&files, &session.root_pem, &trust, &without_unreadable_trust(&parent))?;
         let login = session.login.as_ref().map(super::session::ProxyLogin::shown);
         let (proxy, base_url) = (session.address(), base_url.as_ref());
         let plan = Plan { proxy, login, scope: &scope, base_url, trust: &trust_files };
         let of_client = |home: &PathBuf| stage.environment(&parent, home, &plan).of_child(&parent);
         let environments = stage.homes().iter().map(of_client).collect();
         let ca_file = trust_files.root.clone();
-        Harness::of(Parts { session, recorder, seen, stage, environments, ca_file, files }).await
+        let leftovers = Leftovers::of(None, stage.folder());
+        Harness::of(Parts { session, leftovers, recorder, seen, stage, environments, ca_file, files }).await
     }
 
     /// What is played, with the gateway as the client's API.

@@ -46,13 +46,14 @@ impl Ran {
 /// Runs it. `peers` is told who is going to connect.
 pub(super) async fn run(command: &mut Command, time_limit: Duration, peers: &Peers) -> Result<Ran, HarnessError> {
     let program = command.as_std().get_program().to_owned();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut group = Group::new();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(group.number());
     let begun = Instant::now();
     let mut child = command.spawn().map_err(|error| LaunchError::not_started(&program, error))?;
+    group.is_joined_by(&child);
     if let Some(pid) = child.id() {
         peers.expect(pid);
     }
-    let mut group = Group::of(&child);
     let (stdout, stderr) = (Output::of(child.stdout.take()), Output::of(child.stderr.take()));
     let ended = timeout(time_limit, child.wait()).await;
     if ended.is_err() {
@@ -60,7 +61,7 @@ pub(super) async fn run(command: &mut Command, time_limit: Duration, peers: &Pee
         let _ = timeout(GRACE, child.wait()).await;
     }
     let took = begun.elapsed();
-    group.end();
+    drop(group);
     let (stdout, stderr) = (stdout.text().await, stderr.text().await);
     match ended {
         Ok(status) => {
@@ -75,30 +76,52 @@ pub(super) async fn run(command: &mut Command, time_limit: Duration, peers: &Pee
 }
 
 /// The process group of a command; killed when this is dropped.
-struct Group(Option<Pid>);
+struct Group {
+    leader: Option<Pid>,
+    /// Leads the group, and kills all of it should this process die before the command does.
+    _guard: Option<Child>,
+}
 
 impl Group {
-    fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    fn new() -> Self {
+        let guard = guard();
+        Self { leader: guard.as_ref().and_then(number_of), _guard: guard }
+    }
+
+    /// For `setpgid`; 0: the command leads a group of its own.
+    fn number(&self) -> i32 {
+        self.leader.map_or(0, |leader| leader.as_raw_nonzero().get())
+    }
+
+    fn is_joined_by(&mut self, child: &Child) {
+        self.leader = self.leader.or_else(|| number_of(child));
     }
 
     fn send(&self, signal: Signal) {
-        if let Some(group) = self.0 {
+        if let Some(leader) = self.leader {
             // Nobody may be left in it.
-            let _ = kill_process_group(group, signal);
+            let _ = kill_process_group(leader, signal);
         }
-    }
-
-    fn end(&mut self) {
-        self.send(Signal::KILL);
-        self.0 = None;
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.end();
+        self.send(Signal::KILL);
     }
+}
+
+fn number_of(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+}
+
+/// It reads from a pipe to which nobody but this process can write, and which the system closes with it. Where it cannot be
+/// had, a command may outlive a test that is killed, and nothing else is lost.
+fn guard() -> Option<Child> {
+    let mut guard = Command::new("/bin/sh");
+    guard.args(["-c", "trap '' HUP INT QUIT TERM; read -r never; kill -KILL 0"]).env_clear();
+    guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    guard.process_group(0).kill_on_drop(true).spawn().ok()
 }
 
 /// What comes through a pipe, read as it comes.

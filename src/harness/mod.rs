@@ -59,8 +59,14 @@
 //! # In parallel
 //!
 //! A harness shares nothing with another one: ports, keys, homes and records are its own, and nothing of the process is
-//! changed (no variable, no signal handler, no logger, no panic hook). Dropping one ends it: its ports, its files, and the
-//! commands that [`Harness::run`] has started.
+//! changed (no variable, no signal handler, no logger, no panic hook). Dropping one ends it: its ports, its files, the
+//! commands that [`Harness::run`] has started, and on Linux whatever else was started with its environment. A command does
+//! not outlive a test that is killed.
+//!
+//! # The parts
+//!
+//! [`Stage`], [`Session`] and [`play()`] are what a harness is made of, and what the program's own commands use: a scenario
+//! with its fake and its homes, a proxy at work, and the built-in client.
 //!
 //! Never here: a credential of the user's, a request to a server that nobody named, a trace on disk unless it is asked for
 //! ([`Builder::trace_file`]).

@@ -9,8 +9,10 @@ use super::stage::Stage;
 use super::{HarnessError, play};
 use crate::analyze::Survey;
 use crate::fake::{Change, Fake, Played};
-use crate::launch::{ParentEnvironment, TempDir};
-use crate::record::Recorder;
+use crate::launch::{Leftovers, ParentEnvironment, TempDir};
+use crate::record::{Closed, Recorder};
+use crate::redact::Redactor;
+use crate::trace::{Gap, Record, Timestamp};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +31,8 @@ pub struct Harness {
 /// What it consists of, in the order in which it ends.
 pub(super) struct Parts {
     pub(super) session: Session,
+    /// Whatever was started with a home of the stage and is still there.
+    pub(super) leftovers: Leftovers,
     pub(super) recorder: Arc<Recorder>,
     pub(super) seen: Arc<watch::Sender<Survey>>,
     pub(super) stage: Stage,
@@ -190,13 +194,17 @@ impl Harness {
     /// Lets open exchanges end (for five seconds at most), ends proxy and fake, and gives what was recorded.
     ///
     /// # Errors
-    /// None so far: a trace file that could not be written whole shows as a gap, which every expectation fails on.
+    /// None so far: what could not be kept, since the disk of a trace file is full for example, is a gap in what is
+    /// observed, and no expectation holds then.
     pub async fn finish(self) -> Result<Observed, HarnessError> {
         let Self { parts, reverse, exit_code } = self;
         parts.session.proxy.stop().await;
-        drop(reverse);
-        parts.recorder.close(exit_code.into_inner().unwrap_or_else(PoisonError::into_inner));
-        let survey = parts.seen.send_replace(Survey::default());
+        drop((reverse, parts.leftovers));
+        let closed = parts.recorder.close(exit_code.into_inner().unwrap_or_else(PoisonError::into_inner));
+        let mut survey = parts.seen.send_replace(Survey::default());
+        if let Some(gap) = gap(&closed, &parts.session.redactor) {
+            survey.take(&gap);
+        }
         parts.stage.clear().await;
         drop(parts.files);
         Ok(Observed::of(survey))
@@ -210,8 +218,32 @@ impl Harness {
     }
 }
 
+/// What could not be kept, as a trace tells it.
+fn gap(closed: &Closed, redactor: &Redactor) -> Option<Record> {
+    let cause = redactor.message(closed.degraded.as_deref()?);
+    Some(Record::Gap(Gap { at: Timestamp::now(), lost: closed.totals.lost, cause }))
+}
+
 fn prepared(program: &OsStr, environment: &ParentEnvironment) -> Command {
     let mut command = Command::new(program);
     command.env_clear().envs(environment).kill_on_drop(true);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::Observed;
+
+    #[test]
+    fn what_could_not_be_kept_is_a_gap_on_which_every_expectation_fails() {
+        let mut closed = Closed::default();
+        assert_eq!(gap(&closed, &Redactor::plain()), None);
+        closed.totals.lost = 3;
+        closed.degraded = Some("the disk is full".to_owned());
+        let mut survey = Survey::default();
+        survey.take(&gap(&closed, &Redactor::plain()).unwrap());
+        let checked = Observed::of(survey).check("format = 1\nallow_empty = true\n").unwrap();
+        assert!(!checked.held() && checked.to_string().contains("the disk is full"), "{checked}");
+    }
 }

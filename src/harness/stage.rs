@@ -143,6 +143,12 @@ impl Stage {
         names_seen(&variables)
     }
 
+    /// The private folder that holds the homes.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.files.path()
+    }
+
     /// One home for each client.
     #[must_use]
     pub fn homes(&self) -> &[PathBuf] {

@@ -117,6 +117,19 @@ impl TrustFiles {
     }
 }
 
+/// The environment without the trust files that cannot be read: for a client that meets nobody but ourselves, so that what
+/// the user's own file would add is of no use to it.
+#[must_use]
+pub fn without_unreadable_trust(parent: &ParentEnvironment) -> ParentEnvironment {
+    let unreadable = |name: &OsStr| {
+        let variable = TRUST_VARIABLES.iter().find(|variable| name == variable.name);
+        let file = variable.and_then(|variable| users_file(parent, variable.name));
+        file.is_some_and(|file| bundle::certificates_in(file).is_err())
+    };
+    let kept = parent.iter().filter(|(name, _)| !unreadable(name));
+    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
 fn users_file<'a>(parent: &'a ParentEnvironment, name: &str) -> Option<&'a Path> {
     parent.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(Path::new)
 }

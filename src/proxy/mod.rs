@@ -125,7 +125,9 @@ pub enum ProxyError {
     #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
     /// No root certificate to verify upstreams with.
-    #[error("no usable root certificates: {0}; name a PEM file with --upstream-ca")]
+    #[error(
+        "no usable root certificates: {0}; install the system's (the package ca-certificates), or name a PEM file with --upstream-ca"
+    )]
     NoRoots(String),
     /// A PEM file of `--upstream-ca` cannot be used.
     #[error("cannot read certificates from {path}: {why}")]

@@ -42,7 +42,7 @@ pub type Observer = Box<dyn FnMut(&[Record]) + Send>;
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The folder or file could not be made.
-    #[error("cannot write the trace {}: {source}; choose another place with --out FILE", path.display())]
+    #[error("cannot write the trace {}: {source}; choose another file with --out, or another folder for traces with XDG_STATE_HOME", path.display())]
     Create {
         /// Which file.
         path: PathBuf,

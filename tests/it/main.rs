@@ -19,6 +19,8 @@ mod check;
 #[cfg(test)]
 mod check_formats;
 #[cfg(test)]
+mod ci_machine;
+#[cfg(test)]
 mod client_log;
 #[cfg(test)]
 mod clients;
@@ -28,6 +30,8 @@ mod compile_fail;
 mod diff;
 #[cfg(test)]
 mod doctor;
+#[cfg(test)]
+mod examples;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]

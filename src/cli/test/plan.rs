@@ -20,7 +20,7 @@ use std::time::Duration;
 const LONGEST: u64 = 1024 * 1024;
 
 /// A case that can be played, or what is said of one that cannot.
-pub(super) type Planned = Result<Arc<Run>, Checked>;
+pub(super) type Planned = Result<Arc<Run>, Box<Checked>>;
 
 /// One play of one case.
 #[derive(Clone)]
@@ -229,8 +229,8 @@ fn failure(message: String, source: Option<Source>) -> Failure {
     Failure { kind: FailureKind::Error, message: plain(&message), source }
 }
 
-fn wrong(name: String, file: &Path, failure: Failure) -> Checked {
-    Checked { name: Some(name), file: Some(shown(file)), failure: Some(failure), ..Checked::default() }
+fn wrong(name: String, file: &Path, failure: Failure) -> Box<Checked> {
+    Box::new(Checked { name: Some(name), file: Some(shown(file)), failure: Some(failure), ..Checked::default() })
 }
 
 /// A path as a line shows it.

@@ -164,7 +164,7 @@ impl Screen {
         self.line("");
         self.line(&self.style.paint(ink(checked.state()), &head));
         if let Some(failure) = &checked.failure {
-            self.line(&self.style.paragraph(&clean(&failure.message)).trim_end().to_owned());
+            self.line(self.style.paragraph(&clean(&failure.message)).trim_end());
             match &failure.source {
                 Some(source) => {
                     let place = &source.place;

@@ -10,12 +10,12 @@ use rustls::pki_types::pem::PemObject as _;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// A contract that `healthy` keeps.
+/// A contract that `expired-then-refreshed` keeps.
 const CONTRACT: &str = r#"
 format = 1
 
 [limits]
-auth_failures = 0
+auth_failures = 1
 refreshes = 1
 
 [hosts]
@@ -23,14 +23,15 @@ any = ["*.anthropic.com", "platform.claude.com"]
 
 [[flow]]
 step = [
+  { path = "/v1/messages", status = 401, credential = "$old" },
   { name = "refresh", grant = "refresh-token", status = 200, repeat = 1 },
-  { path = "/v1/messages", status = 200, credential = "$new", issued_by = "refresh" },
+  { path = "/v1/messages", status = 200, credential = "$new", not = "$old", issued_by = "refresh" },
 ]
 "#;
 
 #[tokio::test]
 async fn what_the_built_in_client_did_is_seen_as_values() {
-    let harness = Harness::start("healthy").await.unwrap();
+    let harness = Harness::start("expired-then-refreshed").await.unwrap();
     let played = harness.play().await.unwrap();
     assert_eq!(played.exit_code, 0);
     let observed = harness.finish().await.unwrap();
@@ -38,13 +39,15 @@ async fn what_the_built_in_client_did_is_seen_as_values() {
     observed.assert(CONTRACT);
     let refresh = observed.exchanges().iter().find(|one| one.path() == "/v1/oauth/token").unwrap();
     assert_eq!((refresh.method(), refresh.host(), refresh.status()), ("POST", "platform.claude.com", Some(200)));
-    let message = observed.exchanges().iter().find(|one| one.path() == "/v1/messages").unwrap();
+    let messages: Vec<_> = observed.exchanges().iter().filter(|one| one.path() == "/v1/messages").collect();
+    let [refused, message] = messages[..] else { panic!("{}", observed.report()) };
+    assert_eq!((refused.status(), refused.error_type()), (Some(401), Some("authentication_error")));
     assert!(message.request.path.as_str().contains('?'), "the query belongs to the request, not to its path");
-    let (old, new) = (refresh.credential().unwrap(), message.credential().unwrap());
-    assert!(!old.is_same_as(new));
+    let (old, new) = (refused.credential().unwrap(), message.credential().unwrap());
+    assert!(!old.is_same_as(new) && !refresh.credential().unwrap().is_same_as(new));
     let issued = &refresh.oauth.as_ref().unwrap().issued;
     assert!(issued.iter().any(|one| one.is_same_as(new)), "what was issued is what was used");
-    assert_eq!(observed.label(new).unwrap().to_string(), "oat-A");
+    assert_eq!(observed.label(new).unwrap().to_string(), "oat-B");
     assert!(observed.report().contains("healthy") && observed.report_markdown().contains("healthy"));
     assert_eq!(observed.survey().end().unwrap().exit_code, Some(0));
 }
@@ -57,7 +60,7 @@ async fn a_miss_names_the_exchange_and_the_field_and_a_mistake_its_place() {
     let checked = observed.check(CONTRACT).unwrap();
     assert!(!checked.held());
     let text = checked.to_string();
-    assert!(text.contains("--> expectations:5:17") && text.contains("repeat: expected 1, found 2"), "{text}");
+    assert!(text.contains("--> expectations:5:17") && text.contains("status: expected 200, found 401"), "{text}");
     let panic = std::panic::catch_unwind(|| checked.assert_held()).unwrap_err();
     assert_eq!(panic.downcast_ref::<String>(), Some(&text));
     let mistake = observed.check("format = 1\n[limits]\nauth_failure = 1\n").unwrap_err();
@@ -141,7 +144,7 @@ async fn a_client_that_knows_only_a_base_url_is_recorded_too() {
 
 #[test]
 fn a_blocking_harness_does_the_same() {
-    let harness = blocking::Harness::start("healthy").unwrap();
+    let harness = blocking::Harness::start("expired-then-refreshed").unwrap();
     assert_eq!(harness.play().unwrap().exit_code, 0);
     let seen = harness.wait_for(AT_MOST, |survey| survey.exchanges().len() > 1).unwrap();
     assert!(seen.exchanges().len() > 1);
@@ -150,7 +153,7 @@ fn a_blocking_harness_does_the_same() {
 
 #[tokio::test]
 async fn a_blocking_harness_can_be_used_and_dropped_inside_a_runtime() {
-    let harness = blocking::Harness::start("healthy").unwrap();
+    let harness = blocking::Harness::start("expired-then-refreshed").unwrap();
     harness.play().unwrap();
     harness.finish().unwrap().assert(CONTRACT);
     drop(blocking::Harness::start("healthy").unwrap());

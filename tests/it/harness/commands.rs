@@ -132,6 +132,54 @@ async fn what_a_command_leaves_in_the_background_is_ended_with_it() {
 }
 
 #[tokio::test]
+async fn what_leaves_the_process_group_ends_with_the_harness() {
+    if !cfg!(target_os = "linux") || tool("setsid").is_none() {
+        return;
+    }
+    let harness = Harness::start("healthy").await.unwrap();
+    let script =
+        "setsid sh -c 'echo $$ > $HOME/daemon.new; mv $HOME/daemon.new $HOME/daemon; exec sleep 600' > /dev/null 2>&1 &
+                  until [ -e $HOME/daemon ]; do sleep 0.05; done; cat $HOME/daemon";
+    let ran = harness.run(harness.command("sh").args(["-c", script]), AT_MOST).await.unwrap();
+    let other = Harness::start("healthy").await.unwrap();
+    let mut spared = other.command("sleep").arg("600").spawn().unwrap();
+    drop(harness);
+    assert!(gone(ran.stdout.trim().parse().unwrap()));
+    assert!(spared.try_wait().unwrap().is_none(), "that is another harness's");
+    other.finish().await.unwrap();
+    spared.wait().await.unwrap();
+}
+
+const PLACE: &str = "PLACE_OF_A_TEST_THAT_IS_KILLED";
+
+/// Not a test of its own: [`a_command_does_not_outlive_a_test_that_is_killed`] starts it, and kills it.
+#[test]
+#[ignore = "part of another test"]
+fn that_is_killed() {
+    let Some(place) = std::env::var_os(PLACE) else { return };
+    let place = Path::new(&place).display();
+    let harness = blocking::Harness::start("healthy").unwrap();
+    let script = format!("echo $$ > {place}/new; mv {place}/new {place}/pid; exec sleep 600");
+    let _ = harness.run(harness.command("sh").args(["-c", &script]), Duration::from_secs(600));
+}
+
+#[test]
+fn a_command_does_not_outlive_a_test_that_is_killed() {
+    let place = tempfile::tempdir().unwrap();
+    let mut test = std::process::Command::new(std::env::current_exe().unwrap());
+    test.args(["--exact", "harness::commands::that_is_killed", "--ignored"]).env(PLACE, place.path());
+    let mut test = test.env("TMPDIR", place.path()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let pid = place.path().join("pid");
+    while !pid.exists() {
+        assert!(test.try_wait().unwrap().is_none(), "it has ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    test.kill().unwrap();
+    test.wait().unwrap();
+    assert!(gone(std::fs::read_to_string(pid).unwrap().trim().parse().unwrap()));
+}
+
+#[tokio::test]
 async fn a_run_that_nobody_waits_for_any_more_is_ended() {
     let harness = Harness::start("healthy").await.unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();

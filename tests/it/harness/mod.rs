@@ -4,4 +4,5 @@ mod clients;
 mod commands;
 mod gateway;
 mod parallel;
+mod real;
 mod refused;

@@ -6,21 +6,22 @@ use rustix::process::{Pid, Signal, getpid, kill_process, kill_process_group};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use tokio::process::Child;
 
 /// A process that is ended may just have started another one.
 const ROUNDS: usize = 5;
 
 /// Ends, when it is dropped, what is left of a group, and whoever has its folder in the environment.
-pub(super) struct Leftovers {
+#[derive(Debug)]
+pub struct Leftovers {
     group: Option<Pid>,
     folder: PathBuf,
 }
 
 impl Leftovers {
-    /// Of a child that leads a group of its own.
-    pub(super) fn of(child: &Child, folder: &Path) -> Self {
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    /// Of a child of this number that leads a group of its own, or of no group at all.
+    #[must_use]
+    pub fn of(child: Option<u32>, folder: &Path) -> Self {
+        let group = child.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Self { group, folder: folder.to_owned() }
     }
 }
