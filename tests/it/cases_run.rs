@@ -155,6 +155,33 @@ fn traces_and_results_go_where_they_are_asked_for() {
 }
 
 #[test]
+fn a_result_goes_over_no_file_that_a_case_reads() {
+    let folder = Folder::new();
+    folder.home.write("work/cases/expect/all.toml", "format = 1\nallow_empty = true\n");
+    folder.home.write("work/cases/expect/wrong.toml", "format = 1\nallow_empty = 1\n");
+    folder.case("good", "scenarios/good.toml", "true", "expect_files = [\"expect/all.toml\"]\n");
+    folder.case("bad", "scenarios/good.toml", "true", "expect_files = [\"expect/wrong.toml\"]\n");
+    for name in ["bad.toml", "scenarios/good.toml", "expect/all.toml", "expect/wrong.toml"] {
+        let file = format!("cases/{name}");
+        let before = std::fs::read(folder.path(&file)).unwrap();
+        let ended = run(&mut folder.authtrace(&["cases", "--junit", &file]), PATIENCE);
+        assert!(ended.stderr.contains("another file of this command"), "{name}: {}", ended.stderr);
+        assert_eq!((ended.code, std::fs::read(folder.path(&file)).unwrap()), (Some(2), before), "{name}");
+    }
+}
+
+#[test]
+fn a_pipe_in_a_folder_keeps_no_case_waiting() {
+    let folder = Folder::new();
+    folder.case("good", "scenarios/good.toml", ASK, ANSWERED);
+    let made = Command::new("mkfifo").arg(folder.path("cases/pipe.toml")).status().unwrap();
+    assert!(made.success());
+    let ended = run(&mut folder.authtrace(&["cases"]), PATIENCE);
+    assert_eq!((ended.code, lines(&ended.stdout)), (Some(2), vec!["good PASS".to_owned(), "pipe ERROR".to_owned()]));
+    assert!(ended.stdout.contains("cannot read cases/pipe.toml: it is no plain file"), "{}", ended.stdout);
+}
+
+#[test]
 fn what_is_wrong_with_one_case_is_told_in_its_place_and_the_others_run() {
     let folder = Folder::new();
     folder.case("good", "scenarios/good.toml", ASK, ANSWERED);
