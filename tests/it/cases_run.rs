@@ -171,6 +171,33 @@ fn a_result_goes_over_no_file_that_a_case_reads() {
 }
 
 #[test]
+fn a_file_that_was_asked_for_and_cannot_be_written_is_a_failure() {
+    let folder = Folder::new();
+    folder.case("good", "scenarios/good.toml", ASK, ANSWERED);
+    std::fs::create_dir_all(folder.path("traces/good.jsonl")).unwrap();
+    let untraced = run(&mut folder.authtrace(&["cases", "--traces", "traces"]), PATIENCE);
+    assert_eq!((untraced.code, lines(&untraced.stdout)), (Some(125), vec!["good PASS".to_owned()]));
+    assert!(untraced.stderr.contains("the trace of good could not be kept"), "{}", untraced.stderr);
+    folder.case("good", "scenarios/good.toml", ASK, "");
+    folder.home.write("work/cases/observed", "in the way");
+    let unwritten = run(&mut folder.authtrace(&["cases", "--update"]), PATIENCE);
+    assert_eq!(unwritten.code, Some(125), "{}", unwritten.stdout);
+    assert!(unwritten.stdout.contains("observed/good.toml could not be written"), "{}", unwritten.stdout);
+}
+
+#[test]
+fn a_trace_is_kept_though_the_folder_for_temporary_files_is_not_there() {
+    let folder = Folder::new();
+    folder.case("wrong", "api-key-invalid", ASK, ANSWERED);
+    let mut command = folder.authtrace(&["cases"]);
+    let ended = run(command.env("TMPDIR", folder.path("nowhere")), PATIENCE);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let kept = ended.stdout.lines().find_map(|line| line.strip_prefix("trace: ")).map(std::path::Path::new);
+    assert!(kept.is_some_and(std::path::Path::is_file), "{}\n{}", ended.stdout, ended.stderr);
+    std::fs::remove_dir_all(kept.and_then(std::path::Path::parent).unwrap()).unwrap();
+}
+
+#[test]
 fn a_pipe_in_a_folder_keeps_no_case_waiting() {
     let folder = Folder::new();
     folder.case("good", "scenarios/good.toml", ASK, ANSWERED);
