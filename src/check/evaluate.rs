@@ -1,5 +1,6 @@
 //! What a trace does with each expectation.
 
+use super::carried::Known;
 use super::expectation::{Denied, Expectation, Expectations, Flow, Rule};
 use super::fit::{grant, is_credential, path};
 use super::flow::{end, follow};
@@ -121,7 +122,8 @@ impl<'a> Subject<'a> {
         let skipped = usize::try_from(most).unwrap_or(usize::MAX);
         let (place, exchange) = found.nth(skipped)?;
         let all = most.saturating_add(1).saturating_add(found.count() as u64);
-        let message = format!("there are {}; #{} is the first too many", counted(all, what), exchange.id);
+        let are = if all == 1 { "is" } else { "are" };
+        let message = format!("there {are} {}; #{} is the first too many", counted(all, what), exchange.id);
         Some(self.about(MissKind::Limit, place, message))
     }
 
@@ -270,19 +272,23 @@ impl<'a> Subject<'a> {
             Some(kind) => one == kind,
             None => !others.contains(&one),
         };
+        let known = Known::new(self.exchanges());
         let mut strays = self.exchanges().iter().enumerate().filter_map(|(place, exchange)| {
             let host = exchange.request.host.as_str();
-            let mut sent = exchange.credentials.iter().filter(|sent| is_credential(sent));
-            let stray = sent.find(|sent| concerned(sent.credential.kind))?;
-            (!hosts.iter().any(|pattern| pattern.matches(host))).then_some((place, exchange, stray))
+            if hosts.iter().any(|pattern| pattern.matches(host)) {
+                return None;
+            }
+            let stray = known.carried(exchange).into_iter().find(|carried| concerned(carried.kind))?;
+            Some((place, exchange, stray))
         });
-        let (place, exchange, sent) = strays.next()?;
-        let (label, kind, host) = (self.label(sent.credential.fp), sent.credential.kind, &exchange.request.host);
+        let (place, exchange, stray) = strays.next()?;
+        let (label, kind, host) = (self.label(stray.fp), stray.kind, &exchange.request.host);
+        let aside = stray.aside.map(|aside| format!(", {aside}")).unwrap_or_default();
         let more = match strays.count() {
             0 => String::new(),
             more => format!(", and {} more went astray", counted(more as u64, "request")),
         };
-        Some(self.about(MissKind::Host, place, format!("{label} ({kind}) was sent to {host}{more}")))
+        Some(self.about(MissKind::Host, place, format!("{label} ({kind}) was sent to {host}{aside}{more}")))
     }
 
     fn left(&self, flow: &Flow) -> Option<Miss> {

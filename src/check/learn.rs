@@ -5,8 +5,8 @@
 
 mod flow;
 
+use super::carried::Known;
 use super::evaluate::{Subject, evaluate, is_failure};
-use super::fit::is_credential;
 use super::observed;
 use super::pattern::{HostPattern, StatusPattern};
 use super::{FORMAT, MissKind, read};
@@ -139,9 +139,10 @@ impl Lesson<'_> {
     /// Where credentials went, telemetry included.
     fn hosts(&self) -> String {
         let mut seen: BTreeMap<Option<usize>, BTreeSet<String>> = BTreeMap::new();
+        let known = Known::new(self.survey.exchanges());
         for exchange in self.survey.exchanges() {
-            for sent in exchange.credentials.iter().filter(|sent| is_credential(sent)) {
-                let kind = KINDS.iter().position(|kind| *kind == sent.credential.kind);
+            for carried in known.carried(exchange) {
+                let kind = KINDS.iter().position(|kind| *kind == carried.kind);
                 seen.entry(kind).or_default().insert(host(exchange.request.host.as_str()));
             }
         }

@@ -10,6 +10,7 @@
 //! fits it (see [`Flow`]). Never here: files, clocks, sockets, the form of a report, a rule about why something failed.
 
 mod baseline;
+mod carried;
 mod evaluate;
 mod expectation;
 mod fit;

@@ -36,7 +36,7 @@ pub(crate) fn run(args: TestArgs) -> Result<ExitCode> {
     logging::install(LogFormat::default());
     let begun = Instant::now();
     let planned = plan::plan(&args.paths, args.repeat.get(), args.update);
-    let files: Vec<&Path> = planned.iter().flatten().map(|run| run.file.as_path()).collect();
+    let files: Vec<&Path> = planned.iter().flat_map(plan::files_of).collect();
     let results = Results::plan(&args.results, &files)?;
     let traces = Arc::new(Traces::new(args.traces)?);
     let runtime = super::runtime()?;

@@ -71,6 +71,11 @@ pub(super) fn skip(bytes: &[u8], at: usize) -> Option<usize> {
     at_start(text).map(|(_, len)| len)
 }
 
+/// The markers in `text`.
+pub(super) fn all(text: &str) -> impl Iterator<Item = Marker<'_>> {
+    text.match_indices(OPEN).filter_map(|(at, _)| at_start(text.get(at..)?)).map(|(marker, _)| marker)
+}
+
 /// What stands between the markers in `bytes`.
 pub(super) fn between(bytes: &[u8]) -> Vec<&[u8]> {
     let mut pieces = Vec::new();

@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::fingerprint::Fingerprint;
+use super::kind::{Kind, labelled};
+use super::marker;
+
 /// Text that holds no secret, because only this room can make it from foreign bytes.
 ///
 /// Cloning costs a reference count at most. There is deliberately no `Deserialize` and no `From<String>`: what is read
@@ -46,6 +50,14 @@ impl Redacted {
             }
             _ => Self(Text::Shared(Arc::from(text))),
         }
+    }
+
+    /// The values that were taken out of it: the fingerprint of each, and what kind of credential it looks like, if any.
+    pub fn taken_out(&self) -> impl Iterator<Item = (Fingerprint, Option<Kind>)> {
+        marker::all(self.as_str()).filter_map(|marker| {
+            let kind = marker.label.and_then(labelled).map(|(kind, _)| kind);
+            Some((marker.fp?, kind))
+        })
     }
 
     /// The text.

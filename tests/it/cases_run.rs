@@ -186,6 +186,60 @@ fn traces_and_results_go_where_they_are_asked_for() {
 }
 
 #[test]
+fn a_result_goes_over_no_file_that_a_case_reads() {
+    let folder = Folder::new();
+    folder.home.write("work/cases/expect/all.toml", "format = 1\nallow_empty = true\n");
+    folder.home.write("work/cases/expect/wrong.toml", "format = 1\nallow_empty = 1\n");
+    folder.case("good", "scenarios/good.toml", "true", "expect_files = [\"expect/all.toml\"]\n");
+    folder.case("bad", "scenarios/good.toml", "true", "expect_files = [\"expect/wrong.toml\"]\n");
+    for name in ["bad.toml", "scenarios/good.toml", "expect/all.toml", "expect/wrong.toml"] {
+        let file = format!("cases/{name}");
+        let before = std::fs::read(folder.path(&file)).unwrap();
+        let ended = run(&mut folder.authtrace(&["cases", "--junit", &file]), PATIENCE);
+        assert!(ended.stderr.contains("another file of this command"), "{name}: {}", ended.stderr);
+        assert_eq!((ended.code, std::fs::read(folder.path(&file)).unwrap()), (Some(2), before), "{name}");
+    }
+}
+
+#[test]
+fn a_file_that_was_asked_for_and_cannot_be_written_is_a_failure() {
+    let folder = Folder::new();
+    folder.case("good", "scenarios/good.toml", ASK, ANSWERED);
+    std::fs::create_dir_all(folder.path("traces/good.jsonl")).unwrap();
+    let untraced = run(&mut folder.authtrace(&["cases", "--traces", "traces"]), PATIENCE);
+    assert_eq!((untraced.code, lines(&untraced.stdout)), (Some(125), vec!["good PASS".to_owned()]));
+    assert!(untraced.stderr.contains("the trace of good could not be kept"), "{}", untraced.stderr);
+    folder.case("good", "scenarios/good.toml", ASK, "");
+    folder.home.write("work/cases/observed", "in the way");
+    let unwritten = run(&mut folder.authtrace(&["cases", "--update"]), PATIENCE);
+    assert_eq!(unwritten.code, Some(125), "{}", unwritten.stdout);
+    assert!(unwritten.stdout.contains("observed/good.toml could not be written"), "{}", unwritten.stdout);
+}
+
+#[test]
+fn a_trace_is_kept_though_the_folder_for_temporary_files_is_not_there() {
+    let folder = Folder::new();
+    folder.case("wrong", "api-key-invalid", ASK, ANSWERED);
+    let mut command = folder.authtrace(&["cases"]);
+    let ended = run(command.env("TMPDIR", folder.path("nowhere")), PATIENCE);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let kept = ended.stdout.lines().find_map(|line| line.strip_prefix("trace: ")).map(std::path::Path::new);
+    assert!(kept.is_some_and(std::path::Path::is_file), "{}\n{}", ended.stdout, ended.stderr);
+    std::fs::remove_dir_all(kept.and_then(std::path::Path::parent).unwrap()).unwrap();
+}
+
+#[test]
+fn a_pipe_in_a_folder_keeps_no_case_waiting() {
+    let folder = Folder::new();
+    folder.case("good", "scenarios/good.toml", ASK, ANSWERED);
+    let made = Command::new("mkfifo").arg(folder.path("cases/pipe.toml")).status().unwrap();
+    assert!(made.success());
+    let ended = run(&mut folder.authtrace(&["cases"]), PATIENCE);
+    assert_eq!((ended.code, lines(&ended.stdout)), (Some(2), vec!["good PASS".to_owned(), "pipe ERROR".to_owned()]));
+    assert!(ended.stdout.contains("cannot read cases/pipe.toml: it is no plain file"), "{}", ended.stdout);
+}
+
+#[test]
 fn what_is_wrong_with_one_case_is_told_in_its_place_and_the_others_run() {
     let folder = Folder::new();
     folder.case("good", "scenarios/good.toml", ASK, ANSWERED);

@@ -91,6 +91,27 @@ fn each_kind_of_credential_has_its_hosts_and_any_is_for_the_rest() {
 }
 
 #[test]
+fn a_credential_goes_astray_in_a_path_or_a_header_as_well() {
+    let astray = |path: &str, field: &str| {
+        let mut asked = message(2.0, OLD, 200).to("gateway.example.com", path).without_credential();
+        asked.0["request"]["headers"] = json!([{"name": "x-request-id", "value": field}]);
+        let survey = trace([message(0.0, OLD, 200), asked]);
+        let report = check(&survey, "format = 1\n[hosts]\nany = [\"*.anthropic.com\"]\n");
+        let misses = report.outcomes.iter().filter_map(|outcome| outcome.miss.as_ref());
+        misses.map(|miss| (miss.kind, miss.exchange, miss.message.clone())).collect::<Vec<_>>()
+    };
+    let told = |message: &str| vec![(MissKind::Host, Some(2), message.to_owned())];
+    let to = "oat-A (oauth-access) was sent to gateway.example.com";
+    assert_eq!(astray(&format!("/?access_token=‹oat01 len=108 fp={OLD}›"), "1"), told(&format!("{to}, in the path")));
+    assert_eq!(astray(&format!("/‹id fp={OLD}›"), "1"), told(&format!("{to}, in the path")));
+    assert_eq!(astray("/", &format!("‹len≤128 fp={OLD}›")), told(&format!("{to}, in a header")));
+    // One that stands nowhere else is known by how it looks.
+    let key = format!("/?key=‹api03 len=108 fp={OTHER}›");
+    assert_eq!(astray(&key, "1"), told(&format!("fp={OTHER} (api-key) was sent to gateway.example.com, in the path")));
+    assert_eq!(astray(&format!("/‹id fp={OTHER}›"), &format!("‹len≤128 fp={NEW}›")), []);
+}
+
+#[test]
 fn the_exit_code_is_zero_unless_the_file_says_otherwise() {
     let survey = |code| fixture::survey(&lines(healed(), code));
     assert_eq!(missed(&survey(Some(0)), ""), []);

@@ -29,6 +29,8 @@ pub(super) struct Run {
     pub(super) name: String,
     /// The file, as the user named it.
     pub(super) file: PathBuf,
+    /// The other files that are read for it.
+    pub(super) reads: Vec<PathBuf>,
     /// What it shows, in a few words.
     pub(super) title: Option<String>,
     /// As `run --scenario` takes it.
@@ -129,6 +131,7 @@ impl Run {
         Ok(Self {
             name: name.to_owned(),
             file: file.to_owned(),
+            reads: reads(&case, folder),
             scenario: scenario(&case.scenario, folder)?,
             command,
             program: program.ok_or_else(|| failure("no command".to_owned(), None))?,
@@ -143,8 +146,18 @@ impl Run {
     }
 }
 
+/// The files that a case names.
+fn reads(case: &Case, folder: &Path) -> Vec<PathBuf> {
+    let scenario = Some(&case.scenario).filter(|named| harness::is_file(&named.text));
+    case.expect_files.iter().chain(scenario).map(|named| folder.join(&named.text)).collect()
+}
+
 fn text(file: &Path) -> Result<String, Failure> {
     let failed = |why: &dyn std::fmt::Display| failure(format!("cannot read {}: {why}", shown(file)), None);
+    // A pipe that nobody writes to would keep all cases waiting.
+    if !fs::metadata(file).map_err(|error| failed(&error))?.is_file() {
+        return Err(failed(&"it is no plain file"));
+    }
     let mut bytes = Vec::new();
     File::open(file).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(|error| failed(&error))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST) {
@@ -231,6 +244,17 @@ fn failure(message: String, source: Option<Source>) -> Failure {
 
 fn wrong(name: String, file: &Path, failure: Failure) -> Box<Checked> {
     Box::new(Checked { name: Some(name), file: Some(shown(file)), failure: Some(failure), ..Checked::default() })
+}
+
+/// The files that are read for a case, also for one that cannot be played.
+pub(super) fn files_of(planned: &Planned) -> Vec<&Path> {
+    match planned {
+        Ok(run) => run.reads.iter().chain([&run.file]).map(PathBuf::as_path).collect(),
+        Err(wrong) => {
+            let source = wrong.failure.as_ref().and_then(|failure| failure.source.as_ref());
+            wrong.file.iter().chain(source.map(|source| &source.name)).map(Path::new).collect()
+        }
+    }
 }
 
 /// A path as a line shows it.

@@ -48,7 +48,10 @@ impl Run {
             Err(error) => self.broken(format!("{error:#}"), Duration::ZERO),
         };
         let state = played.checked.state();
-        played.checked.trace = traces.keep(&self.name, !matches!(state, State::Held | State::NotRun));
+        match traces.keep(&self.name, !matches!(state, State::Held | State::NotRun)) {
+            Ok(kept) => played.checked.trace = kept,
+            Err(_) => played.code = exit::FAILED,
+        }
         if state == State::Held {
             played.checked.output.clear();
         }
@@ -83,9 +86,11 @@ impl Run {
         let mut told = Vec::new();
         // Writing to memory does not fail.
         let _ = page::report(&survey, &report, &mut told, console::stdout_style(false));
-        let code = if report.held() { exit::GOOD } else { exit::PROBLEM };
+        let held = if report.held() { exit::GOOD } else { exit::PROBLEM };
         let observed = self.updates && (self.is_new || !report.held());
         let observed = observed.then(|| observed::write(&self.file, &learn(&survey, &diagnosis)));
+        let code = if matches!(observed, Some(Err(_))) { exit::FAILED } else { held };
+        let observed = observed.map(|written| written.unwrap_or_else(|why| why));
         let judged = Some(Judged::new(&survey, &diagnosis, report));
         let checked = Checked { judged, took, output, ..self.unjudged() };
         Played { checked, title: self.title.clone(), told: String::from_utf8_lossy(&told).into_owned(), code, observed }

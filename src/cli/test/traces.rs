@@ -37,29 +37,32 @@ impl Traces {
         self.temporary.path().join(file_name(name))
     }
 
-    /// Keeps the trace of a case if it failed, or if all are kept. Where it is then.
-    pub(super) fn keep(&self, name: &str, failed: bool) -> Option<String> {
+    /// Keeps the trace of a case if it failed, or if all are kept. Where it is then, if there is one.
+    ///
+    /// # Errors
+    /// It was asked for, and is not there. One that was not asked for is said to be lost, and no error.
+    pub(super) fn keep(&self, name: &str, failed: bool) -> io::Result<Option<String>> {
         let path = self.path(name);
         let folder = match &self.given {
             Some(folder) => Ok(folder.clone()),
             None if failed && path.exists() => self.folder_of_failed(),
             None => {
                 let _ = fs::remove_file(&path);
-                return None;
+                return Ok(None);
             }
         };
         if !path.exists() {
-            return None;
+            return Ok(None);
         }
         let kept = folder.and_then(|folder| {
             let kept = folder.join(file_name(name));
             moved(&path, &kept).map(|()| kept)
         });
         match kept {
-            Ok(kept) => Some(shown(&kept)),
+            Ok(kept) => Ok(Some(shown(&kept))),
             Err(error) => {
                 console::say(&format!("the trace of {name} could not be kept: {error}"));
-                None
+                if self.given.is_some() { Err(error) } else { Ok(None) }
             }
         }
     }
@@ -69,7 +72,8 @@ impl Traces {
         if let Some(folder) = &*made {
             return Ok(folder.clone());
         }
-        let named = self.parent.get(OsStr::new("TMPDIR")).map(PathBuf::from).filter(|path| path.is_absolute());
+        let named =
+            self.parent.get(OsStr::new("TMPDIR")).map(PathBuf::from).filter(|path| path.is_absolute() && path.is_dir());
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|_| io::Error::other("no random bytes from the operating system"))?;
         let name = format!("authtrace-failed-{:08x}", u32::from_be_bytes(random));
