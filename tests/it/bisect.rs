@@ -224,3 +224,33 @@ fn a_search_that_is_stopped_goes_on_where_it_was() {
     assert!(out.starts_with("1.0.2 is the first version"), "{out}");
     assert_eq!(err.matches("from an earlier search").count(), 2, "{err}");
 }
+
+#[test]
+fn a_version_that_could_not_be_installed_is_tried_again_by_the_next_search() {
+    let Some(shop) = Shop::with(&[("1.0.0", Some(RENEWS)), ("1.0.1", None), ("1.0.2", Some(REPEATS))]) else {
+        return;
+    };
+    let (_, out, err) = ended(&mut shop.expecting("1.0.0", "1.0.2"));
+    assert!(err.contains("1.0.1 skipped (it cannot be installed"), "{err}");
+    assert!(out.contains("All but the last could not be tried"), "{out}");
+    shop.script("client-1.0.1", &format!("{CLIENT}{REPEATS}"));
+    let (code, out, err) = ended(&mut shop.expecting("1.0.0", "1.0.2"));
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.starts_with("1.0.1 is the first version"), "{out}{err}");
+}
+
+#[test]
+fn a_search_that_waits_for_another_can_be_stopped() {
+    let Some(shop) = Shop::with(&[("1.0.0", Some(RENEWS)), ("1.0.1", Some(REPEATS))]) else {
+        return;
+    };
+    let folder = shop.home.path("cache/client");
+    std::fs::create_dir_all(&folder).unwrap();
+    let other = std::fs::File::create(folder.join(".lock")).unwrap();
+    other.lock().unwrap();
+    let mut live = Live::start(&mut shop.expecting("1.0.0", "1.0.1"));
+    live.until("waiting for another authtrace bisect");
+    kill_process(live.pid(), Signal::INT).unwrap();
+    assert_eq!(live.finish(PATIENCE).code, Some(130));
+    assert!(shop.installed().is_empty());
+}

@@ -4,7 +4,7 @@ use super::npm::{Npm, Package, finish};
 use crate::cli::console;
 use anyhow::{Context, Result};
 use semver::Version;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +12,8 @@ use tokio::process::Command;
 
 /// How long a client may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// After which time it is looked whether another search has let go of the cache.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// The folder of one package.
 pub(super) struct Clients<'a> {
@@ -50,7 +52,7 @@ impl<'a> Clients<'a> {
     /// Under a lock, so that parallel searches do not install the same twice; the folder gets its name when it is whole.
     fn install(&self, version: &Version, installed: &Path) -> Result<Result<(), String>> {
         let lock = File::create(self.folder.join(".lock")).context("cannot make a lock in the cache")?;
-        lock.lock().context("cannot lock the cache")?;
+        self.wait_for(&lock)?;
         if installed.is_dir() {
             return Ok(Ok(()));
         }
@@ -69,6 +71,28 @@ impl<'a> Clients<'a> {
             _ => drop(fs::remove_dir_all(&partial)),
         }
         done
+    }
+
+    /// Ctrl-C ends this, too: another search may install for minutes.
+    fn wait_for(&self, lock: &File) -> Result<()> {
+        let mut is_told = false;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the cache"),
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                console::say("waiting for another authtrace bisect, which is installing");
+            }
+            self.npm.runtime.block_on(async {
+                tokio::select! {
+                    () = self.npm.interrupt.token.cancelled() => {}
+                    () = tokio::time::sleep(LOOK_AGAIN) => {}
+                }
+            });
+            self.npm.interrupt.check()?;
+        }
     }
 
     /// Whether it can say its version: in an empty home, with nothing of the user's environment but where programs are.

@@ -243,7 +243,12 @@ impl Bisect<'_> {
         let (kept, is_old) = match self.results.get(version) {
             Some(kept) => (kept.clone(), true),
             None => {
-                let kept = self.try_out(version)?;
+                let program = match self.clients.program(version)? {
+                    Ok(program) => program,
+                    // Not kept: the network may be there again next time.
+                    Err(why) => return Ok(Judged { mark: Mark::Skipped, words: why }),
+                };
+                let kept = self.try_out(version, program)?;
                 self.results.keep(version, kept.clone())?;
                 (kept, false)
             }
@@ -281,11 +286,7 @@ impl Bisect<'_> {
         Ok(input::own_trace(&self.results.trace(version))?)
     }
 
-    fn try_out(&self, version: &Version) -> Result<Kept> {
-        let program = match self.clients.program(version)? {
-            Ok(program) => program,
-            Err(why) => return Ok(Kept::Skipped(why)),
-        };
+    fn try_out(&self, version: &Version, program: PathBuf) -> Result<Kept> {
         let mut command = vec![program.into_os_string()];
         command.extend(arguments(self.args));
         let trace = self.results.new_trace(version);

@@ -110,10 +110,20 @@ enum Listed {
 /// The end of what a program printed, as one line.
 fn said(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text.split_whitespace().map(without_login).collect::<Vec<_>>().join(" ");
     let skipped = text.chars().count().saturating_sub(SHOWN);
     let text: String = text.chars().skip(skipped).collect();
     if text.is_empty() { format!("it ended with {}", output.status) } else { visible(&text) }
+}
+
+/// Without user and password, should the word be a URL: registries may be configured with them.
+fn without_login(word: &str) -> String {
+    let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://…@{host}{path}"),
+        None => word.to_owned(),
+    }
 }
 
 /// Runs a program to its end, in a process group of its own that ends with it; none: it took too long.
@@ -160,5 +170,17 @@ mod tests {
             assert!(Package::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(Package::parse("@a/b").unwrap().folder(), "@a+b");
+    }
+
+    #[test]
+    fn the_login_of_a_registry_is_not_shown() {
+        for (word, shown) in [
+            ("https://me:FAKE-secret@npm.example/x", "https://…@npm.example/x"),
+            ("(https://FAKE-p@ss@npm.example", "(https://…@npm.example"),
+            ("https://npm.example/@scope/x", "https://npm.example/@scope/x"),
+            ("tool@1.0.0", "tool@1.0.0"),
+        ] {
+            assert_eq!(without_login(word), shown);
+        }
     }
 }
