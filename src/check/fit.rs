@@ -26,6 +26,11 @@ impl Bindings {
         self.taken.iter().filter(move |(index, _)| *index == step).map(|(_, place)| *place)
     }
 
+    /// The exchanges that took any step, with its index.
+    pub(super) fn taken(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.taken.iter().copied()
+    }
+
     /// An exchange takes a step that it fits.
     pub(super) fn take(&mut self, step: &Step, exchange: &Exchange, place: usize) {
         if let Some(Holding::Variable(at)) = step.credential.holding

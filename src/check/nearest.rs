@@ -1,7 +1,7 @@
 //! Why a flow was left: the exchange that comes nearest to what was expected, and the field in which it differs.
 
 use super::evaluate::Subject;
-use super::expectation::{Field, Flow, Holding, Step};
+use super::expectation::{Element, Field, Flow, Holding, Step};
 use super::fit::{FIELDS, ROUTE, agrees, fits, grant, path, sent};
 use super::flow::{Left, Why};
 use super::report::{Difference, Miss, MissKind};
@@ -57,7 +57,7 @@ impl Explained<'_> {
 
     fn too_few(&self, step: &Step, repeat: Option<Span<u32>>, count: u32) -> Miss {
         let message = match count {
-            0 => format!("{} was taken by no exchange{}", name(step), self.behind()),
+            0 => format!("{} was taken by no exchange{}", name(step), self.behind_place(self.last_before(step))),
             count => {
                 let repeat = repeat.unwrap_or(Span::just(1));
                 let times = if count == 1 { "once".to_owned() } else { format!("{count} times") };
@@ -97,15 +97,33 @@ impl Explained<'_> {
 
     /// The step before, with its exchange.
     fn behind(&self) -> String {
-        self.exchange(self.left.last).map(|last| format!(" behind #{}", last.id)).unwrap_or_default()
+        self.behind_place(self.left.last)
+    }
+
+    fn behind_place(&self, place: Option<usize>) -> String {
+        self.exchange(place).map(|last| format!(" behind #{}", last.id)).unwrap_or_default()
+    }
+
+    /// The last exchange before what may take a step; of a group, each step may be taken from the group's beginning on.
+    fn last_before(&self, step: &Step) -> Option<usize> {
+        let group = self.flow.elements.iter().find_map(|element| match element {
+            Element::AnyOrder(group) if group.iter().any(|taking| taking.step.index == step.index) => Some(group),
+            _ => None,
+        });
+        let Some(group) = group else { return self.left.last };
+        let is_of_group = |index: usize| group.iter().any(|taking| taking.step.index == index);
+        self.left.bound.taken().filter(|(index, _)| !is_of_group(*index)).map(|(_, place)| place).max()
     }
 
     /// The exchange behind the last step that agrees in most; if none of them asked for the same, one that fits and came
     /// too early; else one that asked for the same of another host or with another method.
     fn nearest(&self, step: &Step) -> Option<(usize, Field)> {
         let bound = &self.left.bound;
-        let from = self.left.last.map_or(0, |last| last + 1);
-        let later = || self.subject.exchanges().iter().enumerate().skip(from);
+        let from = self.last_before(step).map_or(0, |last| last + 1);
+        let others: HashSet<usize> =
+            bound.taken().filter(|(index, _)| *index != step.index).map(|(_, at)| at).collect();
+        let free = |(place, _): &(usize, &Exchange)| !others.contains(place);
+        let later = || self.subject.exchanges().iter().enumerate().skip(from).filter(free);
         let score = |exchange: &Exchange| FIELDS.iter().filter(|field| agrees(step, **field, exchange, bound)).count();
         let same = later().filter(|(_, exchange)| ROUTE.iter().all(|field| agrees(step, *field, exchange, bound)));
         if let Some(found) = first_best(same, score) {

@@ -127,6 +127,7 @@ pub(crate) async fn in_scene(
     if let Some(host) = host {
         host.wait_for_others().await;
     }
+    drop(scene.leftovers());
     let (outcome, failure) = match outcome {
         Ok(outcome) => (Some(outcome), None),
         Err(error) => (None, Some(error)),

@@ -5,9 +5,11 @@ use anyhow::Result;
 use authtrace::config::Options;
 use authtrace::fake::Task;
 use authtrace::harness::{self, SceneError, Stage};
-use authtrace::launch::{BaseUrl, ChildEnvironment, ParentEnvironment, Plan, environment, without_unreadable_trust};
+use authtrace::launch::{
+    BaseUrl, ChildEnvironment, Leftovers, ParentEnvironment, Plan, environment, without_unreadable_trust,
+};
 use authtrace::policy::Script;
-use authtrace::scenario::{Against, Scenario};
+use authtrace::scenario::{self, Against, Scenario};
 use authtrace::trace::PlayedAgainst;
 use std::path::Path;
 
@@ -117,12 +119,20 @@ impl Scene {
         }
     }
 
+    /// Ends, when it is dropped, whoever still has a made-up home: those go now.
+    pub(crate) fn leftovers(&self) -> Option<Leftovers> {
+        match self {
+            Self::Nothing | Self::Live(_) => None,
+            Self::Staged(stage) => Some(Leftovers::of(stage.folder())),
+        }
+    }
+
     /// What a trace says of it: a name, and who answers.
     pub(crate) fn played(&self) -> Option<(String, PlayedAgainst)> {
         match self {
             Self::Nothing => None,
             Self::Live(scenario) => {
-                let name = scenario.code.map_or_else(|| scenario.title.clone(), |code| code.as_str().to_owned());
+                let name = scenario::called(scenario);
                 Some((name, PlayedAgainst::Live))
             }
             Self::Staged(stage) => Some((stage.name(), PlayedAgainst::Fake)),

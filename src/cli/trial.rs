@@ -4,7 +4,8 @@
 //! The child has a process group and a folder for temporary files of its own and no standard input. Whatever the user has
 //! set for authtrace elsewhere does not reach it, so that it does the same on every machine. It has an end: after the
 //! timeout, or when the caller wants no more, all of it is told to end, and killed if it does not. Nothing of it is left
-//! behind but the trace: no process, not even one that went into the background, and no file.
+//! behind but the trace: no process, not even one that went into the background, and no file; if this process is killed, only
+//! files are.
 
 mod output;
 #[cfg(test)]
@@ -12,9 +13,9 @@ mod tests;
 
 use super::input;
 use anyhow::{Context, Result};
-use authtrace::launch::{self, Leftovers, ParentEnvironment, TempDir};
+use authtrace::launch::{self, Group, Leftovers, ParentEnvironment, TempDir};
 use output::Capture;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -76,18 +77,21 @@ impl Trial<'_> {
         let folder = TempDir::create(&parent)?;
         let (capture, writer) = Capture::new().context("cannot make a pipe for what a command prints")?;
         let begun = Instant::now();
-        let mut child = self.start(&parent, folder.path(), writer)?;
-        // Behind the folder, so that it goes before it, also if nobody waits any more.
-        let leftovers = Leftovers::of(child.id(), folder.path());
+        // Behind the folder, so that they go before it, also if nobody waits any more.
+        let leftovers = Leftovers::of(folder.path());
+        let mut group = Group::new();
+        let mut child = self.start(&parent, folder.path(), writer, &group)?;
+        group.is_joined_by(&child);
         let status = tokio::select! {
             status = child.wait() => Some(status.context("cannot wait for a command")?),
             () = stop.cancelled() => None,
             () = after(self.timeout) => None,
         };
         if status.is_none() {
-            end(&mut child).await;
+            end(&mut child, &group).await;
         }
         let took = begun.elapsed();
+        drop(group);
         drop(leftovers);
         let output = capture.finish().await;
         let end = match status {
@@ -108,7 +112,13 @@ impl Trial<'_> {
         Ok(tried)
     }
 
-    fn start(&self, parent: &ParentEnvironment, temporary: &Path, writer: std::io::PipeWriter) -> Result<Child> {
+    fn start(
+        &self,
+        parent: &ParentEnvironment,
+        temporary: &Path,
+        writer: std::io::PipeWriter,
+        group: &Group,
+    ) -> Result<Child> {
         let own = std::env::current_exe().context("cannot find this program to run it again")?;
         let mut command = Command::new(own);
         command.args(["run", "--quiet", "--listen", "127.0.0.1:0", "--scenario"]).arg(self.scenario);
@@ -125,7 +135,7 @@ impl Trial<'_> {
             command.current_dir(folder);
         }
         command.stdin(Stdio::null()).stdout(writer.try_clone().context("cannot share a pipe")?).stderr(writer);
-        command.process_group(0).kill_on_drop(true).spawn().context("cannot run this program again")
+        command.process_group(group.number()).kill_on_drop(true).spawn().context("cannot run this program again")
     }
 
     /// 125 to 127 are codes of authtrace's own unless the trace says that the command ended so.
@@ -157,24 +167,19 @@ async fn after(timeout: Option<Duration>) {
 }
 
 /// Tells all of it to end; then has authtrace kill the command, so that the trace gets its end; then kills authtrace.
-async fn end(child: &mut Child) {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let tell = |signal| {
-        if let Some(group) = group {
-            let _ = kill_process_group(group, signal);
-            // What is stopped hears nothing.
-            let _ = kill_process_group(group, Signal::CONT);
-        }
-    };
-    tell(Signal::TERM);
+async fn end(child: &mut Child, group: &Group) {
+    let own = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    group.send(Signal::TERM);
+    // What is stopped hears nothing.
+    group.send(Signal::CONT);
     if tokio::time::timeout(GRACE, child.wait()).await.is_ok() {
         return;
     }
-    if let Some(own) = group {
+    if let Some(own) = own {
         let _ = kill_process(own, Signal::TERM);
     }
     if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-        tell(Signal::KILL);
+        group.send(Signal::KILL);
         let _ = child.wait().await;
     }
 }

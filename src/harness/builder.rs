@@ -121,7 +121,7 @@ impl Builder {
         let of_client = |home: &PathBuf| stage.environment(&parent, home, &plan).of_child(&parent);
         let environments = stage.homes().iter().map(of_client).collect();
         let ca_file = trust_files.root.clone();
-        let leftovers = Leftovers::of(None, stage.folder());
+        let leftovers = Leftovers::of(stage.folder());
         Harness::of(Parts { session, leftovers, recorder, seen, stage, environments, ca_file, files }).await
     }
 

@@ -1,13 +1,13 @@
 //! A command, run to its end: what it writes is kept, and nothing of it is left.
 
 use super::HarnessError;
-use crate::launch::{LaunchError, Outcome};
+use crate::launch::{Group, LaunchError, Outcome};
 use crate::proxy::Peers;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -73,55 +73,6 @@ pub(super) async fn run(command: &mut Command, time_limit: Duration, peers: &Pee
             Err(HarnessError::TimedOut { program, after: time_limit, stdout, stderr })
         }
     }
-}
-
-/// The process group of a command; killed when this is dropped.
-struct Group {
-    leader: Option<Pid>,
-    /// Leads the group, and kills all of it should this process die before the command does.
-    _guard: Option<Child>,
-}
-
-impl Group {
-    fn new() -> Self {
-        let guard = guard();
-        Self { leader: guard.as_ref().and_then(number_of), _guard: guard }
-    }
-
-    /// For `setpgid`; 0: the command leads a group of its own.
-    fn number(&self) -> i32 {
-        self.leader.map_or(0, |leader| leader.as_raw_nonzero().get())
-    }
-
-    fn is_joined_by(&mut self, child: &Child) {
-        self.leader = self.leader.or_else(|| number_of(child));
-    }
-
-    fn send(&self, signal: Signal) {
-        if let Some(leader) = self.leader {
-            // Nobody may be left in it.
-            let _ = kill_process_group(leader, signal);
-        }
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.send(Signal::KILL);
-    }
-}
-
-fn number_of(child: &Child) -> Option<Pid> {
-    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
-}
-
-/// It reads from a pipe to which nobody but this process can write, and which the system closes with it. Where it cannot be
-/// had, a command may outlive a test that is killed, and nothing else is lost.
-fn guard() -> Option<Child> {
-    let mut guard = Command::new("/bin/sh");
-    guard.args(["-c", "trap '' HUP INT QUIT TERM; read -r never; kill -KILL 0"]).env_clear();
-    guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    guard.process_group(0).kill_on_drop(true).spawn().ok()
 }
 
 /// What comes through a pipe, read as it comes.

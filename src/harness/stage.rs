@@ -123,10 +123,10 @@ impl Stage {
         &self.scenario
     }
 
-    /// Its code, or its title if it has none.
+    /// What it is called.
     #[must_use]
     pub fn name(&self) -> String {
-        self.scenario.code.map_or_else(|| self.scenario.title.clone(), |code| code.as_str().to_owned())
+        scenario::called(&self.scenario)
     }
 
     /// What the client is handed.

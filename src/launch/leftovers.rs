@@ -1,8 +1,8 @@
-//! Processes that a command has left behind: those of its group; and on Linux those that left the group, as a daemon does,
-//! known by the folder for temporary files that they were started with.
+//! Processes that a command has left behind and that left its group, as a daemon does. On Linux they are known by the
+//! folder for temporary files that they were started with.
 
 use memchr::memmem;
-use rustix::process::{Pid, Signal, getpid, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, getpid, kill_process};
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -10,27 +10,22 @@ use std::path::{Path, PathBuf};
 /// A process that is ended may just have started another one.
 const ROUNDS: usize = 5;
 
-/// Ends, when it is dropped, what is left of a group, and whoever has its folder in the environment.
+/// Ends, when it is dropped, whoever has its folder in the environment.
 #[derive(Debug)]
 pub struct Leftovers {
-    group: Option<Pid>,
     folder: PathBuf,
 }
 
 impl Leftovers {
-    /// Of a child of this number that leads a group of its own, or of no group at all.
+    /// Of whoever was started with this folder.
     #[must_use]
-    pub fn of(child: Option<u32>, folder: &Path) -> Self {
-        let group = child.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Self { group, folder: folder.to_owned() }
+    pub fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
     }
 }
 
 impl Drop for Leftovers {
     fn drop(&mut self) {
-        if let Some(group) = self.group {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
         for _ in 0..ROUNDS {
             let found = with_folder(&self.folder);
             if found.is_empty() {

@@ -10,6 +10,7 @@
 mod base_url;
 mod environment;
 mod error;
+mod group;
 mod harden;
 mod kept_dir;
 mod leftovers;
@@ -25,6 +26,7 @@ mod variables;
 pub use base_url::BaseUrl;
 pub use environment::{ChildEnvironment, Login, Notice, ParentEnvironment, Plan, environment, names_seen};
 pub use error::LaunchError;
+pub use group::Group;
 pub use harden::{deny_tracing, forbid_core_dumps};
 pub use kept_dir::KeptDir;
 pub use leftovers::Leftovers;

@@ -1,5 +1,6 @@
 //! The scenarios that come with the program.
 
+use super::read::{Scenario, read};
 use crate::catalogue::Code;
 
 /// A scenario that comes with the program.
@@ -87,6 +88,19 @@ pub fn nearest(name: &str) -> Option<&'static str> {
 #[must_use]
 pub fn builtin(name: &str) -> Option<&'static Builtin> {
     ALL.iter().find(|one| one.name == name)
+}
+
+/// What a scenario is called: the name of the built-in one that it is, else the verdict that it leads to, else its title.
+#[must_use]
+pub fn called(scenario: &Scenario) -> String {
+    let is = |one: &&Builtin| {
+        Some(one.code) == scenario.code && read(one.text).is_ok_and(|builtin| builtin.title == scenario.title)
+    };
+    match (ALL.iter().find(is), scenario.code) {
+        (Some(one), _) => one.name.to_owned(),
+        (None, Some(code)) => code.as_str().to_owned(),
+        (None, None) => scenario.title.clone(),
+    }
 }
 
 /// Codes that come beside the verdict of a scenario, with the scenario.

@@ -21,7 +21,7 @@ mod write;
 
 pub use crate::fake::Handed;
 pub use crate::place::Place;
-pub use builtin::{Builtin, beside, builtin, builtins, nearest, not_played};
+pub use builtin::{Builtin, beside, builtin, builtins, called, nearest, not_played};
 pub use client::Client;
 pub use error::ScenarioError;
 pub use format::{Against, Given};

@@ -22,6 +22,15 @@ fn every_built_in_scenario_is_read_without_a_warning() {
 }
 
 #[test]
+fn a_scenario_is_called_by_what_it_is() {
+    for one in builtins() {
+        assert_eq!(called(&read(one.text).unwrap()), one.name);
+    }
+    assert_eq!(called(&read("format = 1\ncode = \"healthy\"\ntitle = \"My own\"").unwrap()), "healthy");
+    assert_eq!(called(&read("format = 1\ntitle = \"My own\"").unwrap()), "My own");
+}
+
+#[test]
 fn every_code_is_played_or_it_is_said_why_not() {
     let played = builtins().iter().map(|one| one.code).chain(beside().iter().map(|(code, _)| *code));
     let mut told: Vec<_> = played.chain(not_played().iter().map(|(code, _)| *code)).collect();

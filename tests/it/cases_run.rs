@@ -213,7 +213,7 @@ fn a_file_that_was_asked_for_and_cannot_be_written_is_a_failure() {
     folder.home.write("work/cases/observed", "in the way");
     let unwritten = run(&mut folder.authtrace(&["cases", "--update"]), PATIENCE);
     assert_eq!(unwritten.code, Some(125), "{}", unwritten.stdout);
-    assert!(unwritten.stdout.contains("observed/good.toml could not be written"), "{}", unwritten.stdout);
+    assert!(unwritten.stderr.contains("observed/good.toml could not be written"), "{}", unwritten.stderr);
 }
 
 #[test]
@@ -350,6 +350,40 @@ fn commands_that_do_not_end_are_ended_with_all_that_they_started() {
     let left: Vec<String> =
         folder.names("tmp").into_iter().filter(|name| !name.starts_with("authtrace-failed-")).collect();
     assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn what_a_command_did_until_its_time_was_over_is_judged() {
+    let folder = Folder::new();
+    let slow = format!("timeout = \"2s\"\n{ANSWERED}");
+    folder.case("slow", "api-key-invalid", &format!("{ASK}; sleep 600"), &slow);
+    let ended = run(&mut folder.authtrace(&["cases", "--junit", "out.xml"]), PATIENCE);
+    assert_eq!(ended.code, Some(1), "{}", ended.stdout);
+    assert_eq!(lines(&ended.stdout), ["slow TIMEOUT"]);
+    assert!(ended.stdout.contains("status: expected 200, found 401"), "{}", ended.stdout);
+    let junit = std::fs::read_to_string(folder.path("out.xml")).unwrap();
+    assert!(junit.contains("had not ended after 2 s") && junit.contains("found 401"), "{junit}");
+}
+
+#[test]
+fn commands_do_not_outlive_a_test_that_is_killed() {
+    let folder = Folder::new();
+    let mark = format!("88{}", std::process::id());
+    let script = format!("trap '' TERM; sleep {mark} & echo > ../runs; wait");
+    folder.case("a", "healthy", &script, "folder = \".\"\nexpect.allow_empty = true\n");
+    let live = Live::start(&mut folder.authtrace(&["cases"]));
+    let due = Instant::now() + PATIENCE;
+    let until = |reached: &dyn Fn() -> bool| {
+        while !reached() {
+            assert!(Instant::now() < due);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    until(&|| folder.path("runs").exists());
+    kill_process(live.pid(), Signal::KILL).unwrap();
+    live.finish(PATIENCE);
+    let own = folder.path("cases").display().to_string();
+    until(&|| running(&format!("sleep\0{mark}")) == 0 && running(&own) == 0);
 }
 
 #[test]

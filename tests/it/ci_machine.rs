@@ -292,3 +292,22 @@ fn a_run_needs_no_terminal_and_colours_nothing_without_one() {
     assert_eq!(run.code, Some(1), "nothing was observed: {}", run.stderr);
     assert!(!run.stderr.contains('\u{1b}') && !run.stdout.contains('\u{1b}'), "{}", run.stderr);
 }
+
+#[test]
+fn what_a_command_leaves_running_in_a_made_up_home_ends_with_it() {
+    let machine = Machine::new();
+    let mut command = machine.authtrace();
+    command.env("XDG_STATE_HOME", machine.path("state"));
+    let script = "setsid sleep 600 >/dev/null 2>&1 & sleep 600 >/dev/null 2>&1 & echo $! started; exit 0";
+    let played = plays(&mut command, script);
+    assert_eq!(played.code, Some(0), "{}", played.stderr);
+    let pid = played.stdout.split_whitespace().next().unwrap();
+    let tmp = machine.path("tmp").display().to_string();
+    let is_left = |path: &Path| {
+        // What is dead and has not been waited for has no environment any more.
+        std::fs::read(path.join("environ")).is_ok_and(|variables| String::from_utf8_lossy(&variables).contains(&tmp))
+    };
+    assert!(!is_left(&Path::new("/proc").join(pid)));
+    let left = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| is_left(&entry.path())).count();
+    assert_eq!(left, 0);
+}

@@ -48,6 +48,8 @@ pub(super) struct Context<'a> {
     pub(super) seen: Vec<Seen<'a>>,
     /// Requests to Anthropic's token endpoint, as places in `seen`.
     pub(super) tokens: Vec<usize>,
+    /// How many exchanges each process has, by its index.
+    of_process: Vec<usize>,
     /// Exchanges by the credential that decides, as places in `seen`.
     uses: HashMap<Fingerprint, Vec<usize>>,
     places: HashMap<u64, usize>,
@@ -161,6 +163,7 @@ impl<'a> Context<'a> {
             lineage,
             seen: Vec::with_capacity(survey.exchanges().len()),
             tokens: Vec::new(),
+            of_process: vec![0; lineage.processes.len()],
             uses: HashMap::new(),
             places: HashMap::new(),
             end: end_of(survey),
@@ -172,6 +175,9 @@ impl<'a> Context<'a> {
             let at = context.seen.len();
             let seen = read(exchange, lineage.process_of(place));
             context.places.insert(exchange.id, at);
+            if let Some(count) = context.of_process.get_mut(seen.process) {
+                *count += 1;
+            }
             if let Some(fp) = seen.fp() {
                 context.uses.entry(fp).or_default().push(at);
             }
@@ -270,9 +276,9 @@ impl<'a> Context<'a> {
     /// The refresh may be a sibling's, if its token is what this client goes on with: processes that share one login
     /// lock it, and one of them refreshes for all.
     fn heals(&self, refresh: &Seen<'a>, refused: &Seen<'a>) -> bool {
-        let own = self.same_client(refresh, refused);
+        let own = self.same_script(refresh, refused);
         let mut after = self.after(refresh.ms()).take(NEAR).filter(|seen| {
-            seen.endpoint == refused.endpoint && seen.fp() != refused.fp() && self.same_client(seen, refused)
+            seen.endpoint == refused.endpoint && seen.fp() != refused.fp() && self.same_script(seen, refused)
         });
         match after.find(|seen| seen.is_accepted() || seen.is_refused()) {
             Some(next) => {
@@ -309,6 +315,16 @@ impl<'a> Context<'a> {
         one.process == other.process
             || one.exchange.lane == other.exchange.lane
                 && (self.is_unknown(one.process) || self.is_unknown(other.process))
+    }
+
+    /// The same, or both from processes of one program that ask once each: a script starts them one after the other.
+    fn same_script(&self, one: &Seen<'a>, other: &Seen<'a>) -> bool {
+        let program = |seen: &Seen<'a>| match self.of_process.get(seen.process) {
+            Some(1) => self.lineage.process(seen.process)?.peer.as_ref()?.program.as_ref(),
+            _ => None,
+        };
+        let script = || program(one).is_some_and(|own| program(other) == Some(own));
+        self.same_client(one, other) || one.exchange.lane == other.exchange.lane && script()
     }
 
     /// Whether two exchanges certainly come from different processes.

@@ -60,6 +60,7 @@ impl Run {
 
     fn judged(&self, tried: Tried, trace: &Path) -> Played {
         let Tried { end, took, output } = tried;
+        let mut failure = None;
         match end {
             End::Ended(_) => {}
             End::TimedOut => {
@@ -67,7 +68,11 @@ impl Run {
                     "the command had not ended after {}, and was ended; a case that takes longer says timeout = \"2m\"",
                     seconds(self.timeout)
                 );
-                return self.failed(FailureKind::Timeout, message, took, output, exit::PROBLEM);
+                // What it did until then may say why; without a trace, that is all there is.
+                if !trace.exists() {
+                    return self.failed(FailureKind::Timeout, message, took, output, exit::PROBLEM);
+                }
+                failure = Some(Failure { kind: FailureKind::Timeout, message, source: None });
             }
             End::Stopped => return self.not_run("somebody ended authtrace while it was running"),
             End::Failed(code) => {
@@ -86,13 +91,13 @@ impl Run {
         let mut told = Vec::new();
         // Writing to memory does not fail.
         let _ = page::report(&survey, &report, &mut told, console::stdout_style(false));
-        let held = if report.held() { exit::GOOD } else { exit::PROBLEM };
-        let observed = self.updates && (self.is_new || !report.held());
+        let held = if report.held() && failure.is_none() { exit::GOOD } else { exit::PROBLEM };
+        let observed = self.updates && failure.is_none() && (self.is_new || !report.held());
         let observed = observed.then(|| observed::write(&self.file, &learn(&survey, &diagnosis)));
         let code = if matches!(observed, Some(Err(_))) { exit::FAILED } else { held };
         let observed = observed.map(|written| written.unwrap_or_else(|why| why));
         let judged = Some(Judged::new(&survey, &diagnosis, report));
-        let checked = Checked { judged, took, output, ..self.unjudged() };
+        let checked = Checked { judged, failure, took, output, ..self.unjudged() };
         Played { checked, title: self.title.clone(), told: String::from_utf8_lossy(&told).into_owned(), code, observed }
     }
 

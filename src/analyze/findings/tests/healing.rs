@@ -79,3 +79,20 @@ fn a_process_that_takes_up_its_siblings_token_by_itself_is_well() {
     let stuck = sibling.ok(400, 'b').refused(2 * MINUTE, 'a', GENERIC).ok(2 * MINUTE + 1_000, 'b');
     assert_ne!(stuck.code(), Code::Healthy, "the refresh was long before");
 }
+
+#[test]
+fn a_script_that_asks_with_one_process_each_is_one_client() {
+    let tale = |programs: [&str; 3]| {
+        let asked = healed_after(1_000).text();
+        let mut lines: Vec<Value> = asked.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let exchanges = lines.iter_mut().filter(|line| line["record"] == "exchange");
+        for (number, (exchange, program)) in exchanges.zip(programs).enumerate() {
+            exchange["peer"] = json!({ "pid": 100 + number, "program": program });
+        }
+        let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+        let survey = survey(&text.join("\n"));
+        diagnose(&survey).verdict.code
+    };
+    assert_eq!(tale(["curl"; 3]), Code::Healthy);
+    assert_ne!(tale(["claude", "node", "node"]), Code::Healthy, "another program's refresh is not this one's");
+}
