@@ -145,5 +145,5 @@ pub(super) fn private_folder(path: &Path) -> Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .with_context(|| format!("cannot make {}", path.display()))
+        .with_context(|| format!("cannot make {}; --cache DIR names another place", path.display()))
 }
