@@ -356,9 +356,11 @@ impl<'a> Context<'a> {
         process.is_some_and(|process| process.peer.is_some() || process.lane.as_str() != SHARED_LANE)
     }
 
-    /// Whether the processes of this trace can be told apart at all.
-    pub(super) fn knows_processes(&self) -> bool {
-        self.lineage.processes.iter().any(|process| process.peer.is_some()) || self.survey.lanes().len() > 1
+    /// Whether there are certainly several clients: lanes, or processes that the system told apart. One that it did not
+    /// tell may be any of the others.
+    pub(super) fn has_several_clients(&self) -> bool {
+        let told = self.lineage.processes.iter().filter(|process| process.peer.is_some()).count();
+        told > 1 || self.survey.lanes().len() > 1
     }
 
     /// Exchanges in which the credential decided.

@@ -94,7 +94,7 @@ fn judge(context: &Context<'_>, first: &Seen<'_>, token: Fingerprint, attempts: 
         return finding(Code::RefreshResultLost, Confidence::High, summary).or(&[Code::RefreshTokenInvalid]);
     }
     let issued = context.history(Some(token)).and_then(|history| history.origin.exchange());
-    let others = context.knows_processes() && context.lineage.processes.len() > 1;
+    let others = context.has_several_clients();
     let confidence = if issued.is_some() || others { Confidence::Medium } else { Confidence::High };
     let before = match issued {
         Some(id) => format!("It had been issued by #{id} and was not used before"),

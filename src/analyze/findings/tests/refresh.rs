@@ -100,3 +100,20 @@ fn processes_that_refresh_in_turns_compete_though_each_refusal_mends_itself() {
     assert_eq!(storm(4 * MINUTE).verdict(), (Code::RefreshRace, Confidence::High));
     assert_eq!(storm(8 * HOUR).code(), Code::Healthy, "that is how long a token lives");
 }
+
+#[test]
+fn who_was_not_told_is_no_other_client() {
+    let sure = |peers: [Option<u32>; 2]| {
+        let asked = Tale::new().ok(0, 'a').invalid_grant(1_000, 'r').text();
+        let mut lines: Vec<Value> = asked.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for (exchange, peer) in lines.iter_mut().filter(|line| line["record"] == "exchange").zip(peers) {
+            exchange["peer"] = peer.map_or(Value::Null, |pid| json!({ "pid": pid, "program": "node" }));
+        }
+        let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+        let verdict = diagnose(&survey(&text.join("\n"))).verdict;
+        (verdict.code, verdict.confidence)
+    };
+    assert_eq!(sure([Some(1), Some(1)]), (Code::RefreshTokenInvalid, Confidence::High));
+    assert_eq!(sure([Some(1), None]), (Code::RefreshTokenInvalid, Confidence::High));
+    assert_eq!(sure([Some(1), Some(2)]), (Code::RefreshTokenInvalid, Confidence::Medium));
+}
