@@ -2,7 +2,7 @@
 
 use crate::message::{self, ANSWER, Ask, HOST, LARGE};
 use crate::origin;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -126,8 +126,9 @@ impl Client {
     }
 
     /// Reads a stream of events; how long each was under way, in nanoseconds.
-    pub(crate) async fn events(&mut self, events: usize) -> Result<Vec<u64>> {
-        self.stream.write_all(&message::request(Ask::Stream(events))).await?;
+    pub(crate) async fn events(&mut self, ask: Ask) -> Result<Vec<u64>> {
+        let (Ask::Stream(events) | Ask::Burst(events)) = ask else { bail!("no events are asked for") };
+        self.stream.write_all(&message::request(ask)).await?;
         self.stream.flush().await?;
         let mut delays = Vec::with_capacity(events);
         let mut text = Vec::with_capacity(64 * 1024);

@@ -2,7 +2,7 @@
 
 use crate::Scale;
 use crate::load::{Client, Way};
-use crate::message::LARGE;
+use crate::message::{Ask, LARGE};
 use crate::process::{Origin, Party};
 use anyhow::Result;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ const MESSAGES: usize = 3_000;
 const AT_ONCE: usize = 16;
 const STREAMS: usize = 100;
 const OPEN: usize = 64;
+const MORE: usize = 400;
 
 /// One line of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,19 +30,24 @@ pub(crate) enum Measure {
     /// Microseconds from the write of an event to its arrival, 100 streams at 20 events a second each.
     EventP50,
     EventP99,
+    /// Events per second of one stream, written one by one without a pause.
+    Burst,
     /// MiB per second of a body of 64 MiB.
     Down,
     Up,
     /// MiB resident with 64 connections open, each of which has carried a message.
     Resident,
+    /// KiB that each further open connection adds, once it has carried a message.
+    Idle,
     /// Milliseconds from the start of the process to the first accepted connection.
     Ready,
 }
 
 impl Measure {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Ready,
         Self::Resident,
+        Self::Idle,
         Self::MessageP50,
         Self::MessageP99,
         Self::Throughput,
@@ -49,6 +55,7 @@ impl Measure {
         Self::Connections,
         Self::EventP50,
         Self::EventP99,
+        Self::Burst,
         Self::Down,
         Self::Up,
     ];
@@ -62,9 +69,11 @@ impl Measure {
             Self::Connections => "new connections (1/s)",
             Self::EventP50 => "event delay, 100 streams, p50 (µs)",
             Self::EventP99 => "event delay, 100 streams, p99 (µs)",
+            Self::Burst => "events in a row (1/s)",
             Self::Down => "64 MiB down (MiB/s)",
             Self::Up => "64 MiB up (MiB/s)",
             Self::Resident => "RSS, 64 connections (MiB)",
+            Self::Idle => "RSS of each idle connection (KiB)",
             Self::Ready => "ready to accept (ms)",
         }
     }
@@ -85,10 +94,12 @@ impl Measure {
             }
             Self::EventP50 => quantile(runtime.block_on(events(way, 60 / scale.divisor))?, 50),
             Self::EventP99 => quantile(runtime.block_on(events(way, 60 / scale.divisor))?, 99),
+            Self::Burst => burst(runtime, way, 200_000 / scale.divisor)?,
             Self::Down => mebibytes_per_second(runtime.block_on(async { Client::connect(way).await?.down().await })?),
             Self::Up => mebibytes_per_second(runtime.block_on(async { Client::connect(way).await?.up().await })?),
             Self::Resident => return resident(runtime, party),
-            Self::Ready => return Ok(party.time_start(origin)?.map(|after| after.as_secs_f64() * 1e3)),
+            Self::Idle => return idle(runtime, party, origin, scale),
+            Self::Ready => return Ok(party.another(origin)?.map(|another| another.after().as_secs_f64() * 1e3)),
         };
         Ok(Some(value))
     }
@@ -168,13 +179,43 @@ async fn events(way: &Way, count: usize) -> Result<Vec<u64>> {
     for mut client in clients {
         // Spread over the pause between two events, as independent streams are.
         tokio::time::sleep(Duration::from_micros(crate::message::EVENT_PAUSE * 1_000 / STREAMS as u64)).await;
-        tasks.spawn(async move { client.events(count).await });
+        tasks.spawn(async move { client.events(Ask::Stream(count)).await });
     }
     let mut delays = Vec::with_capacity(STREAMS * count);
     while let Some(done) = tasks.join_next().await {
         delays.extend(done??);
     }
     Ok(delays)
+}
+
+fn burst(runtime: &Runtime, way: &Way, count: usize) -> Result<f64> {
+    runtime.block_on(async {
+        let mut client = Client::connect(way).await?;
+        client.message().await?;
+        let begun = Instant::now();
+        client.events(Ask::Burst(count)).await?;
+        Ok(count as f64 / begun.elapsed().as_secs_f64())
+    })
+}
+
+/// A process of its own, since what others have left behind would be used again.
+fn idle(runtime: &Runtime, party: &Party, origin: &Origin, scale: Scale) -> Result<Option<f64>> {
+    let Some(another) = party.another(origin)? else { return Ok(None) };
+    let (process, way) = (another.process(), another.way()?);
+    runtime.block_on(async {
+        let mut clients = Vec::new();
+        let mut before = 0;
+        for open in 0..OPEN + MORE / scale.divisor {
+            if open == OPEN {
+                before = process.resident()?;
+            }
+            let mut client = Client::connect(&way).await?;
+            client.message().await?;
+            clients.push(client);
+        }
+        let more = clients.len().saturating_sub(OPEN);
+        Ok(Some(process.resident()?.saturating_sub(before) as f64 / more as f64 / 1024.0))
+    })
 }
 
 fn resident(runtime: &Runtime, party: &Party) -> Result<Option<f64>> {

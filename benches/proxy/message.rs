@@ -17,8 +17,10 @@ const TOKEN: &str =
 pub(crate) enum Ask {
     /// A message of 2 KiB, answered in one piece.
     Message,
-    /// As many events as wanted.
+    /// As many events as wanted, with pauses.
     Stream(usize),
+    /// As many events as wanted, one behind the other.
+    Burst(usize),
     /// A large body down.
     Down,
     /// A large body up.
@@ -28,12 +30,13 @@ pub(crate) enum Ask {
 /// The head of a request and its body; the body of [`Ask::Up`] is left to the caller.
 pub(crate) fn request(ask: Ask) -> Vec<u8> {
     let (method, path, length) = match ask {
-        Ask::Message | Ask::Stream(_) => ("POST", "/v1/messages?beta=true", ANSWER),
+        Ask::Message | Ask::Stream(_) | Ask::Burst(_) => ("POST", "/v1/messages?beta=true", ANSWER),
         Ask::Down => ("GET", "/v1/files/file_011CFAKE0made0up/content", 0),
         Ask::Up => ("POST", "/v1/files", LARGE),
     };
-    let accept = if matches!(ask, Ask::Stream(_)) { "text/event-stream" } else { "application/json" };
-    let events = if let Ask::Stream(events) = ask { events } else { 0 };
+    let accept = if matches!(ask, Ask::Stream(_) | Ask::Burst(_)) { "text/event-stream" } else { "application/json" };
+    let events = if let Ask::Stream(events) | Ask::Burst(events) = ask { events } else { 0 };
+    let pause = if matches!(ask, Ask::Burst(_)) { 0 } else { EVENT_PAUSE };
     let head = format!(
         "{method} {path} HTTP/1.1\r\n\
          Accept: {accept}\r\n\
@@ -57,13 +60,14 @@ pub(crate) fn request(ask: Ask) -> Vec<u8> {
          x-claude-code-request-class: main\r\n\
          x-client-request-id: 7d3a1c5b-52d4-44fb-9a5a-1f0e2b3c4003\r\n\
          x-bench-events: {events}\r\n\
+         x-bench-pause: {pause}\r\n\
          Connection: keep-alive\r\n\
          Host: {HOST}\r\n\
          Accept-Encoding: gzip, deflate, br, zstd\r\n\
          Content-Length: {length}\r\n\r\n"
     );
     let mut bytes = head.into_bytes();
-    if matches!(ask, Ask::Message | Ask::Stream(_)) {
+    if matches!(ask, Ask::Message | Ask::Stream(_) | Ask::Burst(_)) {
         bytes.extend_from_slice(&json_body(
             r#"{"model":"claude-sonnet-4-5","max_tokens":512,"messages":[{"role":"user","content":""#,
             r#""}]}"#,

@@ -85,7 +85,8 @@ async fn talk(acceptor: &TlsAcceptor, stream: TcpStream) -> Result<()> {
         if head.starts_with(b"GET") {
             send_large(&mut stream).await?;
         } else if let Some(events @ 1..) = message::number_after(head, b"x-bench-events: ") {
-            send_events(&mut stream, events).await?;
+            let pause = message::number_after(head, b"x-bench-pause: ").unwrap_or_default();
+            send_events(&mut stream, events, pause).await?;
         } else {
             stream.write_all(&answer).await?;
         }
@@ -103,12 +104,14 @@ async fn send_large(stream: &mut (impl AsyncWriteExt + Unpin)) -> Result<()> {
     Ok(())
 }
 
-async fn send_events(stream: &mut (impl AsyncWriteExt + Unpin), events: usize) -> Result<()> {
+async fn send_events(stream: &mut (impl AsyncWriteExt + Unpin), events: usize, pause: usize) -> Result<()> {
     stream.write_all(&message::answer_head("text/event-stream; charset=utf-8", None)).await?;
     stream.flush().await?;
-    let mut pause = tokio::time::interval(Duration::from_millis(EVENT_PAUSE));
+    let mut ticks = tokio::time::interval(Duration::from_millis(pause.max(1) as u64));
     for _ in 0..events {
-        pause.tick().await;
+        if pause > 0 {
+            ticks.tick().await;
+        }
         stream.write_all(&message::event(now())).await?;
         stream.flush().await?;
     }

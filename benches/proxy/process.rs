@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// How long a process may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -102,21 +103,44 @@ impl Party {
             return Ok(Self { name, kind, way, process: None });
         }
         let started = spawn(kind, folder, origin)?;
-        let roots = if kind == Kind::Authtrace { vec![trusted(&started.output)?] } else { vec![root] };
-        let way = Way { address: started.address, connect: true, connector: load::connector(&roots)? };
+        let way = started.way(kind, folder)?;
         Ok(Self { name, kind, way, process: Some(started.process) })
     }
 
-    /// Starts another one of the kind; how long it took until it accepted connections.
-    pub(crate) fn time_start(&self, origin: &Origin) -> Result<Option<Duration>> {
+    /// Starts another one of the kind; none: there is nothing to start.
+    pub(crate) fn another(&self, origin: &Origin) -> Result<Option<Another>> {
         if self.kind == Kind::Direct {
             return Ok(None);
         }
         let folder = tempfile::tempdir_in(&origin.folder)?;
-        for file in ["origin-root.pem", "origin-leaf.pem", "origin-key.pem"] {
+        for file in [origin::ROOT, "origin-leaf.pem", "origin-key.pem"] {
             fs::copy(origin.folder.join(file), folder.path().join(file))?;
         }
-        Ok(Some(spawn(self.kind, folder.path(), origin)?.after))
+        let started = spawn(self.kind, folder.path(), origin)?;
+        Ok(Some(Another { kind: self.kind, started, folder }))
+    }
+}
+
+/// A process beside the one that is measured otherwise.
+pub(crate) struct Another {
+    kind: Kind,
+    started: Started,
+    folder: TempDir,
+}
+
+impl Another {
+    /// How long it took until it accepted connections.
+    pub(crate) fn after(&self) -> Duration {
+        self.started.after
+    }
+
+    pub(crate) fn process(&self) -> &Running {
+        &self.started.process
+    }
+
+    /// The way by it.
+    pub(crate) fn way(&self) -> Result<Way> {
+        self.started.way(self.kind, self.folder.path())
     }
 }
 
@@ -125,6 +149,13 @@ struct Started {
     address: SocketAddr,
     output: PathBuf,
     after: Duration,
+}
+
+impl Started {
+    fn way(&self, kind: Kind, folder: &Path) -> Result<Way> {
+        let root = if kind == Kind::Authtrace { trusted(&self.output)? } else { folder.join(origin::ROOT) };
+        Ok(Way { address: self.address, connect: true, connector: load::connector(&[root])? })
+    }
 }
 
 fn spawn(kind: Kind, folder: &Path, origin: &Origin) -> Result<Started> {

@@ -52,7 +52,7 @@ async fn admit(
         }
     };
     let authorization = opening.field(b"proxy-authorization");
-    match shared.access.decide(authorization, peer, local).await {
+    match Box::pin(shared.access.decide(authorization, peer, local)).await {
         Admission::Granted(lane) => log.set_lane(lane),
         Admission::Denied(why) => {
             let text = "a proxy password is needed; use the variables that authtrace printed or set";
@@ -128,9 +128,9 @@ async fn dispatch(shared: &Arc<Shared>, log: &mut ConnectionLog, stream: TcpStre
     }
     match wire::absolute_form(opening.target()).transpose() {
         Ok(Some(named)) if named.scheme == wire::Scheme::Https => {
-            refuse_https(shared, log, stream, &opening, &named.authority).await;
+            Box::pin(refuse_https(shared, log, stream, &opening, &named.authority)).await;
         }
-        Ok(Some(named)) => forward::serve(shared, log, stream, opening.read, named.authority).await,
+        Ok(Some(named)) => Box::pin(forward::serve(shared, log, stream, opening.read, named.authority)).await,
         Ok(None) => {
             let text =
                 "this is a proxy, not a web server; set HTTPS_PROXY to this address, or run: authtrace run -- claude";
@@ -150,9 +150,9 @@ async fn connect(
     target: &Authority,
 ) {
     log.set_target(target);
-    let dialed = match shared.dialer.dial(target, Purpose::Tunnel).await {
+    let dialed = match Box::pin(shared.dialer.dial(target, Purpose::Tunnel)).await {
         Ok(dialed) => dialed,
-        Err(failure) => return refuse_tunnel(shared, log, stream, &opening, target, failure).await,
+        Err(failure) => return Box::pin(refuse_tunnel(shared, log, stream, &opening, target, failure)).await,
     };
     log.set_dialed(dialed.dns, dialed.connect, dialed.via_proxy);
     if stream.write_all(reply::TUNNEL_GRANTED).await.is_err() {
@@ -160,10 +160,11 @@ async fn connect(
             .end(Outcome::ClientAbort, Some(Redacted::literal("the client closed before the tunnel was granted")));
     }
     let early = opening.read.get(opening.head.len..).unwrap_or_default().to_vec();
+    drop(opening);
     let client = Rewind::new(stream, early);
     match look_inside(shared, &client, target).await {
         Inside::Tls => intercept::serve(shared, log, client, dialed, target).await,
-        Inside::Plain => relay_plain(shared, log, client, dialed, target).await,
+        Inside::Plain => Box::pin(relay_plain(shared, log, client, dialed, target)).await,
         Inside::Unread => {
             log.set_mode(Mode::Tunnel);
             tunnel::pass(log, client, Rewind::new(dialed.stream, dialed.early)).await;
@@ -298,7 +299,7 @@ pub(super) async fn write_and_close(mut stream: TcpStream, answer: &[u8]) {
     let talk = async {
         stream.write_all(answer).await?;
         stream.shutdown().await?;
-        let mut rest = [0_u8; 4_096];
+        let mut rest = vec![0_u8; 4_096];
         while stream.read(&mut rest).await? > 0 {}
         Ok::<(), std::io::Error>(())
     };

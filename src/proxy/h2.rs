@@ -50,8 +50,8 @@ const SETTLE: Duration = Duration::from_millis(30);
 pub(super) async fn serve(
     shared: &Arc<Shared>,
     log: &mut ConnectionLog,
-    client: server::TlsStream<Rewind>,
-    upstream: client::TlsStream<Rewind>,
+    client: Box<server::TlsStream<Rewind>>,
+    upstream: Box<client::TlsStream<Rewind>>,
     channel: Arc<Channel>,
 ) -> (Outcome, Option<Redacted>) {
     let executor = Streams::new(shared);

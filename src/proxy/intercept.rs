@@ -38,7 +38,8 @@ pub(super) async fn serve(
     let Host::Name(host) = &target.host else {
         return log.end(Outcome::Internal, Some(Redacted::literal("an address cannot be intercepted over TLS")));
     };
-    let (end, detail) = match handshakes(shared, log, client, dialed, host).await {
+    // In boxes of their own, here and below: what a connection has behind it takes no room for the rest of its life.
+    let (end, detail) = match Box::pin(handshakes(shared, log, client, dialed, host)).await {
         Ok(legs) => exchange(shared, log, legs, target).await,
         Err(end) => end,
     };
@@ -47,8 +48,8 @@ pub(super) async fn serve(
 
 /// Both TLS sessions of an intercepted connection.
 struct Legs {
-    client: server::TlsStream<Rewind>,
-    upstream: client::TlsStream<Rewind>,
+    client: Box<server::TlsStream<Rewind>>,
+    upstream: Box<client::TlsStream<Rewind>>,
     certificate_asked: bool,
 }
 
@@ -91,7 +92,7 @@ async fn handshakes(
         Ok(Ok(client)) => client,
     };
     log.set_client_tls(describe(client.get_ref().1, client.get_ref().1.handshake_kind(), begun));
-    Ok(Legs { client, upstream, certificate_asked })
+    Ok(Legs { client: Box::new(client), upstream, certificate_asked })
 }
 
 async fn read_hello(shared: &Shared, client: Rewind) -> Result<StartHandshake<Rewind>, ConnectionEnded> {
@@ -124,7 +125,7 @@ async fn reach_upstream(
     dialed: Dialed,
     host: &str,
     protocols: &Protocols,
-) -> Result<(client::TlsStream<Rewind>, bool), UpstreamFailure> {
+) -> Result<(Box<client::TlsStream<Rewind>>, bool), UpstreamFailure> {
     let begun = Instant::now();
     let fail = |detail| UpstreamFailure { outcome: Outcome::UpstreamTls, detail, reset: false };
     let config = shared.tls.towards_upstream(protocols).map_err(|_| fail("TLS could not be set up"))?;
@@ -139,7 +140,7 @@ async fn reach_upstream(
         Ok(Ok(upstream)) => {
             let state = upstream.get_ref().1;
             log.set_upstream_tls(describe(state, state.handshake_kind(), begun));
-            Ok((upstream, certificate_asked))
+            Ok((Box::new(upstream), certificate_asked))
         }
     }
 }
@@ -160,7 +161,7 @@ async fn exchange(shared: &Arc<Shared>, log: &mut ConnectionLog, legs: Legs, tar
     let channel = Channel::new(shared, log, Scheme::Https, target.host.to_string(), target.port);
     let channel = Arc::new(channel.asked_for_certificate(certificate_asked));
     if upstream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        return h2::serve(shared, log, client, upstream, channel).await;
+        return Box::pin(h2::serve(shared, log, client, upstream, channel)).await;
     }
     let RelayEnd { outcome, detail, .. } =
         relay::run(shared, log, client, upstream, channel, Form::Origin, Vec::new()).await;

@@ -43,6 +43,9 @@ pub(super) trait Leg: AsyncRead + AsyncWrite + Unpin + Send {
         }
     }
 
+    /// Whether a read would bring something, or the end.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
     /// Makes the kernel send a reset when the socket is closed.
     fn reset_on_close(&mut self) {
         let _ = self.socket().set_zero_linger();
@@ -117,17 +120,41 @@ impl Leg for Rewind {
     fn socket(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.early().is_empty() { self.stream.poll_read_ready(cx).map(drop) } else { Poll::Ready(()) }
+    }
+}
+
+impl<L: Leg + ?Sized> Leg for Box<L> {
+    fn socket(&mut self) -> &mut TcpStream {
+        (**self).socket()
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        (**self).poll_readable(cx)
+    }
 }
 
 impl Leg for server::TlsStream<Rewind> {
     fn socket(&mut self) -> &mut TcpStream {
         &mut self.get_mut().0.stream
     }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (below, session) = self.get_mut();
+        if session.wants_read() { below.poll_readable(cx) } else { Poll::Ready(()) }
+    }
 }
 
 impl Leg for client::TlsStream<Rewind> {
     fn socket(&mut self) -> &mut TcpStream {
         &mut self.get_mut().0.stream
+    }
+
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (below, session) = self.get_mut();
+        if session.wants_read() { below.poll_readable(cx) } else { Poll::Ready(()) }
     }
 }
 

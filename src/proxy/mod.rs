@@ -6,6 +6,7 @@
 //! between clients, an answer of our own where a server should have answered (but what `supervise` decides, which says so).
 
 mod access;
+mod buffers;
 mod bypass;
 mod connect;
 mod dial;

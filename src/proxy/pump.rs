@@ -5,6 +5,7 @@
 //!         └ may be sent ┘└ not looked at ┘
 //! ```
 
+use super::buffers;
 use super::leg::{Eof, Leg, alert_of, eof_of};
 use super::passage::{Meter, Passed};
 use crate::trace::HeadChange;
@@ -13,11 +14,6 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::ReadBuf;
-
-/// Enough for a usual head with the beginning of its body.
-const SMALL: usize = 8 * 1024;
-/// Where bodies flow, larger reads cost fewer system calls.
-const LARGE: usize = 64 * 1024;
 
 pub(super) struct Pump {
     buffer: Vec<u8>,
@@ -47,10 +43,8 @@ impl Pump {
     /// With bytes that were read before the relay began.
     pub(super) fn new(early: Vec<u8>) -> Self {
         let filled = early.len();
-        let mut buffer = early;
-        buffer.resize(filled.max(SMALL), 0);
         Self {
-            buffer,
+            buffer: early,
             written: 0,
             approved: 0,
             filled,
@@ -68,7 +62,9 @@ impl Pump {
 
     /// Takes down what comes in and what goes out.
     pub(super) fn metered(self, meter: Meter) -> Self {
-        Self { meter: Some(Box::new(meter)), ..self }
+        let mut metered = self;
+        metered.meter = Some(Box::new(meter));
+        metered
     }
 
     /// What has passed of the message that ends here; `ended`: it is complete, and not broken off.
@@ -119,8 +115,6 @@ impl Pump {
         self.buffer.splice(self.approved..self.approved, bytes.iter().copied());
         self.filled += bytes.len();
         self.approved += bytes.len();
-        let room = self.filled.max(SMALL);
-        self.buffer.resize(room, 0);
     }
 
     fn advance(&mut self, count: usize) -> std::ops::Range<usize> {
@@ -142,8 +136,6 @@ impl Pump {
         self.buffer.splice(self.approved..end, with.iter().copied());
         self.filled = self.filled - removed + with.len();
         self.approved += with.len();
-        let room = self.filled.max(SMALL);
-        self.buffer.resize(room, 0);
     }
 
     /// What was read and not passed on, for whoever goes on with the connection.
@@ -156,7 +148,7 @@ impl Pump {
 
     /// Whether a read would find room without asking for more memory.
     pub(super) fn has_room(&self) -> bool {
-        self.filled < self.buffer.len()
+        self.filled < self.buffer.len() || self.buffer.is_empty()
     }
 
     /// The sink refused what it was given.
@@ -223,10 +215,10 @@ impl Pump {
         }
     }
 
-    /// Nothing is under way: keeps no more room than the next head needs.
+    /// Nothing is under way: keeps no room.
     pub(super) fn rest(&mut self) {
-        if self.filled == 0 && self.buffer.len() > SMALL {
-            self.buffer = vec![0; SMALL];
+        if self.filled == 0 && !self.buffer.is_empty() {
+            buffers::give_back(std::mem::take(&mut self.buffer));
         }
     }
 
@@ -236,12 +228,17 @@ impl Pump {
         if self.eof.is_some() {
             return Poll::Ready(0);
         }
+        if self.buffer.is_empty() {
+            // A connection that waits has no room of its own.
+            ready!(source.poll_readable(cx));
+            self.buffer = buffers::take();
+        }
         if self.filled == self.buffer.len() {
             if self.written < self.approved {
                 return Poll::Pending;
             }
             // A head that does not fit: its size is bounded by whoever looks for its end.
-            let larger = self.buffer.len() * 2;
+            let larger = (self.buffer.len() * 2).max(buffers::SMALL);
             self.buffer.resize(larger, 0);
         }
         let Some(room) = self.buffer.get_mut(self.filled..) else { return Poll::Pending };
@@ -261,10 +258,16 @@ impl Pump {
         }
         self.filled += count;
         self.bytes += count as u64;
-        if count == capacity && self.buffer.len() < LARGE {
-            self.buffer.resize(LARGE, 0);
+        if count == capacity && self.buffer.len() < buffers::LARGE {
+            self.buffer.resize(buffers::LARGE, 0);
         }
         Poll::Ready(count)
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        buffers::give_back(std::mem::take(&mut self.buffer));
     }
 }
 

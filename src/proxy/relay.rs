@@ -86,7 +86,7 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
         false => Pump::new(early),
     };
     let channel_recorded = channel.is_recorded();
-    let mut relay = Relay {
+    let mut relay = Box::new(Relay {
         client,
         upstream,
         up: pump(early),
@@ -120,7 +120,7 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
         draining: false,
         stop: None,
         log,
-    };
+    });
     let stop = tokio::select! {
         biased;
         stop = poll_fn(|cx| relay.poll(cx)) => stop,

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{AlertDescription, ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{AlertDescription, CipherSuite, ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::Future;
@@ -85,7 +85,7 @@ struct ServerEntry {
 impl TlsConfigs {
     pub(super) fn new(trust: &UpstreamTrust) -> Result<Self, ProxyError> {
         Ok(Self {
-            provider: Arc::new(aws_lc_rs::default_provider()),
+            provider: Arc::new(provider()),
             roots: Arc::clone(&trust.roots),
             no_certificate: Arc::new(NoCertificate),
             clients: Mutex::default(),
@@ -133,6 +133,8 @@ impl TlsConfigs {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(leaf.as_ref().clone())));
         config.alpn_protocols = key.1.clone().into_iter().collect();
+        // This leg does not leave the machine: what it costs decides, not what the client would have had of a server.
+        config.ignore_client_order = true;
         config.session_storage = Arc::clone(&self.sessions);
         config.ticketer = Arc::clone(&self.tickets);
         let config = Arc::new(config);
@@ -142,6 +144,22 @@ impl TlsConfigs {
         kept.insert(key, ServerEntry { leaf, config: Arc::clone(&config) });
         Ok(config)
     }
+}
+
+/// AES-128 first, as browsers have it: its handshakes need SHA-256 alone, for which processors have instructions.
+fn provider() -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| !is_aes_128(suite.suite()));
+    provider
+}
+
+fn is_aes_128(suite: CipherSuite) -> bool {
+    matches!(
+        suite,
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+            | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+    )
 }
 
 /// What to do about an upstream that asks for a client certificate.

@@ -25,13 +25,12 @@ pub(super) enum Pushed {
 /// Adds the line of `record`. None: it has none, and nothing was added.
 pub(super) fn push(redactor: &Redactor, lines: &mut Vec<u8>, record: &Record) -> Option<Pushed> {
     let begin = lines.len();
-    let written = serde_json::to_writer(&mut *lines, record).is_ok();
-    let line = lines.get(begin..).and_then(|line| std::str::from_utf8(line).ok()).filter(|_| written);
-    let Some(line) = line else {
+    if serde_json::to_writer(&mut *lines, record).is_err() {
         lines.truncate(begin);
         return None;
-    };
-    let sealed = (!redactor.is_clean(line)).then(|| redactor.seal(line.to_owned()));
+    }
+    let line = lines.get(begin..).unwrap_or_default();
+    let sealed = (!redactor.is_clean(line)).then(|| redactor.seal(String::from_utf8_lossy(line).into_owned()));
     let Some(sealed) = sealed.filter(|sealed| sealed.hits() > 0) else {
         lines.push(b'\n');
         return Some(Pushed::Whole);

@@ -37,6 +37,22 @@ pub(super) struct Batch {
     pub(super) closing: Option<Option<i32>>,
 }
 
+impl Batch {
+    /// That a request has begun is told for those whose end is not: whoever reads on after a crash wants to know.
+    fn leave_begun_out(&mut self) {
+        let ended = self.records.iter().filter_map(|record| match record {
+            Record::Exchange(exchange) => Some(exchange.id),
+            _ => None,
+        });
+        let mut ended: Vec<u64> = ended.collect();
+        ended.sort_unstable();
+        self.records.retain(|record| match record {
+            Record::Request(start) => ended.binary_search(&start.id).is_err(),
+            _ => true,
+        });
+    }
+}
+
 impl Queue {
     pub(super) fn push(&self, record: Record) {
         let mut state = self.lock();
@@ -91,12 +107,15 @@ impl Queue {
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.urgent = false;
-        Batch {
+        let mut batch = Batch {
             records: std::mem::replace(&mut state.records, room),
             overflowed: std::mem::take(&mut state.overflowed),
             nudged: std::mem::take(&mut state.nudged),
             closing: state.closed.then_some(state.exit_code),
-        }
+        };
+        drop(state);
+        batch.leave_begun_out();
+        batch
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

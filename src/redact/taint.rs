@@ -79,8 +79,8 @@ impl Redactor {
 
     /// Whether [`seal`](Self::seal) would leave a line as it is.
     #[must_use]
-    pub fn is_clean(&self, line: &str) -> bool {
-        self.taint.tainted_spans(&self.taint.read(), line).is_empty()
+    pub fn is_clean(&self, line: impl AsRef<[u8]>) -> bool {
+        self.taint.tainted_spans(&self.taint.read(), line.as_ref()).is_empty()
     }
 
     /// How many strings [`seal`](Self::seal) has masked so far.
@@ -345,7 +345,7 @@ impl Taint {
 
     fn seal(&self, line: String) -> Sealed {
         let known = self.read();
-        let mut spans = self.tainted_spans(&known, &line);
+        let mut spans = self.tainted_spans(&known, line.as_bytes());
         if spans.is_empty() {
             return Sealed { text: line, hits: 0 };
         }
@@ -358,23 +358,22 @@ impl Taint {
             at = span.end;
         }
         text.push_str(line.get(at..).unwrap_or_default());
-        if !self.tainted_spans(&known, &text).is_empty() {
-            text = if is_json(&line) { format!("\"{MASKED}\"") } else { MASKED.to_owned() };
+        if !self.tainted_spans(&known, text.as_bytes()).is_empty() {
+            text = if is_json(line.as_bytes()) { format!("\"{MASKED}\"") } else { MASKED.to_owned() };
         }
         self.masked.fetch_add(spans.len() as u64, Ordering::Relaxed);
         Sealed { text, hits: spans.len() }
     }
 
     /// The strings (and numbers: `true`) of a line that hold a secret, by the bytes between their quotation marks.
-    fn tainted_spans(&self, known: &Known, line: &str) -> Vec<(Range<usize>, bool)> {
-        let bytes = line.as_bytes();
+    fn tainted_spans(&self, known: &Known, bytes: &[u8]) -> Vec<(Range<usize>, bool)> {
         let mut hits = Vec::new();
         self.scan(known, bytes, &mut |hit| hits.push(hit));
         let encoded = known.holds_any() && memchr::memchr2(b'\\', b'%', bytes).is_some();
         if hits.is_empty() && !encoded {
             return Vec::new();
         }
-        let mut spans = if is_json(line) { literals(bytes) } else { words(line) };
+        let mut spans = if is_json(bytes) { literals(bytes) } else { words(bytes) };
         spans.retain(|(span, _)| {
             hits.iter().any(|hit| hit.start < span.end && span.start < hit.end)
                 || (encoded && bytes.get(span.clone()).is_some_and(|text| self.hides(known, text)))
@@ -468,8 +467,8 @@ fn aligned(bytes: &[u8], shift: usize) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(text.get(start..text.len().saturating_sub(4)).unwrap_or_default().to_vec())
 }
 
-fn is_json(line: &str) -> bool {
-    matches!(line.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"'))
+fn is_json(line: &[u8]) -> bool {
+    matches!(line.trim_ascii_start().first(), Some(b'{' | b'[' | b'"'))
 }
 
 /// The strings of a JSON line without their quotation marks, and its numbers (`true`).
@@ -501,7 +500,8 @@ fn literals(bytes: &[u8]) -> Vec<(Range<usize>, bool)> {
 }
 
 /// The runs without white space of a line that is not JSON.
-fn words(line: &str) -> Vec<(Range<usize>, bool)> {
+fn words(line: &[u8]) -> Vec<(Range<usize>, bool)> {
+    let Ok(line) = std::str::from_utf8(line) else { return vec![(0..line.len(), false)] };
     let base = line.as_ptr() as usize;
     line.split_whitespace()
         .map(|word| {

@@ -33,7 +33,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         self.parting.get_or_insert_with(|| Box::pin(sleep(PARTING))).as_mut().poll(cx)
     }
 
-    pub(super) async fn conclude(mut self, stop: Stop) -> RelayEnd {
+    pub(super) async fn conclude(mut self: Box<Self>, stop: Stop) -> RelayEnd {
         let (outcome, detail) = self.read_stop(stop);
         match stop {
             Stop::ClientGone => self.upstream.reset_on_close(),
@@ -149,7 +149,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 self.client.write_all(&answer).await?;
                 self.client.shutdown().await?;
                 // Closing over unread bytes would make the kernel reset, and the answer could be lost.
-                let mut rest = [0_u8; 4_096];
+                let mut rest = vec![0_u8; 4_096];
                 while self.client.read(&mut rest).await? > 0 {}
             }
             Ok::<(), std::io::Error>(())

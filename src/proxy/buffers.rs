@@ -1,0 +1,64 @@
+//! Room for what is under way, kept between messages and shared by all connections that a thread serves.
+//!
+//! What comes back is wiped: nobody finds another connection's bytes in it, and no memory holds a credential for longer
+//! than its message passes.
+
+use std::cell::RefCell;
+
+/// Enough for a usual head with the beginning of its body.
+pub(super) const SMALL: usize = 8 * 1024;
+/// Where bodies flow, larger reads cost fewer system calls.
+pub(super) const LARGE: usize = 64 * 1024;
+/// Pieces of room that a thread keeps: those of the messages that are usually under way at once.
+const KEPT: usize = 32;
+
+thread_local! {
+    static ROOM: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// [`SMALL`] zeros.
+pub(super) fn take() -> Vec<u8> {
+    let kept = ROOM.try_with(|room| room.try_borrow_mut().ok().and_then(|mut room| room.pop()));
+    kept.ok().flatten().unwrap_or_else(|| vec![0; SMALL])
+}
+
+/// Takes room back that nobody needs any more. Room that has grown goes to the allocator.
+pub(super) fn give_back(mut buffer: Vec<u8>) {
+    buffer.fill(0);
+    if buffer.len() != SMALL {
+        return;
+    }
+    let _ = ROOM.try_with(|room| {
+        if let Ok(mut room) = room.try_borrow_mut()
+            && room.len() < KEPT
+        {
+            room.push(buffer);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_back_is_wiped_and_given_out_again() {
+        let mut buffer = take();
+        buffer.fill(b'x');
+        let place = buffer.as_ptr();
+        give_back(buffer);
+        let again = take();
+        assert_eq!(again.as_ptr(), place);
+        assert!(again.len() == SMALL && again.iter().all(|byte| *byte == 0));
+        assert_ne!(take().as_ptr(), place);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_is_usually_needed() {
+        let many: Vec<Vec<u8>> = (0..KEPT + 8).map(|_| take()).collect();
+        many.into_iter().for_each(give_back);
+        give_back(vec![b'x'; LARGE]);
+        assert_eq!(ROOM.with(|room| room.borrow().len()), KEPT);
+        assert!(ROOM.with(|room| room.borrow().iter().all(|buffer| buffer.len() == SMALL)));
+    }
+}
