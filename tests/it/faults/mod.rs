@@ -6,6 +6,7 @@
 //! `bytes`, `http2`, `learnt`.
 
 mod connect;
+mod handshake;
 
 use crate::support::program::{Ended, Home, Live, Trace};
 use crate::support::{HOST, Origin, Pki, Wire, handshake, soon};
@@ -13,6 +14,7 @@ use authtrace::trace::{Connection, Exchange, Line, Outcome, Reader, Record};
 use rustix::process::{Signal, kill_process};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -86,8 +88,13 @@ impl Setup {
         command.args(&self.arguments).envs(self.environment).env("RUST_LOG", "trace");
         let mut live = Live::start(&mut command);
         live.until("Ctrl-C ends");
+        // The other stream may be behind.
+        while !["HTTPS_PROXY", "NODE_EXTRA_CA_CERTS"].iter().all(|name| exports(live.said()).contains_key(*name)) {
+            live.until("export ");
+        }
         let exports = exports(live.said());
-        let (login, address) = exports["HTTPS_PROXY"].trim_start_matches("http://").rsplit_once('@').unwrap();
+        let proxy = exports["HTTPS_PROXY"].trim_start_matches("http://");
+        let (login, address) = proxy.rsplit_once('@').unwrap_or(("", proxy));
         let mut bench = Bench {
             address: address.parse().unwrap(),
             login: login.to_owned(),
@@ -198,10 +205,16 @@ impl Bench {
 
     /// A client that trusts the authority of this run.
     pub(crate) fn client(&self) -> ClientConfig {
+        self.client_at(Arc::new(DefaultTimeProvider))
+    }
+
+    /// The same at another time.
+    pub(crate) fn client_at(&self, clock: Arc<dyn TimeProvider>) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         self.roots.iter().for_each(|root| roots.add(root.clone()).unwrap());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let builder =
+            ClientConfig::builder_with_details(provider, clock).with_safe_default_protocol_versions().unwrap();
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         config

@@ -51,6 +51,14 @@ impl Wire {
         }
     }
 
+    /// The socket of a connection without TLS.
+    pub(crate) fn plain(&mut self) -> &mut TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Server(..) | Self::Client(_) => panic!("this one has TLS"),
+        }
+    }
+
     /// The protocol that the handshake agreed on.
     pub(crate) fn protocol(&self) -> Option<String> {
         let state: &rustls::CommonState = match self {
