@@ -174,6 +174,7 @@ const NAMES: &[&str] = &[
     "and/or",
     "N/A",
     "lapsed",
+    "loopback",
 ];
 
 pub(super) fn is_name(text: &str) -> bool {
