@@ -16,6 +16,7 @@ use std::io::IsTerminal as _;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A running recorder and proxy.
 pub(crate) struct Session {
@@ -70,6 +71,7 @@ impl Session {
         policy: Option<Policy>,
         keep: impl FnOnce(Beginning<'_>) -> Result<(Keeper, Arc<dyn EventSink>)>,
     ) -> Result<Self> {
+        withstand_limits();
         let kept_in = config.ca_dir.clone();
         let (at, recorder) = harness::Session::open(config, surroundings, policy, keep)?;
         if let (Some(folder), Some(persistence)) = (kept_in, at.kept)
@@ -148,6 +150,12 @@ impl Session {
             }
         }
     }
+}
+
+/// A trace that may not grow (`ulimit -f`) must not end the traffic: with a handler the write fails instead. A command that we
+/// start does not inherit it.
+fn withstand_limits() {
+    drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())));
 }
 
 /// Begins the trace, or the ring.

@@ -6,7 +6,10 @@
 //! `bytes`, `http2`, `learnt`.
 
 mod connect;
+mod crash;
 mod handshake;
+mod shutdown;
+mod storage;
 
 use crate::support::program::{Ended, Home, Live, Trace};
 use crate::support::{HOST, Origin, Pki, Wire, handshake, soon};
