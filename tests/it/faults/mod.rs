@@ -6,7 +6,10 @@
 //! `bytes`, `http2`, `learnt`.
 
 mod connect;
+mod framing;
 mod handshake;
+mod limits;
+mod upstream;
 
 use crate::support::program::{Ended, Home, Live, Trace};
 use crate::support::{HOST, Origin, Pki, Wire, handshake, soon};
