@@ -2,6 +2,7 @@
 
 use authtrace::config::LogFormat;
 use std::io::{self, Write};
+use std::panic::PanicHookInfo;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
 
@@ -40,8 +41,29 @@ impl Write for Lines {
 
 /// A panic says where, never what: its message may hold a piece of what was being read.
 pub(crate) fn install_panic_hook() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
-        super::console::put(&format!("authtrace: internal error{place}; please report it with the version\n"));
-    }));
+    std::panic::set_hook(Box::new(|panic| super::console::put(&line(panic))));
+}
+
+fn line(panic: &PanicHookInfo<'_>) -> String {
+    let place = panic.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+    format!("authtrace: internal error{place}; please report it with the version\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_panic_says_where_and_never_what() {
+        let (send, lines) = channel();
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| drop(send.send(line(panic)))));
+        let panicked = std::panic::catch_unwind(|| panic!("said {}", "FAKE-credential"));
+        std::panic::set_hook(before);
+        assert!(panicked.is_err());
+        let said: Vec<String> = lines.try_iter().collect();
+        let own = said.iter().find(|line| line.contains(file!())).unwrap_or_else(|| panic!("{said:?}"));
+        assert!(own.starts_with("authtrace: internal error at ") && !own.contains("FAKE"), "{own}");
+    }
 }

@@ -12,6 +12,7 @@ mod exit;
 mod expect;
 mod explain;
 mod fake;
+mod files;
 mod flight;
 mod guard;
 mod input;

@@ -124,6 +124,9 @@ pub enum TraceNews {
     Dropped,
 }
 
+/// What is said of a recorder that broke off.
+const FAILED: &str = "the recorder broke off because of an internal error; please report it";
+
 /// A running recorder.
 pub struct Recorder {
     queue: Arc<Queue>,
@@ -219,7 +222,8 @@ impl Recorder {
     pub fn close(&self, exit_code: Option<i32>) -> Closed {
         self.queue.close(exit_code);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
+        let failed = || Closed { degraded: Some(FAILED.to_owned()), ..Closed::default() };
+        thread.map_or_else(Closed::default, |thread| thread.join().unwrap_or_else(|_| failed()))
     }
 }
 

@@ -4,7 +4,7 @@ use super::line::{self, Pushed};
 use super::parts::{Because, Carried, Parts};
 use super::queue::{Batch, Queue};
 use super::{Closed, Observer, Tell, TraceNews};
-use crate::redact::{Redacted, Redactor};
+use crate::redact::{self, Redacted, Redactor};
 use crate::trace::{Gap, Record, Timestamp, TraceEnd, TraceHead};
 use std::io;
 use std::sync::Arc;
@@ -297,8 +297,8 @@ impl<S: Store> Writer<S> {
                 shown.map(|shown| *shown)
             }
             None => {
-                self.lose(1, line::NO_JSON);
-                None
+                self.lose(1, line::NO_LINE);
+                Some(line::dropped())
             }
         }
     }
@@ -356,9 +356,8 @@ impl<S: Store> Writer<S> {
         if records.is_empty() {
             return;
         }
-        for observer in &mut self.observers {
-            observer(records);
-        }
+        // One that panics is not asked again; the trace goes on.
+        self.observers.retain_mut(|observer| redact::guard(|| observer(records)).is_some());
     }
 
     fn finish(mut self, exit_code: Option<i32>) -> Closed {

@@ -228,3 +228,21 @@ fn a_trace_with_another_name_is_written_until_somebody_wants_a_new_one() {
     assert_eq!(told(std::fs::read(trace.path("t.jsonl")).unwrap().as_slice()), (4, 5, None));
     assert_eq!(trace.news(), []);
 }
+
+#[test]
+fn a_panic_in_the_redactor_costs_the_record_and_one_of_a_reader_the_reader() {
+    let disk = Disk::with_room(usize::MAX);
+    let (send, seen) = mpsc::channel();
+    let observers: Vec<Observer> = vec![
+        Box::new(|_: &[Record]| panic!("injected")),
+        Box::new(move |records: &[Record]| drop(send.send(records.len()))),
+    ];
+    let mut writer = Writer::new(disk.clone(), None, Arc::new(Redactor::plain()), observers, Box::new(drop));
+    writer.write_batch(&mut batch(vec![head(), note("before"), note(line::PANIC), note("behind")]));
+    writer.write_batch(&mut batch(vec![note("after")]));
+    let closed = writer.finish(None);
+    let content = disk.0.lock().unwrap().0.clone();
+    assert_eq!(told(content.as_slice()), (3, 1, Some(1)));
+    assert_eq!(closed.degraded.as_deref(), Some(line::NO_LINE));
+    assert_eq!(seen.try_iter().sum::<usize>(), 6);
+}

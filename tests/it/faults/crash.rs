@@ -124,7 +124,7 @@ fn left(path: &Path) -> (HashSet<String>, usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_completed_a_second_before_a_kill_is_readable_and_the_next_start_needs_no_repair() {
+async fn case_35_what_completed_a_second_before_a_kill_is_readable_and_the_next_start_needs_no_repair() {
     let kills = std::env::var("AUTHTRACE_KILLS").map_or(8, |text| text.parse().unwrap());
     let ground = Ground::new().await;
     let mut seed = Seed::new(35);

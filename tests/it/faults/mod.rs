@@ -7,9 +7,15 @@
 
 mod connect;
 mod crash;
+mod framing;
 mod handshake;
+mod limits;
+mod load;
+mod panics;
+mod protocol;
 mod shutdown;
 mod storage;
+mod upstream;
 
 use crate::support::program::{Ended, Home, Live, Trace};
 use crate::support::{HOST, Origin, Pki, Wire, handshake, soon};

@@ -42,7 +42,7 @@ async fn open_streams(bench: &Bench) -> Vec<(Wire, Wire)> {
 }
 
 #[tokio::test]
-async fn streams_that_end_in_time_are_delivered_and_the_end_waits_no_longer_than_for_them() {
+async fn case_36_streams_that_end_in_time_are_delivered_and_the_end_waits_no_longer_than_for_them() {
     let mut bench = Bench::start().await;
     let mut streams = open_streams(&bench).await;
     let begun = Instant::now();
@@ -58,7 +58,7 @@ async fn streams_that_end_in_time_are_delivered_and_the_end_waits_no_longer_than
 }
 
 #[tokio::test]
-async fn streams_that_go_on_are_ended_after_five_seconds() {
+async fn case_36_streams_that_go_on_are_ended_after_five_seconds() {
     let mut bench = Bench::start().await;
     let mut streams = open_streams(&bench).await;
     let begun = Instant::now();
@@ -74,7 +74,7 @@ async fn streams_that_go_on_are_ended_after_five_seconds() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_at_once() {
+async fn case_36_a_second_signal_ends_at_once() {
     let mut bench = Bench::start().await;
     let streams = open_streams(&bench).await;
     bench.signal(Signal::TERM);
@@ -133,7 +133,7 @@ async fn unread(mut command: Command, port: u16, meanwhile: impl AsyncFnOnce()) 
 }
 
 #[tokio::test]
-async fn a_proxy_whose_lines_nobody_reads_serves_records_and_ends() {
+async fn case_36_a_proxy_whose_lines_nobody_reads_serves_records_and_ends() {
     let (home, pki, port) = (Home::new(), Pki::new(), free_port().await);
     let origin = Origin::tls(pki.server(HOST, &["http/1.1"])).await;
     let mut command = home.authtrace();
@@ -154,7 +154,7 @@ async fn a_proxy_whose_lines_nobody_reads_serves_records_and_ends() {
 }
 
 #[tokio::test]
-async fn a_fake_whose_lines_nobody_reads_serves_and_ends() {
+async fn case_36_a_fake_whose_lines_nobody_reads_serves_and_ends() {
     let (home, port) = (Home::new(), free_port().await);
     let mut command = home.authtrace();
     command.args(["fake", "--listen", &format!("127.0.0.1:{port}")]);
@@ -169,7 +169,7 @@ async fn a_fake_whose_lines_nobody_reads_serves_and_ends() {
 }
 
 #[tokio::test]
-async fn the_end_takes_the_certificates_along() {
+async fn case_36_the_end_takes_the_certificates_along() {
     let bench = Setup::new().start().await;
     let (mut client, mut upstream) = bench.intercepted().await;
     client.send(GET).await;

@@ -66,7 +66,7 @@ impl Bench {
     }
 
     /// Exchanges on one connection.
-    async fn many(&self, count: u64) {
+    pub(crate) async fn many(&self, count: u64) {
         let stream = self.tunnel(&format!("{WELL}:443")).await;
         let mut client = handshake(stream, WELL, self.client()).await.unwrap();
         for _ in 0..count {
@@ -105,7 +105,7 @@ async fn limit(bench: &Bench, prlimit: &Path, bytes: &str) {
 }
 
 #[tokio::test]
-async fn a_trace_that_may_not_grow_is_told_of_counted_and_resumed() {
+async fn case_34_a_trace_that_may_not_grow_is_told_of_counted_and_resumed() {
     let Some(prlimit) = tool("prlimit") else { return };
     let mut bench = Bench::start().await;
     let now = std::fs::metadata(&bench.trace).unwrap().len();
@@ -130,7 +130,7 @@ const ISLAND: &str = "AUTHTRACE_TEST_ISLAND";
 const NAMESPACE: [&str; 3] = ["--user", "--map-root-user", "--mount"];
 
 #[test]
-fn a_full_disk_is_told_of_counted_and_resumed() {
+fn case_34_a_full_disk_is_told_of_counted_and_resumed() {
     if std::env::var_os(ISLAND).is_some() {
         return tokio::runtime::Runtime::new().unwrap().block_on(on_a_small_disk());
     }
@@ -144,7 +144,7 @@ fn a_full_disk_is_told_of_counted_and_resumed() {
     let own = std::env::current_exe().unwrap();
     let mut again = Command::new(unshare);
     again.args(NAMESPACE).arg(own).env(ISLAND, "1");
-    again.args(["--exact", "faults::storage::a_full_disk_is_told_of_counted_and_resumed", "--nocapture"]);
+    again.args(["--exact", "faults::storage::case_34_a_full_disk_is_told_of_counted_and_resumed", "--nocapture"]);
     let ended = again.output().unwrap();
     let said = [ended.stdout, ended.stderr].concat();
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&said));
@@ -177,7 +177,7 @@ async fn on_a_small_disk() {
 }
 
 #[tokio::test]
-async fn a_trace_that_is_removed_is_begun_anew() {
+async fn case_34_a_trace_that_is_removed_is_begun_anew() {
     let mut bench = Bench::start().await;
     bench.healthy(3).await;
     bench.connections_told().await;
@@ -191,7 +191,7 @@ async fn a_trace_that_is_removed_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn a_folder_that_may_not_be_written_any_more_changes_nothing() {
+async fn case_34_a_folder_that_may_not_be_written_any_more_changes_nothing() {
     use std::os::unix::fs::PermissionsExt as _;
     let mut bench = Bench::start().await;
     let folder = bench.trace.parent().unwrap().to_owned();
@@ -204,7 +204,7 @@ async fn a_folder_that_may_not_be_written_any_more_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_second_program_does_not_write_into_the_same_trace() {
+async fn case_37_a_second_program_does_not_write_into_the_same_trace() {
     let bench = Bench::start().await;
     let home = Home::new();
     let before = std::fs::read(&bench.trace).unwrap();
@@ -222,7 +222,7 @@ async fn a_second_program_does_not_write_into_the_same_trace() {
 }
 
 #[tokio::test]
-async fn a_trace_is_rotated_by_a_new_name_and_a_hang_up() {
+async fn case_37_a_trace_is_rotated_by_a_new_name_and_a_hang_up() {
     if tool("setsid").is_none() {
         return;
     }
@@ -256,7 +256,7 @@ async fn a_trace_is_rotated_by_a_new_name_and_a_hang_up() {
 }
 
 #[tokio::test]
-async fn a_bounded_trace_keeps_the_newest_and_says_how_many_are_gone() {
+async fn case_34_a_bounded_trace_keeps_the_newest_and_says_how_many_are_gone() {
     let mut bench = Setup::new().argument("--max-size").argument("1MB").start().await;
     let exchanges = 1_500;
     bench.many(exchanges).await;
