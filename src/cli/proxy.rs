@@ -30,6 +30,7 @@ pub(crate) fn run(args: ProxyArgs) -> Result<ExitCode> {
     console::detach();
     launch::deny_tracing().context("cannot shield the process from others")?;
     launch::forbid_core_dumps().context("cannot switch core dumps off")?;
+    launch::raise_descriptor_limit();
     super::runtime()?.block_on(serve(args, &parent))
 }
 

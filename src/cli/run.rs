@@ -174,8 +174,9 @@ async fn supervise(
         let enough = enough.clone();
         clients.spawn(async move { (number, running.wait_until(enough.cancelled_owned()).await) });
     }
-    // Only now, since the limit would be the child's as well.
+    // Only now, since the limits would be the child's as well.
     launch::forbid_core_dumps().context("cannot switch core dumps off")?;
+    launch::raise_descriptor_limit();
     tracing::debug!(address = %session.address(), "command started");
     let ended = clients.join_all();
     let mut ended = pin!(ended);

@@ -27,7 +27,7 @@ pub use base_url::BaseUrl;
 pub use environment::{ChildEnvironment, Login, Notice, ParentEnvironment, Plan, environment, names_seen};
 pub use error::LaunchError;
 pub use group::Group;
-pub use harden::{deny_tracing, forbid_core_dumps};
+pub use harden::{deny_tracing, forbid_core_dumps, raise_descriptor_limit};
 pub use kept_dir::KeptDir;
 pub use leftovers::Leftovers;
 pub use signals::{has_terminal, ignores};
