@@ -1,7 +1,7 @@
 //! Lines for the user on standard error, coloured only on a terminal.
 
-use authtrace::export::Style;
 use authtrace::export::check::github;
+use authtrace::export::{Style, clean};
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,8 +39,10 @@ pub(crate) fn say(text: &str) {
     }
 }
 
+/// Names of files and causes of errors may come from anywhere: nothing in them steers the terminal.
 fn line(text: &str) {
-    let text = format!("authtrace: {text}");
+    let harmless: Vec<Cow<'_, str>> = text.split('\n').map(clean).collect();
+    let text = format!("authtrace: {}", harmless.join("\n"));
     if std::io::stderr().is_terminal() {
         write(&stderr_style().paragraph(&text));
     } else {

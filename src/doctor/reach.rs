@@ -4,6 +4,7 @@
 
 use super::facts::{Answer, Issuer, Reach};
 use crate::ca::bundle;
+use crate::place::is_unseen;
 use crate::trace::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -308,7 +309,7 @@ fn issuer_name(certificate: &CertificateDer<'_>) -> String {
 fn name_of(name: &X509Name<'_>) -> Option<String> {
     let organisation = name.iter_organization().next().and_then(|part| part.as_str().ok());
     let text = organisation.or_else(|| name.iter_common_name().next().and_then(|part| part.as_str().ok()))?;
-    let plain: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    let plain: String = text.chars().filter(|c| !is_unseen(*c)).take(LONGEST_NAME).collect();
     (!plain.trim().is_empty()).then(|| plain.trim().to_owned())
 }
 

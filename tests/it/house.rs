@@ -28,10 +28,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("replay", &["analyze", "catalogue", "compare", "fake", "policy", "redact", "scenario", "trace"]),
     ("check", &["analyze", "catalogue", "compare", "place", "policy", "redact", "trace"]),
     ("case", &["check", "place", "policy"]),
-    ("export", &["analyze", "catalogue", "check", "compare", "redact", "trace"]),
+    ("export", &["analyze", "catalogue", "check", "compare", "place", "redact", "trace"]),
     ("proxy", &["ca", "facts", "policy", "redact", "trace", "wire"]),
     ("launch", &["ca"]),
-    ("doctor", &["ca", "export", "launch", "redact", "trace"]),
+    ("doctor", &["ca", "export", "launch", "place", "redact", "trace"]),
     ("config", &["ca", "launch", "policy", "proxy", "record", "redact", "trigger", "wire"]),
     (
         "harness",

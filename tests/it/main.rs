@@ -3,6 +3,8 @@
 //! Every module is under `cfg(test)`: clippy takes functions beside a test for test code only so.
 
 #[cfg(test)]
+mod attackers;
+#[cfg(test)]
 mod bisect;
 #[cfg(test)]
 mod bytes;

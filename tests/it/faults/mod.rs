@@ -315,7 +315,13 @@ impl Bench {
     }
 
     /// Checks once more, ends the program as a service manager does, and reads what it has left.
-    pub(crate) async fn finish(mut self) -> (Trace, Ended) {
+    pub(crate) async fn finish(self) -> (Trace, Ended) {
+        let (file, ended) = self.stop().await;
+        (Trace::read(file.path()), ended)
+    }
+
+    /// The same, for who wants the trace itself.
+    pub(crate) async fn stop(mut self) -> (tempfile::NamedTempFile, Ended) {
         self.is_well().await;
         self.signal(Signal::TERM);
         let live = self.live.take().unwrap();
@@ -326,7 +332,9 @@ impl Bench {
             assert!(!ended.stderr.contains(sign), "{}", ended.stderr);
         }
         assert_eq!(self.home.left_behind(), [""; 0]);
-        (Trace::read(&self.trace), ended)
+        let kept = tempfile::NamedTempFile::with_suffix(".jsonl").unwrap();
+        std::fs::copy(&self.trace, kept.path()).unwrap();
+        (kept, ended)
     }
 }
 
