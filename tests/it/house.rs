@@ -333,36 +333,6 @@ fn log_lines_hold_literals_and_listed_values() {
     assert!(seen >= 3, "{seen} log lines found");
 }
 
-/// What a reader of the trace takes for data becomes a fingerprint, also in our own sentences.
-#[test]
-fn sentences_for_the_trace_are_read_back_as_they_were_written() {
-    let redactor = authtrace::redact::Redactor::plain();
-    let (mut seen, mut lost) = (0, Vec::new());
-    for source in sources().iter().filter(|source| ["proxy", "record", "policy"].contains(&source.room())) {
-        let code = source.code.split("mod tests {").next().unwrap_or_default();
-        for sentence in sentences(code) {
-            let read = redactor.message(&sentence);
-            if read.as_str() != sentence {
-                lost.push(format!("{}: {}", source.path, read.as_str()));
-            }
-            seen += 1;
-        }
-    }
-    assert!(lost.is_empty(), "{lost:#?}");
-    assert!(seen > 50, "{seen} sentences found");
-}
-
-/// The string literals of four words and more. Patterns, and those with variables or addresses, are for the screen.
-fn sentences(code: &str) -> Vec<String> {
-    let literal = regex::Regex::new(r#""((?s:[^"\\]|\\.)*)""#).unwrap();
-    let broken = regex::Regex::new(r"\\\n\s*").unwrap();
-    let all = literal.captures_iter(code).map(|found| broken.replace_all(&found[1], "").into_owned());
-    all.filter(|text| {
-        text.split(' ').count() >= 4 && !text.contains(['{', '\\', '\n', '_', '%']) && !text.contains("//")
-    })
-    .collect()
-}
-
 #[test]
 fn files_are_short() {
     let sources = sources();

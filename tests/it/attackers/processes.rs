@@ -31,8 +31,9 @@ fn memory_is_out_of_reach_and_the_child_is_as_it_was() {
             if (head -c 1 /proc/$PPID/$file >/dev/null) 2>/dev/null; then echo \"$file of authtrace: readable\"; fi\n\
         done\n\
         head -c 1 /proc/$$/environ >/dev/null && echo own environ: readable\n\
-        sleep 0.3\n\
-        grep 'core file size' /proc/$PPID/limits | tr -s ' ' | cut -d ' ' -f 5 | sed 's/^/core of authtrace: /'\n\
+        ours() { grep 'core file size' /proc/$PPID/limits | tr -s ' ' | cut -d ' ' -f 5; }\n\
+        for _ in $(seq 100); do test \"$(ours)\" = 0 && break; sleep 0.05; done\n\
+        echo \"core of authtrace: $(ours)\"\n\
         echo \"core of child: $(ulimit -c)\"\n";
     command.args(["run", "--upstream-proxy", "none", "--", "sh", "-c", script]);
     let ended = run(&mut command, PATIENCE);

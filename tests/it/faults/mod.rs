@@ -2,8 +2,22 @@
 //! afterwards nothing has changed: the next exchange works within a second, descriptors are back, every connection has
 //! told its end, nothing panicked, and no made-up credential (they all contain `FAKE`) stands in what was written.
 //!
-//! The rooms have finer tests beside these, in this process and with shorter waits: `refusal`, `handshake`, `transport`,
-//! `bytes`, `http2`, `learnt`.
+//! Finer tests of the same stand beside these, within this process and with shorter waits. The case is in the name of the
+//! test; what it is about, and where there is more of it:
+//!
+//! | case | stimulus | here | more in |
+//! |---|---|---|---|
+//! | 1, 2 | a CONNECT that cannot be read | `connect` | `refusal`, `wire` |
+//! | 3, 4 | the proxy as its own target, by any name | `connect` | `refusal` |
+//! | 5 | the proxy taken for a web server | `connect` | `attackers::browser` |
+//! | 6 | passwords and users | `connect` | `refusal`, `attackers::processes` |
+//! | 7–10 | no ClientHello, no TLS, no trust, odd ClientHellos | `handshake` | `handshake`, `clients` |
+//! | 11, 12 | no name, no connection, no answer | `upstream` | `refusal` |
+//! | 13, 14 | certificates of the upstream, and of the client | `upstream` | `handshake` |
+//! | 15–17 | resets, half-closed connections, a client that leaves | `upstream` | `transport`, `http2` |
+//! | 18–21 | ambiguous and malformed requests | `framing` | `refusal`, `wire` |
+//! | 22 | heads that are too large | `limits` | `refusal` |
+//! | 38 | clocks that step | `handshake` | `ca` |
 
 mod connect;
 mod framing;
