@@ -265,6 +265,10 @@ fn the_sentences_of_our_own_read_back_as_they_are() {
     let read = |sentence: &String| authtrace::redact::reread::text(sentence).as_str().to_owned();
     let changed: Vec<_> = found.iter().filter(|sentence| read(sentence) != **sentence).collect();
     assert!(changed.is_empty(), "{changed:#?}");
+    for product in authtrace::ca::issuer::products() {
+        let sentence = format!("the upstream's certificate was issued by nobody; it is signed by {product}");
+        assert_eq!(read(&sentence), sentence);
+    }
 }
 
 /// What stands in the files of a room, without comments and tests.
