@@ -43,6 +43,9 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
             Some(_) if args.proxy.guard != GuardOptions::default() => {
                 anyhow::bail!("the guard belongs to the run that is joined; give --guard there")
             }
+            Some(_) if args.proxy.max_size.is_some() => {
+                anyhow::bail!("the trace belongs to the run that is joined; give --max-size there")
+            }
             Some(_) if args.scene.scenario.is_some() => {
                 anyhow::bail!("a scenario belongs to the run that is joined; give --scenario there")
             }

@@ -30,7 +30,7 @@ pub use group::Group;
 pub use harden::{deny_tracing, forbid_core_dumps};
 pub use kept_dir::KeptDir;
 pub use leftovers::Leftovers;
-pub use signals::ignores;
+pub use signals::{has_terminal, ignores};
 pub use spawn::{Outcome, Running, spawn};
 pub use stripped::{looks_like_credential, without_credentials};
 pub use temp_dir::TempDir;

@@ -226,6 +226,7 @@ fn every_kind_of_record_reads_back_as_it_was_written() {
         shared_fingerprints: true,
         imported: None,
         played: None,
+        part: None,
     };
     assert_eq!(head.os.as_str(), format!("{} {}", std::env::consts::OS, std::env::consts::ARCH));
     let broken = End {

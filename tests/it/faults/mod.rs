@@ -20,9 +20,15 @@
 //! | 38 | clocks that step | `handshake` | `ca` |
 
 mod connect;
+mod crash;
 mod framing;
 mod handshake;
 mod limits;
+mod load;
+mod panics;
+mod protocol;
+mod shutdown;
+mod storage;
 mod upstream;
 
 use crate::support::program::{Ended, Home, Live, Trace};
