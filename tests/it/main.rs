@@ -51,6 +51,8 @@ mod http2;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod leaks;
+#[cfg(test)]
 mod learnt;
 #[cfg(test)]
 mod peers;
