@@ -122,7 +122,7 @@ pub(crate) fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn zlib(body: &[u8]) -> Vec<u8> {
+pub(crate) fn zlib(body: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(body).unwrap();
     encoder.finish().unwrap()
@@ -134,13 +134,13 @@ fn bare_deflate(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn brotli(body: &[u8]) -> Vec<u8> {
+pub(crate) fn brotli(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let parameters = brotli::enc::BrotliEncoderParams { quality: 3, ..Default::default() };
     brotli::BrotliCompress(&mut &*body, &mut out, &parameters).unwrap();
     out
 }
 
-fn zstandard(body: &[u8]) -> Vec<u8> {
+pub(crate) fn zstandard(body: &[u8]) -> Vec<u8> {
     zstd::stream::encode_all(body, 1).unwrap()
 }

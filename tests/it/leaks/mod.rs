@@ -5,6 +5,7 @@
 //! `AUTHTRACE_LEAK_SEED=2` other ones, `SHOW_LEAKS=1` prints the table with what came of it.
 
 mod bodies;
+mod detection;
 mod drive;
 mod encodings;
 mod generator;
@@ -15,6 +16,7 @@ mod places;
 mod runs;
 mod scanner;
 mod scanner_tests;
+mod second_opinion;
 mod secrets;
 mod sinks;
 mod useful;

@@ -136,8 +136,11 @@ impl Secret {
         let (text, private) = match shape {
             Shape::Access => behind("sk-ant-oat01-", 95, URL_SAFE),
             Shape::Refresh => behind("sk-ant-ort01-", 95, URL_SAFE),
-            Shape::ApiKey => behind("sk-ant-api03-", 95, URL_SAFE),
-            Shape::AdminKey => behind("sk-ant-admin01-", 95, URL_SAFE),
+            Shape::ApiKey | Shape::AdminKey => {
+                let prefix = if shape == Shape::ApiKey { "sk-ant-api03-" } else { "sk-ant-admin01-" };
+                let (text, private) = behind(prefix, 93, URL_SAFE);
+                (format!("{text}AA"), private)
+            }
             Shape::Session => behind("sk-ant-sid01-", 86, URL_SAFE),
             Shape::Gateway => behind("", 24, LETTERS),
             Shape::Verifier => behind("", 43, URL_SAFE),
