@@ -115,6 +115,7 @@ fn finish(
     for number in numbers {
         let exchange = generator.exchange(number);
         exchange.secrets.iter().for_each(|secret| scanner.add(exchange.category, secret));
+        exchange.useful.iter().for_each(|text| scanner.add_public(text));
         if number % 997 == 3 {
             pasted.push(exchange.answer.concat());
         }

@@ -66,7 +66,9 @@ fn a_flight_recorder_keeps_no_secret() {
     let mut proxy = Proxy::start(&origin, &["--ring", "1MB", "--freeze-after", "1s"]);
     let mut scanner = Scanner::new();
     for number in 0..SOME {
-        generator.exchange(number).secrets.iter().for_each(|secret| scanner.add(number, secret));
+        let exchange = generator.exchange(number);
+        exchange.secrets.iter().for_each(|secret| scanner.add(number, secret));
+        exchange.useful.iter().for_each(|text| scanner.add_public(text));
     }
     proxy.play(&generator, &origin, 0..SOME);
     proxy.signal(Signal::USR1);

@@ -1,14 +1,18 @@
 //! Looks for secrets in bytes: every run of eight of their characters, in any case, under every encoding that can be
 //! undone. Written from the definitions of the encodings; it shares nothing with what it judges.
 //!
-//! Of secrets that are hex digits alone, runs of twelve count: eight hex digits are a fingerprint, and two of a million of
-//! those are the same by chance.
+//! A run of hex digits alone has to have twelve: eight are a fingerprint, and of a million of those some are part of a
+//! secret by chance. So has one that is only there when separators are left out, which glues together what is apart. Runs
+//! of the useful strings that were sent are no secrets, though part of one may be the same by chance.
 
 use super::secrets::Secret;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 const RUN: usize = 8;
 const LONG_RUN: usize = 12;
+
+/// The view that has letters and digits alone.
+const BARE: &str = "without separators";
 
 /// Bits of the first look at a run.
 const BITS: u32 = 27;
@@ -18,6 +22,7 @@ pub(crate) struct Scanner {
     /// Which runs there may be; one look rules out nearly every place of a text.
     maybe: Vec<u64>,
     runs: HashMap<u64, (u32, u8)>,
+    public: HashSet<u64>,
     secrets: Vec<Known>,
     pub(crate) leaks: Vec<Leak>,
     /// Runs of base64 and hex digits that were looked at: most of them come in every line.
@@ -28,7 +33,6 @@ pub(crate) struct Scanner {
 struct Known {
     owner: usize,
     parts: Vec<Vec<u8>>,
-    least: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +50,7 @@ impl Scanner {
         Self {
             maybe: vec![0; 1 << (BITS - 6)],
             runs: HashMap::new(),
+            public: HashSet::new(),
             secrets: Vec::new(),
             leaks: Vec::new(),
             seen: HashSet::new(),
@@ -64,7 +69,13 @@ impl Scanner {
                 self.runs.insert(key, (number, u8::try_from(index).unwrap()));
             }
         }
-        self.secrets.push(Known { owner, parts, least: if secret.is_hex() { LONG_RUN } else { RUN } });
+        self.secrets.push(Known { owner, parts });
+    }
+
+    /// What was sent to be seen.
+    pub(crate) fn add_public(&mut self, text: &str) {
+        let folded = text.to_ascii_lowercase();
+        self.public.extend(folded.as_bytes().windows(RUN).map(|run| u64::from_be_bytes(run.try_into().unwrap())));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -99,7 +110,7 @@ impl Scanner {
         let bare: Vec<u8> =
             line.iter().copied().filter(|byte| byte.is_ascii_alphanumeric() || b"+/=%\\&#".contains(byte)).collect();
         if bare.len() < line.len() {
-            self.compare(sink, "without separators", &bare);
+            self.compare(sink, BARE, &bare);
         }
     }
 
@@ -163,20 +174,24 @@ impl Scanner {
             if self.maybe[(hash >> 6) as usize] >> (hash & 63) & 1 == 0 || at + 1 < RUN {
                 continue;
             }
-            if let Some((secret, part)) = self.runs.get(&key).copied() {
-                self.weigh(sink, how, view, at + 1, (secret, part));
+            if let Some((secret, part)) = self.runs.get(&key).copied()
+                && !self.public.contains(&key)
+            {
+                self.weigh(sink, how, &folded, at + 1, (secret, part));
             }
         }
     }
 
-    /// A run that ends at `end` is a secret's; if it is one of hex digits it has to be longer.
+    /// A run that ends at `end` is a secret's; some have to be longer.
     fn weigh(&mut self, sink: &str, how: &str, view: &[u8], end: usize, (secret, part): (u32, u8)) {
-        let known = &self.secrets[usize::try_from(secret).unwrap()];
-        if known.least > RUN {
-            let Some(long) = end.checked_sub(known.least).map(|start| view[start..end].to_ascii_lowercase()) else {
-                return;
+        let known = &self.secrets[secret as usize];
+        if how == BARE || view[end - RUN..end].iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-') {
+            let part = &known.parts[usize::from(part)];
+            let is_long = |start: usize| {
+                let long = view.get(start..start + LONG_RUN);
+                long.is_some_and(|long| memchr::memmem::find(part, long).is_some())
             };
-            if !known.parts[usize::from(part)].windows(known.least).any(|run| run == long) {
+            if !(end.saturating_sub(LONG_RUN)..=end - RUN).any(is_long) {
                 return;
             }
         }

@@ -49,6 +49,7 @@ impl Stage {
         for number in 0..exchanges {
             let exchange = generator.exchange(number);
             exchange.secrets.iter().for_each(|secret| scanner.add(number, secret));
+            exchange.useful.iter().for_each(|text| scanner.add_public(text));
             let bytes = [exchange.request, exchange.answer.concat()].concat();
             fs::write(wire.join(format!("{number}.txt")), bytes).unwrap();
         }
