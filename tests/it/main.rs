@@ -55,6 +55,8 @@ mod http2;
 #[cfg(test)]
 mod launch;
 #[cfg(test)]
+mod leaks;
+#[cfg(test)]
 mod learnt;
 #[cfg(test)]
 mod peers;
