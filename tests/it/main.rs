@@ -35,6 +35,8 @@ mod examples;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod fuzz_seeds;
+#[cfg(test)]
 mod guard_options;
 #[cfg(test)]
 mod guarded_client;
