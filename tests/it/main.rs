@@ -27,6 +27,8 @@ mod clients;
 #[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod diff;
 #[cfg(test)]
 mod doctor;

@@ -58,12 +58,17 @@ pub fn run(data: &[u8]) {
 fn read(data: &[u8], ends: &[usize], limits: &Limits, is_response: bool) -> Reading {
     let mut reading = Reading { messages: Vec::new(), refused: false };
     let (mut at, mut heads, mut body) = (0, HeadReader::default(), None::<BodyReader>);
+    let refused = |mut reading: Reading| {
+        // How much of the framing had gone by when it was refused depends on the cuts; the payload does not.
+        reading.messages.iter_mut().filter(|message| !message.whole).for_each(|message| message.len = 0);
+        Reading { refused: true, ..reading }
+    };
     for end in ends {
         loop {
             let rest = &data[at..*end];
             let Some(reader) = &mut body else {
                 match head(&mut heads, rest, limits, is_response) {
-                    Err(()) => return Reading { refused: true, ..reading },
+                    Err(()) => return refused(reading),
                     Ok(None) => break,
                     Ok(Some((mut message, switched))) => {
                         message.start = at;
@@ -80,7 +85,7 @@ fn read(data: &[u8], ends: &[usize], limits: &Limits, is_response: bool) -> Read
             };
             let message = reading.messages.last_mut().expect("a body has a head");
             match reader.next(rest) {
-                Err(_) => return Reading { refused: true, ..reading },
+                Err(_) => return refused(reading),
                 Ok(Part::NeedMore) => break,
                 Ok(Part::Data { take, payload }) => {
                     assert!(take > 0 && take <= rest.len() && payload.end <= take);

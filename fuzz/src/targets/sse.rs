@@ -13,8 +13,9 @@ pub fn run(data: &[u8]) {
         let bytewise: Vec<usize> = (1..=data.len()).collect();
         assert_eq!(whole, read(data, &bytewise, &redactor));
     }
-    // Held lines are cut where they are too long, and there the line end counts.
-    if !data.contains(&b'\r') && data.len() < 32 * 1024 {
+    // Held lines are cut where they are too long, and there the line end counts; what begins as a packed stream is unpacked.
+    let is_text = data.first().is_some_and(|first| first.is_ascii_graphic() && *first != b'(');
+    if is_text && !data.contains(&b'\r') && data.len() < 32 * 1024 {
         for end in ["\r\n", "\r"] {
             let other: Vec<u8> = data
                 .iter()
