@@ -29,6 +29,8 @@ mod clients;
 #[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod diff;
 #[cfg(test)]
 mod doctor;
@@ -38,6 +40,8 @@ mod examples;
 mod explain;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod fuzz_seeds;
 #[cfg(test)]
 mod guard_options;
 #[cfg(test)]

@@ -17,7 +17,15 @@
 //! | 15–17 | resets, half-closed connections, a client that leaves | `upstream` | `transport`, `http2` |
 //! | 18–21 | ambiguous and malformed requests | `framing` | `refusal`, `wire` |
 //! | 22 | heads that are too large | `limits` | `refusal` |
+//! | 23–27 | an upstream that breaks the rules; 1xx, upgrades, trailers | `protocol` | `transport`, `bytes` |
+//! | 28–33 | slow peers, large bodies, bombs, no descriptors | `load` | `transport`, `leaks` |
+//! | 34, 37 | full disks, two writers, traces that are moved | `storage` | `record` |
+//! | 35 | killed under load | `crash` | |
+//! | 36 | the end with open streams | `shutdown` | `launch` |
 //! | 38 | clocks that step | `handshake` | `ca` |
+//! | 40 | panics | `panics` | |
+//!
+//! 39 is about a page in the browser that shows a trace while it grows; there is none.
 
 mod connect;
 mod crash;
