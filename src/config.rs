@@ -87,7 +87,8 @@ pub struct Options {
     #[arg(long, value_name = "ADDR:PORT", env = "AUTHTRACE_LISTEN", hide_env_values = true, help_heading = "Proxy")]
     pub listen: Option<SocketAddr>,
 
-    /// User and password that clients must send, or `none` to ask for nothing [default: made up per run]
+    /// User and password that clients must send, or `none` to ask for nothing [default: made up per run]. Other users of
+    /// the machine see arguments: give a password by AUTHTRACE_PROXY_AUTH or in authtrace.toml
     #[arg(
         long,
         value_name = "USER:PASS",

@@ -3,8 +3,8 @@
 //! A program that serves others must not wait for whoever reads its lines, or does not: after [`detach`] a thread of their
 //! own writes them, and what finds its queue full is left out and counted.
 
-use authtrace::export::Style;
 use authtrace::export::check::github;
+use authtrace::export::{Style, clean};
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
@@ -49,8 +49,10 @@ pub(crate) fn say(text: &str) {
     }
 }
 
+/// Names of files and causes of errors may come from anywhere: nothing in them steers the terminal.
 fn line(text: &str) {
-    let text = format!("authtrace: {text}");
+    let harmless: Vec<Cow<'_, str>> = text.split('\n').map(clean).collect();
+    let text = format!("authtrace: {}", harmless.join("\n"));
     if std::io::stderr().is_terminal() {
         write(&stderr_style().paragraph(&text));
     } else {

@@ -175,6 +175,22 @@ const NAMES: &[&str] = &[
     "N/A",
     "lapsed",
     "loopback",
+    // Products that sign in the place of servers.
+    "Zscaler",
+    "Netskope",
+    "Fortinet",
+    "Broadcom",
+    "Forcepoint",
+    "Sophos",
+    "Skyhigh",
+    "McAfee",
+    "iboss",
+    "WatchGuard",
+    "Kaspersky",
+    "Bitdefender",
+    "ESET",
+    "mitmproxy",
+    "authtrace",
 ];
 
 pub(super) fn is_name(text: &str) -> bool {

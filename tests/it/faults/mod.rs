@@ -2,8 +2,30 @@
 //! afterwards nothing has changed: the next exchange works within a second, descriptors are back, every connection has
 //! told its end, nothing panicked, and no made-up credential (they all contain `FAKE`) stands in what was written.
 //!
-//! The rooms have finer tests beside these, in this process and with shorter waits: `refusal`, `handshake`, `transport`,
-//! `bytes`, `http2`, `learnt`.
+//! Finer tests of the same stand beside these, within this process and with shorter waits. The case is in the name of the
+//! test; what it is about, and where there is more of it:
+//!
+//! | case | stimulus | here | more in |
+//! |---|---|---|---|
+//! | 1, 2 | a CONNECT that cannot be read | `connect` | `refusal`, `wire` |
+//! | 3, 4 | the proxy as its own target, by any name | `connect` | `refusal` |
+//! | 5 | the proxy taken for a web server | `connect` | `attackers::browser` |
+//! | 6 | passwords and users | `connect` | `refusal`, `attackers::processes` |
+//! | 7–10 | no ClientHello, no TLS, no trust, odd ClientHellos | `handshake` | `handshake`, `clients` |
+//! | 11, 12 | no name, no connection, no answer | `upstream` | `refusal` |
+//! | 13, 14 | certificates of the upstream, and of the client | `upstream` | `handshake` |
+//! | 15–17 | resets, half-closed connections, a client that leaves | `upstream` | `transport`, `http2` |
+//! | 18–21 | ambiguous and malformed requests | `framing` | `refusal`, `wire` |
+//! | 22 | heads that are too large | `limits` | `refusal` |
+//! | 23–27 | an upstream that breaks the rules; 1xx, upgrades, trailers | `protocol` | `transport`, `bytes` |
+//! | 28–33 | slow peers, large bodies, bombs, no descriptors | `load` | `transport`, `leaks` |
+//! | 34, 37 | full disks, two writers, traces that are moved | `storage` | `record` |
+//! | 35 | killed under load | `crash` | |
+//! | 36 | the end with open streams | `shutdown` | `launch` |
+//! | 38 | clocks that step | `handshake` | `ca` |
+//! | 40 | panics | `panics` | |
+//!
+//! 39 is about a page in the browser that shows a trace while it grows; there is none.
 
 mod connect;
 mod crash;
@@ -321,7 +343,13 @@ impl Bench {
     }
 
     /// Checks once more, ends the program as a service manager does, and reads what it has left.
-    pub(crate) async fn finish(mut self) -> (Trace, Ended) {
+    pub(crate) async fn finish(self) -> (Trace, Ended) {
+        let (file, ended) = self.stop().await;
+        (Trace::read(file.path()), ended)
+    }
+
+    /// The same, for who wants the trace itself.
+    pub(crate) async fn stop(mut self) -> (tempfile::NamedTempFile, Ended) {
         self.is_well().await;
         self.signal(Signal::TERM);
         let live = self.live.take().unwrap();
@@ -332,7 +360,9 @@ impl Bench {
             assert!(!ended.stderr.contains(sign), "{}", ended.stderr);
         }
         assert_eq!(self.home.left_behind(), [""; 0]);
-        (Trace::read(&self.trace), ended)
+        let kept = tempfile::NamedTempFile::with_suffix(".jsonl").unwrap();
+        std::fs::copy(&self.trace, kept.path()).unwrap();
+        (kept, ended)
     }
 }
 

@@ -100,11 +100,13 @@ async fn case_13_a_certificate_that_does_not_hold() {
     let now = OffsetDateTime::now_utc();
     let days = time::Duration::days;
     type Make = Box<dyn Fn(&Pki) -> Identity>;
-    let cases: [(&str, Make); 5] = [
+    let cases: [(&str, Make); 6] = [
         ("expired", Box::new(move |pki| pki.identity_between(HOST, now - days(2), now - days(1)))),
         ("not valid yet", Box::new(move |pki| pki.identity_between(HOST, now + days(1), now + days(2)))),
         ("another name", Box::new(|pki| pki.identity("www.example.test"))),
         ("nobody that is trusted", Box::new(|_| Pki::self_signed(HOST))),
+        // One that opens TLS on the way is named; any other issuer is not, since it may be the user's employer.
+        ("it is signed by Zscaler", Box::new(|_| Pki::of("Zscaler Inc.").identity(HOST))),
         // By somebody who only calls himself as one that is trusted.
         ("not accepted", Box::new(|_| Pki::new().identity(HOST))),
     ];
