@@ -1,7 +1,7 @@
 //! How the proxy lives: many connections, long streams, large bodies, slow sides, and days of mixed traffic in an hour.
 //! Nothing may fail and nothing may grow. See `benches/README.md`.
 //!
-//! `cargo bench --bench life [-- --short] [--only NAME] [--minutes N] [--gib N]`
+//! `cargo bench --bench life [-- --short] [--only NAME] [--minutes N] [--gib N] [--clients N]`
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
 
@@ -38,6 +38,8 @@ struct Scale {
     stalled: usize,
     /// Bytes each way.
     bulk: usize,
+    /// Clients of the mixed traffic.
+    clients: usize,
     /// How long streams and mixed traffic go on, in seconds.
     seconds: u64,
 }
@@ -72,10 +74,12 @@ fn run(arguments: &[String]) -> Result<()> {
         streams: 500,
         stalled: 200,
         bulk: number("--gib", 10)? << 30,
+        clients: number("--clients", 16)?,
         seconds: number("--minutes", 10)? as u64 * 60,
     };
     if short {
-        scale = Scale { connects: 500, at_once: 200, streams: 100, stalled: 50, bulk: 128 << 20, seconds: 6 };
+        scale =
+            Scale { connects: 500, at_once: 200, streams: 100, stalled: 50, bulk: 128 << 20, clients: 16, seconds: 6 };
     }
     let only = value("--only").map_or("", String::as_str);
     let folder = tempfile::tempdir()?;

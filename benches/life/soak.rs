@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 
-/// Clients, and the time between two things that one does.
-const CLIENTS: u64 = 16;
+/// The time between two things that a client does.
 const PAUSE: Duration = Duration::from_millis(40);
 
 pub(crate) async fn go(stage: &Stage, watch: &mut Watch) -> Result<Tally> {
@@ -22,7 +21,7 @@ pub(crate) async fn go(stage: &Stage, watch: &mut Watch) -> Result<Tally> {
     let due = Instant::now() + time;
     let ways = Arc::new((stage.way.clone(), stage.direct.clone()));
     let mut clients = JoinSet::new();
-    for seed in 0..CLIENTS {
+    for seed in 0..stage.scale.clients as u64 {
         let ways = Arc::clone(&ways);
         clients.spawn(async move {
             let mut tally = Tally::default();

@@ -269,7 +269,7 @@ impl<S: Store> Writer<S> {
     fn head_of_next(&self, carried: Carried) -> Vec<u8> {
         let Some(head) = self.head.clone() else { return Vec::new() };
         let mut lines = Vec::new();
-        let head = TraceHead { part: Some(self.parts.next(carried)), ..head };
+        let head = TraceHead { part: Some(Box::new(self.parts.next(carried))), ..head };
         let _ = line::push(&self.redactor, &mut lines, &Record::Trace(head));
         lines
     }

@@ -145,7 +145,7 @@ impl<R> Reader<R> {
 
 /// What is told of the parts before the first that is there.
 fn earlier_parts(head: &TraceHead) -> Option<Gap> {
-    let lost = head.part.map_or(0, |part| part.before);
+    let lost = head.part.as_ref().map_or(0, |part| part.before);
     let cause = Redacted::literal("they stood in earlier files of this trace");
     (lost > 0).then_some(Gap { at: head.started, lost, cause })
 }

@@ -83,7 +83,7 @@ pub struct TraceHead {
     pub played: Option<Played>,
     /// Which part of a trace of several files this is; absent: the first, or the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part: Option<Part>,
+    pub part: Option<Box<Part>>,
 }
 
 /// One file of a trace that was continued in another: at a limit of size, or because the file was taken away.
@@ -100,7 +100,7 @@ impl TraceHead {
     /// Number of this part, from 1.
     #[must_use]
     pub fn part_number(&self) -> u64 {
-        self.part.map_or(1, |part| part.number)
+        self.part.as_ref().map_or(1, |part| part.number)
     }
 
     /// Whether it is the head of the file that follows the one with this head.

@@ -235,7 +235,7 @@ fn a_panic_in_the_redactor_costs_the_record_and_one_of_a_reader_the_reader() {
     let (send, seen) = mpsc::channel();
     let observers: Vec<Observer> = vec![
         Box::new(|_: &[Record]| panic!("injected")),
-        Box::new(move |records: &[Record]| drop(send.send(records.len()))),
+        Box::new(move |records: &[Record]| send.send(records.len()).unwrap()),
     ];
     let mut writer = Writer::new(disk.clone(), None, Arc::new(Redactor::plain()), observers, Box::new(drop));
     writer.write_batch(&mut batch(vec![head(), note("before"), note(line::PANIC), note("behind")]));
