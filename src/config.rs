@@ -3,6 +3,7 @@
 //! Comes in: what clap read, the user's configuration file, the environment that authtrace was started with. Goes out:
 //! one small value per room. Never here: a socket, a file besides the configuration and the fingerprint key.
 
+mod fingerprint_key;
 mod guard;
 mod ring;
 
@@ -12,15 +13,14 @@ pub use ring::{RingConfig, RingError, RingOptions, Size, Span};
 use crate::ca::{CaError, Scope};
 use crate::launch::{BaseUrl, ParentEnvironment, Trust};
 use crate::proxy::{Bypass, ConnectTo, Intercept, ProxyError, UpstreamProxy};
+use crate::record::SMALLEST_TRACE;
 use crate::redact::{self, Keep};
 use crate::wire::{self, Host};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use std::ffi::OsStr;
 use std::fs;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -31,6 +31,10 @@ pub struct Options {
     /// Where to write the trace [default: a new file in ~/.local/state/authtrace]
     #[arg(long, short, value_name = "FILE", env = "AUTHTRACE_OUT", hide_env_values = true, help_heading = "Trace")]
     pub out: Option<PathBuf>,
+
+    /// How large the trace may become (10MB, 1GiB; in two files, TRACE and TRACE.1): the oldest records make way, and are counted
+    #[arg(long, value_name = "SIZE", env = "AUTHTRACE_MAX_SIZE", hide_env_values = true, help_heading = "Trace")]
+    pub max_size: Option<Size>,
 
     /// A file with 32 random bytes (made if it is not there), so that fingerprints can be compared between traces
     #[arg(
@@ -83,7 +87,8 @@ pub struct Options {
     #[arg(long, value_name = "ADDR:PORT", env = "AUTHTRACE_LISTEN", hide_env_values = true, help_heading = "Proxy")]
     pub listen: Option<SocketAddr>,
 
-    /// User and password that clients must send, or `none` to ask for nothing [default: made up per run]
+    /// User and password that clients must send, or `none` to ask for nothing [default: made up per run]. Other users of
+    /// the machine see arguments: give a password by AUTHTRACE_PROXY_AUTH or in authtrace.toml
     #[arg(
         long,
         value_name = "USER:PASS",
@@ -221,6 +226,11 @@ pub enum ConfigError {
         "--on-guard hold cannot be used {0}; use --on-guard answer or stop, or start `authtrace proxy` in a terminal of its own"
     )]
     Hold(&'static str),
+    /// `--max-size` that holds next to nothing.
+    #[error(
+        "--max-size: a trace of {0} bytes holds next to nothing; the least is 1MB, which some hundred exchanges take"
+    )]
+    MaxSize(u64),
     /// The flight recorder's settings.
     #[error(transparent)]
     Ring(#[from] RingError),
@@ -252,6 +262,8 @@ pub enum ProxyAuth {
 pub struct Config {
     /// Where to write the trace, if not the default.
     pub out: Option<PathBuf>,
+    /// How large the trace may become, in bytes.
+    pub max_size: Option<u64>,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Who may use the proxy.
@@ -305,6 +317,7 @@ impl Options {
         let list = |flags: Vec<String>, file: Vec<String>| if flags.is_empty() { file } else { flags };
         Self {
             out: self.out.or(file.out),
+            max_size: self.max_size.or(file.max_size),
             fingerprint_key: self.fingerprint_key.or(file.fingerprint_key),
             log_format: self.log_format.or(file.log_format),
             lane: self.lane.or(file.lane),
@@ -355,8 +368,9 @@ impl Options {
             upstream_proxy: upstream_proxy(self.upstream_proxy.as_deref(), parent)?,
             ca_dir: self.ca_dir,
             trust,
-            fingerprint_key: self.fingerprint_key.as_deref().map(fingerprint_key).transpose()?,
+            fingerprint_key: self.fingerprint_key.as_deref().map(fingerprint_key::read_or_make).transpose()?,
             out: self.out,
+            max_size: self.max_size.map(bounded).transpose()?,
         })
     }
 }
@@ -456,6 +470,10 @@ fn parse_proxy_auth(given: Option<&str>) -> Result<ProxyAuth, ConfigError> {
     }
 }
 
+fn bounded(Size(bytes): Size) -> Result<u64, ConfigError> {
+    if bytes < SMALLEST_TRACE { Err(ConfigError::MaxSize(bytes)) } else { Ok(bytes) }
+}
+
 fn parse_lane(given: Option<String>) -> Result<String, ConfigError> {
     let Some(lane) = given else { return Ok("main".to_owned()) };
     let plain = lane.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -482,40 +500,6 @@ fn upstream_proxy(given: Option<&str>, parent: &ParentEnvironment) -> Result<Opt
     }
 }
 
-/// Reads the key, or makes it: 32 random bytes, 0600, never through a link.
-fn fingerprint_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, ConfigError> {
-    let fail = |why: String| ConfigError::FingerprintKey { path: path.to_owned(), why };
-    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    match fs::OpenOptions::new().read(true).custom_flags(no_follow).open(path) {
-        Ok(mut file) => {
-            let metadata = file.metadata().map_err(|error| fail(error.to_string()))?;
-            if metadata.mode() & 0o077 != 0 || metadata.uid() != rustix::process::geteuid().as_raw() {
-                return Err(fail("others may read it; it must be yours, with mode 0600".to_owned()));
-            }
-            let mut key = Zeroizing::new(Vec::new());
-            io::Read::read_to_end(&mut io::Read::take(&mut file, 64), &mut key)
-                .map_err(|error| fail(error.to_string()))?;
-            let key: [u8; 32] =
-                key.as_slice().try_into().map_err(|_| fail("it has to hold exactly 32 bytes".to_owned()))?;
-            Ok(Zeroizing::new(key))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut key = Zeroizing::new([0_u8; 32]);
-            getrandom::fill(key.as_mut_slice()).map_err(|_| fail("the system gave no random bytes".to_owned()))?;
-            let mut file = fs::OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .custom_flags(no_follow)
-                .open(path)
-                .map_err(|error| fail(error.to_string()))?;
-            io::Write::write_all(&mut file, key.as_slice()).map_err(|error| fail(error.to_string()))?;
-            Ok(key)
-        }
-        Err(error) => Err(fail(error.to_string())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -539,6 +523,16 @@ mod tests {
         let error = toml::from_str::<Options>(text).unwrap_err();
         let shown = place_of(text, &error);
         assert!(shown.starts_with("line 2, column ") && !shown.contains("FAKE"), "{shown}");
+    }
+
+    #[test]
+    fn a_trace_is_bounded_to_no_less_than_holds_something() {
+        let with = |size: &str| Options { max_size: Some(size.parse().unwrap()), ..Options::default() };
+        assert_eq!(resolve(with("64MiB")).unwrap().max_size, Some(64 << 20));
+        assert!(matches!(resolve(with("999KB")), Err(ConfigError::MaxSize(999_000))));
+        let file: Options = toml::from_str("max-size = \"2GB\"\n").unwrap();
+        assert_eq!(with("1MB").or(file.clone()).max_size, Some(Size(1_000_000)));
+        assert_eq!(Options::default().or(file).max_size, Some(Size(2_000_000_000)));
     }
 
     #[test]
@@ -578,16 +572,5 @@ mod tests {
         assert_eq!(config.upstream_proxy.unwrap().address().to_string(), "lower.example:2");
         let none = Options { upstream_proxy: Some("none".into()), ..Options::default() };
         assert!(none.resolve(&parent, None).unwrap().upstream_proxy.is_none());
-    }
-
-    #[test]
-    fn a_fingerprint_key_is_made_once_and_must_be_private() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        let made = fingerprint_key(&path).unwrap();
-        assert_eq!(*fingerprint_key(&path).unwrap(), *made);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(fingerprint_key(&path).is_err());
     }
 }

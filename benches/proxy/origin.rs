@@ -1,6 +1,6 @@
 //! The server behind all parties: HTTP/1.1 over TLS, with a certificate of its own root.
 
-use crate::message::{self, ANSWER, EVENT_PAUSE, HOST, LARGE};
+use crate::message::{self, ANSWER, HOST, LARGE};
 use anyhow::{Context, Result};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;

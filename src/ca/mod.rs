@@ -2,7 +2,7 @@
 //!
 //! In: the names that may be intercepted ([`Scope`]) and the time. Out: a root certificate for clients to trust ([`Root`]), a
 //! leaf certificate with its key per host ([`LeafStore`]), and PEM bundles in which the root stands beside the roots that a
-//! client trusts anyway ([`bundle`]).
+//! client trusts anyway ([`bundle`]). Of a foreign certificate: who signed it ([`issuer`]).
 //!
 //! An [`Authority`] lasts longer than one root: each root gets a successor in the second half of its life, which clients that
 //! start from then on trust as well, and which signs when the root is about to end. `certs/README.md` says what that
@@ -15,6 +15,7 @@ mod authority;
 pub mod bundle;
 mod error;
 mod files;
+pub mod issuer;
 mod leaf;
 mod persisted;
 mod root;

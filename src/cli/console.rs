@@ -1,13 +1,23 @@
 //! Lines for the user on standard error, coloured only on a terminal.
+//!
+//! A program that serves others must not wait for whoever reads its lines, or does not: after [`detach`] a thread of their
+//! own writes them, and what finds its queue full is left out and counted.
 
-use authtrace::export::Style;
 use authtrace::export::check::github;
+use authtrace::export::{Style, clean};
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::time::Duration;
 
 /// Columns of a terminal that does not tell.
 const USUAL_WIDTH: usize = 100;
+/// Texts that may wait to be read.
+const WAITING: usize = 4_096;
+/// How long the end waits for a reader.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Whether only errors are told.
 static QUIET: AtomicBool = AtomicBool::new(false);
@@ -39,8 +49,10 @@ pub(crate) fn say(text: &str) {
     }
 }
 
+/// Names of files and causes of errors may come from anywhere: nothing in them steers the terminal.
 fn line(text: &str) {
-    let text = format!("authtrace: {text}");
+    let harmless: Vec<Cow<'_, str>> = text.split('\n').map(clean).collect();
+    let text = format!("authtrace: {}", harmless.join("\n"));
     if std::io::stderr().is_terminal() {
         write(&stderr_style().paragraph(&text));
     } else {
@@ -55,6 +67,60 @@ pub(crate) fn write(text: &str) {
 
 /// Text that may hold commands of GitHub Actions.
 pub(crate) fn command(text: &str) {
+    put(text);
+}
+
+/// Where texts go that must not be waited for.
+static OUTLET: OnceLock<SyncSender<Piece>> = OnceLock::new();
+/// Texts that found no room there.
+static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
+
+enum Piece {
+    Text(String),
+    /// Everything before this has been written.
+    Flushed(Sender<()>),
+}
+
+/// From here on nobody waits for standard error to be read.
+pub(crate) fn detach() {
+    let (send, pieces) = sync_channel(WAITING);
+    let spawned = std::thread::Builder::new().name("console".to_owned()).spawn(move || pass_on(&pieces));
+    if spawned.is_ok() {
+        let _ = OUTLET.set(send);
+    }
+}
+
+/// Text as it is, now or in its turn.
+pub(crate) fn put(text: &str) {
+    let Some(outlet) = OUTLET.get() else { return put_now(text) };
+    if let Err(TrySendError::Full(_)) = outlet.try_send(Piece::Text(text.to_owned())) {
+        LEFT_OUT.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Waits until everything has been read, for a second at most.
+pub(crate) fn flush() {
+    let Some(outlet) = OUTLET.get() else { return };
+    let (done, flushed) = channel();
+    if outlet.try_send(Piece::Flushed(done)).is_ok() {
+        let _ = flushed.recv_timeout(PATIENCE);
+    }
+}
+
+fn pass_on(pieces: &Receiver<Piece>) {
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => put_now(&text),
+            Piece::Flushed(done) => drop(done.send(())),
+        }
+        match LEFT_OUT.swap(0, Ordering::Relaxed) {
+            0 => {}
+            count => put_now(&format!("authtrace: {count} lines are left out here: nobody read them in time\n")),
+        }
+    }
+}
+
+fn put_now(text: &str) {
     let mut stderr = std::io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes());
 }

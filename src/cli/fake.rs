@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) fn run(args: FakeArgs) -> Result<ExitCode> {
     logging::install(LogFormat::default());
+    console::detach();
     super::runtime()?.block_on(serve(args))
 }
 

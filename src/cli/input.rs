@@ -101,13 +101,28 @@ pub(crate) fn survey_showing(source: Source, hosts: Vec<String>) -> Result<Surve
         Source::Newest => record::newest_trace()?.ok_or(InputError::NoTrace { folder: record::trace_folder()? })?,
     };
     let name = path.display().to_string();
-    read(BufReader::with_capacity(256 * 1024, open(&path)?), name, options)
+    read(with_earlier(&path)?, name, options)
 }
 
 /// Reads a trace that this program writes itself.
 pub(crate) fn own_trace(path: &Path) -> Result<Survey, InputError> {
     let name = path.display().to_string();
-    trace(BufReader::with_capacity(256 * 1024, open(path)?), name)
+    trace(with_earlier(path)?, name)
+}
+
+/// The file; of a trace in two files the earlier one before it.
+fn with_earlier(path: &Path) -> Result<Box<dyn BufRead>, InputError> {
+    let file = BufReader::with_capacity(256 * 1024, open(path)?);
+    let head = |path: &Path| Some(Reader::new(BufReader::new(File::open(path).ok()?)).ok()?.head().clone());
+    let earlier = record::earlier_part(path);
+    let follows =
+        earlier.is_file() && head(path).zip(head(&earlier)).is_some_and(|(late, early)| late.continues(&early));
+    if !follows {
+        return Ok(Box::new(file));
+    }
+    let earlier = BufReader::with_capacity(256 * 1024, open(&earlier)?);
+    // Whatever the earlier one ends with, the next begins on a line of its own.
+    Ok(Box::new(earlier.chain(b"\n".as_slice()).chain(file)))
 }
 
 /// Reads a HAR, packed or not, and nothing else.

@@ -17,7 +17,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -192,7 +192,12 @@ fn listen(parent: &ParentEnvironment, lane: &str) -> Result<(PathBuf, UnixListen
         let path = folder.join(format!("{lane}-{}.sock", std::process::id()));
         let _ = fs::remove_file(&path);
         match UnixListener::bind(&path) {
-            Ok(listener) => return Ok((path, listener)),
+            Ok(listener) => {
+                // The folder is private already, and who connects is asked for; a third lock costs nothing.
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
+                    .with_context(|| format!("cannot make {} private", path.display()))?;
+                return Ok((path, listener));
+            }
             // A run that ended in this moment took the empty folder with it.
             Err(error) if error.kind() == io::ErrorKind::NotFound => last = error,
             Err(error) => return Err(error).with_context(|| format!("cannot listen at {}", path.display())),

@@ -12,6 +12,7 @@ mod exit;
 mod expect;
 mod explain;
 mod fake;
+mod files;
 mod flight;
 mod guard;
 mod input;
@@ -68,14 +69,16 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),
     };
-    result.unwrap_or_else(|error| {
+    let code = result.unwrap_or_else(|error| {
         // Whoever read along has seen enough.
         if is_broken_pipe(&error) {
             return ExitCode::from(exit::GOOD);
         }
         console::error(&error);
         exit::code_of(&error)
-    })
+    });
+    console::flush();
+    code
 }
 
 /// Help and version are good; a mistake is 2, or 125 under `run`.

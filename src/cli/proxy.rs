@@ -27,8 +27,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) fn run(args: ProxyArgs) -> Result<ExitCode> {
     let parent: ParentEnvironment = std::env::vars_os().collect();
     logging::install(args.proxy.log_format.unwrap_or_default());
+    console::detach();
     launch::deny_tracing().context("cannot shield the process from others")?;
     launch::forbid_core_dumps().context("cannot switch core dumps off")?;
+    launch::raise_descriptor_limit();
     super::runtime()?.block_on(serve(args, &parent))
 }
 
@@ -36,6 +38,8 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     // Before anything is printed: whoever reads the exports may send a signal at once.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot watch for signals")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot watch for signals")?;
+    // Without a window that could be closed it is the sign of a program that rotates logs.
+    let in_window = launch::has_terminal() && !launch::ignores(SignalKind::hangup().as_raw_value());
     let mut hangup = signal(SignalKind::hangup()).context("cannot watch for signals")?;
     // Without a recorder it does what it does to any program.
     let mut usr1 = None;
@@ -45,7 +49,7 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
     let base_url = facts.base_url(&surroundings);
     let options = Options { ring: args.ring, ..args.proxy };
     let options = scene.options(options.with_file(parent)?, base_url.as_ref());
-    let ring = options.ring.resolve(options.out.is_some()).map_err(ConfigError::from)?;
+    let ring = options.ring.resolve(options.out.is_some(), options.max_size.is_some()).map_err(ConfigError::from)?;
     let config = options.resolve(parent, base_url.as_ref())?;
     let folder = trust_folder(config.ca_dir.as_deref(), parent)?;
     let (scope, trust, lane) = (config.scope.clone(), config.trust.clone(), config.lane.clone());
@@ -82,7 +86,12 @@ async fn serve(args: ProxyArgs, parent: &ParentEnvironment) -> Result<ExitCode> 
             () = alarm.ring() => break super::exit::FAILED,
             _ = interrupt.recv() => break 130,
             _ = terminate.recv() => break 0,
-            _ = hangup.recv() => break 129,
+            _ = hangup.recv() => {
+                if in_window {
+                    break 129;
+                }
+                session.reopen();
+            }
             () = asked(&mut usr1) => session.freeze(),
         }
     };

@@ -1,14 +1,13 @@
 //! `report`: a trace or a HAR, shown.
 
 use super::args::{ReportArgs, ReportFormat};
+use super::files::{self, Readers};
 use super::input::{InputError, Source};
 use super::{console, input};
 use anyhow::{Context, Result};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::export::{har, html, json, markdown, svg, text};
-use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -51,20 +50,7 @@ fn render(survey: &Survey, format: ReportFormat, full: bool, to_stdout: bool, ou
     Ok(())
 }
 
-/// Writes a report beside what is there already: 0600, replacing a file but never following a link.
+/// Writes a report for this user alone, in the place of an older one.
 pub(crate) fn write_new(path: &Path, content: &[u8]) -> Result<()> {
-    create(path)?.write_all(content).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Opens a file for that.
-pub(crate) fn create(path: &Path) -> Result<File> {
-    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .custom_flags(no_follow)
-        .open(path)
-        .with_context(|| format!("cannot write {}", path.display()))
+    files::write(path, Readers::Own, content).with_context(|| format!("cannot write {}", path.display()))
 }

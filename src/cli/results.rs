@@ -2,6 +2,7 @@
 
 use super::args::{ResultArgs, ResultForm};
 use super::console;
+use super::files::{self, Readers};
 use authtrace::export::check::{Folders, Suite, github, json, junit, markdown, sarif, tap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -118,30 +119,12 @@ pub(crate) fn under_github() -> bool {
     std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
-/// Writes a file whole or not at all: it gets its name when it is complete. It is readable for whoever the system lets read
-/// new files, since the next step of a job may be another user. What is no file (a pipe, a terminal) is written as it is.
+/// Writes a file whole or not at all, for the next step of a job, too.
 ///
 /// # Errors
 /// [`ResultError::Write`].
 pub(crate) fn write_whole(path: &Path, text: &[u8]) -> Result<(), ResultError> {
-    let failed = |source| ResultError::Write { path: path.to_owned(), source };
-    let is_no_file = fs::metadata(path).is_ok_and(|found| !found.is_file());
-    if is_no_file {
-        return OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(text)).map_err(failed);
-    }
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let name = target.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
-    let mut partial = std::ffi::OsString::from(".");
-    partial.push(name);
-    partial.push(format!(".{}", std::process::id()));
-    let partial = target.with_file_name(partial);
-    let written = File::create_new(&partial)
-        .and_then(|mut file| file.write_all(text))
-        .and_then(|()| fs::rename(&partial, &target));
-    written.map_err(|source| {
-        let _ = fs::remove_file(&partial);
-        failed(source)
-    })
+    files::write(path, Readers::Others, text).map_err(|source| ResultError::Write { path: path.to_owned(), source })
 }
 
 /// Writes a file that is not there yet.

@@ -43,6 +43,9 @@ pub(crate) fn run(args: RunArgs) -> Result<ExitCode> {
             Some(_) if args.proxy.guard != GuardOptions::default() => {
                 anyhow::bail!("the guard belongs to the run that is joined; give --guard there")
             }
+            Some(_) if args.proxy.max_size.is_some() => {
+                anyhow::bail!("the trace belongs to the run that is joined; give --max-size there")
+            }
             Some(_) if args.scene.scenario.is_some() => {
                 anyhow::bail!("a scenario belongs to the run that is joined; give --scenario there")
             }
@@ -171,8 +174,9 @@ async fn supervise(
         let enough = enough.clone();
         clients.spawn(async move { (number, running.wait_until(enough.cancelled_owned()).await) });
     }
-    // Only now, since the limit would be the child's as well.
+    // Only now, since the limits would be the child's as well.
     launch::forbid_core_dumps().context("cannot switch core dumps off")?;
+    launch::raise_descriptor_limit();
     tracing::debug!(address = %session.address(), "command started");
     let ended = clients.join_all();
     let mut ended = pin!(ended);

@@ -2,6 +2,7 @@
 
 use super::args::ScrubArgs;
 use super::console;
+use super::files::{NewFile, Readers};
 use super::input::{self, InputError};
 use anyhow::{Context, Result};
 use authtrace::export::har;
@@ -27,8 +28,12 @@ pub(crate) fn run(args: ScrubArgs) -> Result<ExitCode> {
     let survey = input::survey_of(imported);
     match &args.out {
         Some(out) => {
-            let mut file = BufWriter::new(super::report::create(out)?);
-            let written = har::write(&survey, &mut file).and_then(|()| file.flush());
+            let begun = NewFile::create(out, Readers::Own);
+            let written = begun.and_then(|file| {
+                let mut file = BufWriter::new(file);
+                har::write(&survey, &mut file)?;
+                file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
+            });
             written.with_context(|| format!("cannot write {}", out.display()))?;
         }
         None => {

@@ -9,12 +9,14 @@ use authtrace::export::summary;
 use authtrace::harness::{self, Beginning};
 pub(crate) use authtrace::harness::{ProxyLogin as Login, Surroundings, lane_name};
 use authtrace::proxy::Policy;
-use authtrace::record::{self, Closed, FlightRecorder, Observer, Recorder};
+use authtrace::record::{self, Closed, FlightRecorder, Observer, Recorder, RecorderConfig, TraceNews};
 use authtrace::redact;
 use authtrace::trace::{EventSink, Note, NoteKind, Record, Timestamp};
+use std::io::IsTerminal as _;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A running recorder and proxy.
 pub(crate) struct Session {
@@ -45,7 +47,10 @@ impl Session {
         live: Option<Observer>,
         policy: Option<Policy>,
     ) -> Result<Self> {
-        Self::start_with(config, surroundings, live, policy, None).await
+        // A command may have the whole screen of the terminal.
+        let silent = std::io::stdout().is_terminal();
+        let keep = |beginning: Beginning<'_>| keep(beginning, live.into_iter().collect(), None, silent);
+        Self::open(config, surroundings, policy, keep)
     }
 
     /// The same, with a flight recorder instead of a trace if there is a ring.
@@ -56,8 +61,18 @@ impl Session {
         policy: Option<Policy>,
         ring: Option<RingConfig>,
     ) -> Result<Self> {
+        let keep = |beginning: Beginning<'_>| keep(beginning, live.into_iter().collect(), ring, false);
+        Self::open(config, surroundings, policy, keep)
+    }
+
+    fn open(
+        config: Config,
+        surroundings: &Surroundings<'_>,
+        policy: Option<Policy>,
+        keep: impl FnOnce(Beginning<'_>) -> Result<(Keeper, Arc<dyn EventSink>)>,
+    ) -> Result<Self> {
+        withstand_limits();
         let kept_in = config.ca_dir.clone();
-        let keep = |beginning: Beginning<'_>| keep(beginning, live.into_iter().collect(), ring);
         let (at, recorder) = harness::Session::open(config, surroundings, policy, keep)?;
         if let (Some(folder), Some(persistence)) = (kept_in, at.kept)
             && persistence != Persistence::Kept
@@ -82,6 +97,13 @@ impl Session {
         }
     }
 
+    /// Has the recorder go on in a new file, if somebody has given the present one another name.
+    pub(crate) fn reopen(&self) {
+        if let Keeper::Trace(recorder) = &self.recorder {
+            recorder.reopen();
+        }
+    }
+
     /// What has been written so far, read from the file: nothing of a long run is kept in memory.
     pub(crate) fn survey(&self) -> Survey {
         // What the user allows stays allowed; the options are good, a redactor has been made of them.
@@ -101,7 +123,8 @@ impl Session {
         let style = console::stderr_style();
         let survey = self.survey();
         let diagnosis = diagnose(&survey);
-        let aside: Vec<String> = guard::in_a_row(&survey).into_iter().collect();
+        let mut aside: Vec<String> = guard::in_a_row(&survey).into_iter().collect();
+        aside.extend(closed.dropped.then(|| DROPPED.to_owned()));
         console::write(&summary::closing(&survey, &diagnosis, self.trace_path(), hints, &aside, degraded, style));
     }
 
@@ -123,17 +146,24 @@ impl Session {
             Keeper::Ring(recorder) => {
                 let closed = recorder.close();
                 flight::closing(&closed);
-                Closed { totals: closed.totals, degraded: closed.degraded }
+                Closed { totals: closed.totals, degraded: closed.degraded, dropped: false }
             }
         }
     }
 }
 
+/// A trace that may not grow (`ulimit -f`) must not end the traffic: with a handler the write fails instead. A command that we
+/// start does not inherit it.
+fn withstand_limits() {
+    drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())));
+}
+
 /// Begins the trace, or the ring.
 fn keep(
-    Beginning { head, redactor, redaction, out }: Beginning<'_>,
+    Beginning { head, redactor, redaction, out, max_size }: Beginning<'_>,
     observers: Vec<Observer>,
     ring: Option<RingConfig>,
+    silent: bool,
 ) -> Result<(Keeper, Arc<dyn EventSink>)> {
     if let Some(ring) = ring {
         // What the ring holds is judged as a trace that is read.
@@ -142,8 +172,33 @@ fn keep(
         return Ok((Keeper::Ring(Arc::clone(&recorder)), recorder));
     }
     let path = out.map_or_else(record::default_path, Ok)?;
-    let recorder = Arc::new(Recorder::start(&path, head, Arc::clone(redactor), observers)?);
+    let tell = Box::new(move |news| {
+        if !silent {
+            console::say(&told(&news));
+        }
+    });
+    let config = RecorderConfig { path, max_size, tell };
+    let recorder = Arc::new(Recorder::start_with(config, head, Arc::clone(redactor), observers)?);
     Ok((Keeper::Trace(Arc::clone(&recorder)), recorder))
+}
+
+/// What is said of a trace that has reached its size.
+const DROPPED: &str =
+    "the trace has reached --max-size: the oldest records make way; the report says how many are gone";
+
+fn told(news: &TraceNews) -> String {
+    let records = |count: &u64| if *count == 1 { "one record".to_owned() } else { format!("{count} records") };
+    match news {
+        TraceNews::Degraded { why } => {
+            format!("trace_degraded: {why}; the traffic goes on, and what is not recorded is counted")
+        }
+        TraceNews::Resumed { lost: 0 } => "the trace is written again".to_owned(),
+        TraceNews::Resumed { lost } => format!("the trace is written again; {} lost", records(lost)),
+        TraceNews::Removed { records: gone } => {
+            format!("trace_degraded: somebody has removed the trace, and with it {}; it was begun anew", records(gone))
+        }
+        TraceNews::Dropped => DROPPED.to_owned(),
+    }
 }
 
 /// The names of a scope, for people: each stands for itself, and domains for all below them as well.

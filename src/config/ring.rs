@@ -79,6 +79,11 @@ pub enum RingError {
          newest; leave out --out (or AUTHTRACE_OUT, or `out` in authtrace.toml)"
     )]
     Out,
+    /// Two bounds.
+    #[error(
+        "--ring has a size of its own; leave out --max-size (or AUTHTRACE_MAX_SIZE, or `max-size` in authtrace.toml)"
+    )]
+    MaxSize,
     /// `--freeze-on`.
     #[error("--freeze-on: {0}")]
     FreezeOn(#[from] TriggerError),
@@ -94,11 +99,11 @@ impl RingOptions {
         }
     }
 
-    /// None: no ring is wanted. `has_out`: a file for the trace was named.
+    /// None: no ring is wanted. `has_out`: a file for the trace was named; `has_max_size`: a bound.
     ///
     /// # Errors
     /// The first option that cannot be used.
-    pub fn resolve(&self, has_out: bool) -> Result<Option<RingConfig>, RingError> {
+    pub fn resolve(&self, has_out: bool, has_max_size: bool) -> Result<Option<RingConfig>, RingError> {
         let Some(Size(bytes)) = self.size else {
             let alone = self.freeze_on.is_empty() && self.freeze_after.is_none();
             return if alone { Ok(None) } else { Err(RingError::WithoutRing) };
@@ -108,6 +113,9 @@ impl RingOptions {
         }
         if has_out {
             return Err(RingError::Out);
+        }
+        if has_max_size {
+            return Err(RingError::MaxSize);
         }
         let on = FreezeOn::parse(self.freeze_on.iter().map(|name| name.trim()).filter(|name| !name.is_empty()))?;
         let after = self.freeze_after.map_or(Times::default().after, |Span(after)| after);
@@ -210,7 +218,7 @@ mod tests {
             ring: RingOptions { size: Some(Size(5_000_000)), ..RingOptions::default() },
             ..Options::default()
         };
-        let ring = flags.or(file).ring.resolve(false).unwrap().unwrap();
+        let ring = flags.or(file).ring.resolve(false, false).unwrap().unwrap();
         assert_eq!((ring.bytes, ring.times.after), (5_000_000, Duration::from_secs(60)));
         assert_eq!(ring.on, FreezeOn::parse(["refresh-race"]).unwrap());
         let error = toml::from_str::<Options>("[ring]\nsize = \"lots\"\n").unwrap_err();
@@ -220,12 +228,13 @@ mod tests {
     #[test]
     fn what_does_not_go_together_is_refused() {
         let ring = |size| RingOptions { size: Some(Size(size)), ..RingOptions::default() };
-        assert_eq!(RingOptions::default().resolve(true).unwrap(), None);
-        assert!(matches!(ring(999_999).resolve(false), Err(RingError::TooSmall(999_999))));
-        assert!(matches!(ring(50_000_000).resolve(true), Err(RingError::Out)));
+        assert_eq!(RingOptions::default().resolve(true, true).unwrap(), None);
+        assert!(matches!(ring(999_999).resolve(false, false), Err(RingError::TooSmall(999_999))));
+        assert!(matches!(ring(50_000_000).resolve(true, false), Err(RingError::Out)));
+        assert!(matches!(ring(50_000_000).resolve(false, true), Err(RingError::MaxSize)));
         let alone = RingOptions { freeze_on: vec!["refresh-race".to_owned()], ..RingOptions::default() };
-        assert!(matches!(alone.resolve(false), Err(RingError::WithoutRing)));
+        assert!(matches!(alone.resolve(false, false), Err(RingError::WithoutRing)));
         let unknown = RingOptions { freeze_on: vec!["healthy".to_owned()], ..ring(50_000_000) };
-        assert!(matches!(unknown.resolve(false), Err(RingError::FreezeOn(_))));
+        assert!(matches!(unknown.resolve(false, false), Err(RingError::FreezeOn(_))));
     }
 }

@@ -13,7 +13,6 @@ mod client;
 pub mod command;
 mod credentials;
 mod facts;
-mod issuer;
 pub mod json;
 mod login;
 pub mod look;

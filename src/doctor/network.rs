@@ -3,7 +3,7 @@
 use super::check::{Check, Status, Topic};
 use super::credentials::span;
 use super::facts::{Answer, Issuer, Reach, Role, Upstream};
-use super::issuer::interceptor;
+use crate::ca::issuer::interceptor;
 
 /// From here on tokens are taken for ended or for good when they are not: clients renew five minutes early.
 const CLOCK_PROBLEM: i64 = 5 * 60 * 1000;

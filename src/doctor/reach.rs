@@ -3,7 +3,8 @@
 //! The certificate is verified as a run would; a chain that does not hold ends the attempt before a byte of the request.
 
 use super::facts::{Answer, Issuer, Reach};
-use crate::ca::bundle;
+use crate::ca::{bundle, issuer};
+use crate::place::is_unseen;
 use crate::trace::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,7 +28,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
-use x509_parser::prelude::{FromDer as _, X509Certificate, X509Name};
 use zeroize::Zeroizing;
 
 /// Longest answer of the proxy to CONNECT, in bytes.
@@ -299,17 +299,11 @@ impl ServerCertVerifier for Witness {
     }
 }
 
-/// The issuer's organisation, or else its common name. The other side chooses it, so it is cut, and cleaned of what is not text.
+/// The other side chooses the name, so it is cut, and cleaned of what is not text.
 fn issuer_name(certificate: &CertificateDer<'_>) -> String {
-    let name = X509Certificate::from_der(certificate).ok().and_then(|(_, parsed)| name_of(parsed.issuer()));
-    name.unwrap_or_else(|| "an authority without a name".to_owned())
-}
-
-fn name_of(name: &X509Name<'_>) -> Option<String> {
-    let organisation = name.iter_organization().next().and_then(|part| part.as_str().ok());
-    let text = organisation.or_else(|| name.iter_common_name().next().and_then(|part| part.as_str().ok()))?;
-    let plain: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
-    (!plain.trim().is_empty()).then(|| plain.trim().to_owned())
+    let name = issuer::issuer_name(certificate).unwrap_or_default();
+    let plain: String = name.chars().filter(|c| !is_unseen(*c)).take(LONGEST_NAME).collect();
+    if plain.trim().is_empty() { "an authority without a name".to_owned() } else { plain.trim().to_owned() }
 }
 
 #[cfg(test)]
@@ -324,6 +318,21 @@ mod tests {
         assert_eq!(clock_ahead(date, at(60_000), at(61_000)), Some(60_000));
         assert_eq!(clock_ahead(date, at(-300_500), at(-300_500)), Some(-301_000));
         assert_eq!(clock_ahead("yesterday", at(0), at(0)), None);
+    }
+
+    #[test]
+    fn the_name_of_an_issuer_steers_no_terminal() {
+        let signed_by = |name: &str| {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let mut params = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(rcgen::DnType::OrganizationName, name);
+            issuer_name(params.self_signed(&key).unwrap().der())
+        };
+        assert_eq!(signed_by("Example Inc."), "Example Inc.");
+        assert_eq!(signed_by("Evil\u{1b}]52;c;eA==\u{7}\u{9b}31m\u{202e}\u{200b}"), "Evil]52;c;eA==31m");
+        assert_eq!(signed_by("\u{202e}"), "an authority without a name");
+        assert_eq!(signed_by(&"x".repeat(60)).len(), LONGEST_NAME);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Characters on a screen: colours, widths, durations, and nothing that steers a terminal.
 
+use crate::place::is_unseen;
 use anstyle::AnsiColor;
 use std::borrow::Cow;
 
@@ -69,12 +70,6 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     }
-}
-
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{00ad}')
-        || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
 /// How many columns the text takes. What the redaction lets through is one column per character.

@@ -135,11 +135,7 @@ impl Reading {
             let mut full = true;
             if let Some(held) = held {
                 let room = HELD.saturating_sub(held.len());
-                if held.capacity() == 0 {
-                    // Once, so that growing leaves no copies behind.
-                    held.reserve_exact(HELD);
-                }
-                held.extend_from_slice(out.get(..room).unwrap_or(out));
+                hold(held, out.get(..room).unwrap_or(out));
                 full = held.len() >= HELD;
             }
             if let Some(events) = events {
@@ -196,6 +192,18 @@ impl Reading {
         }
         facts
     }
+}
+
+/// Adds to what is held. A buffer that is too small is wiped when its larger one is filled; most bodies need but a small
+/// one, and wiping costs what the capacity is.
+fn hold(held: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
+    let needed = held.len() + bytes.len();
+    if needed > held.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two().max(1024)));
+        larger.extend_from_slice(held);
+        *held = larger;
+    }
+    held.extend_from_slice(bytes);
 }
 
 /// An event stream whose content type did not say so.

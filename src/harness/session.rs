@@ -81,6 +81,8 @@ pub struct Beginning<'a> {
     pub redaction: &'a redact::Options,
     /// Where the trace is to be written, if the configuration says.
     pub out: Option<PathBuf>,
+    /// How large it may become, in bytes.
+    pub max_size: Option<u64>,
 }
 
 impl Session {
@@ -120,7 +122,8 @@ impl Session {
             patience: Patience::default(),
             policy,
         };
-        let beginning = Beginning { head, redactor: &redactor, redaction: &redaction, out: config.out };
+        let beginning =
+            Beginning { head, redactor: &redactor, redaction: &redaction, out: config.out, max_size: config.max_size };
         let (keeper, sink) = keep(beginning)?;
         let proxy = Proxy::on(listening, proxy, Arc::clone(&redactor), sink).map_err(HarnessError::from)?.serve();
         let root_pem = authority.certificates_pem();
@@ -196,6 +199,7 @@ fn trace_head(config: &Config, redactor: &Redactor, surroundings: &Surroundings<
             .played
             .as_ref()
             .map(|(name, against)| Played { scenario: redactor.message(name), against: *against }),
+        part: None,
     }
 }
 

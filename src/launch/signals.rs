@@ -70,7 +70,8 @@ async fn recv(stream: &mut Option<Stream>) {
 }
 
 /// Whether we have a terminal whose keys send signals to our process group.
-pub(super) fn has_terminal() -> bool {
+#[must_use]
+pub fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
 }
 

@@ -47,16 +47,24 @@ impl Place {
     }
 }
 
-/// Control characters, with which a text could steer the terminal, as dots; columns stay what they are. For names of
+/// Characters with which a text could steer the terminal or hide a part of itself, as dots; columns stay what they are. For names of
 /// files that the user has given, which may well look like anything.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let plain = |c: char| match c {
         '\n' => ' ',
-        c if c.is_control() => '·',
+        c if is_unseen(c) => '·',
         c => c,
     };
     text.chars().map(plain).collect()
+}
+
+/// Whether a character steers a terminal or hides others: controls, direction marks, zero widths.
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{00ad}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
 /// The same, and what looks like a credential as dots, too.
@@ -139,8 +147,9 @@ mod tests {
     #[test]
     fn nothing_that_may_be_a_credential_is_shown() {
         let token = "sk-ant-oat01-AAAABBBBCCCCDDDD";
-        let shown = Place::of(&format!("{{\"accessToken\":\"{token}\"}}\u{1b}"), 0..1).to_string();
-        assert!(!shown.contains("oat01") && shown.contains("\"sk-ant-··") && !shown.contains('\u{1b}'), "{shown}");
+        let shown = Place::of(&format!("{{\"accessToken\":\"{token}\"}}\u{1b}\u{202e}"), 0..1).to_string();
+        assert!(!shown.contains("oat01") && shown.contains("\"sk-ant-··"), "{shown}");
+        assert!(!shown.contains(['\u{1b}', '\u{202e}']), "{shown}");
         assert!(
             visible(&"Ab0".repeat(20)).ends_with("···") && visible("api.anthropic.com/v1/messages").ends_with("ges")
         );

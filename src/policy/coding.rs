@@ -7,6 +7,9 @@ use std::io::{self, Write};
 /// Bytes of one stored brotli meta-block: what a length of 16 bits holds.
 const STORED: usize = 1 << 16;
 
+/// Bytes of one raw Zstandard block: what its length of 21 bits may say at most (RFC 8878 §3.1.1.2.4).
+const RAW: usize = 1 << 17;
+
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Coding {
@@ -19,7 +22,7 @@ pub enum Coding {
     Deflate,
     /// brotli (RFC 7932), in stored blocks: a valid stream that saves no bytes.
     Brotli,
-    /// Zstandard (RFC 8878).
+    /// Zstandard (RFC 8878), in raw blocks: a valid frame that saves no bytes.
     Zstd,
 }
 
@@ -58,7 +61,7 @@ impl Coding {
                 encoder.finish()
             }
             Self::Brotli => Ok(stored_brotli(plain)),
-            Self::Zstd => zstd::stream::encode_all(plain, 0),
+            Self::Zstd => Ok(raw_zstd(plain)),
         }
     }
 }
@@ -83,6 +86,28 @@ fn stored_brotli(plain: &[u8]) -> Vec<u8> {
     out
 }
 
+/// A Zstandard frame of raw blocks (RFC 8878 §3.1.1): magic number, descriptor 0, a window of 128 KiB, then per block
+/// three bytes (last, type 0, length) and the bytes.
+fn raw_zstd(plain: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(plain.len() + 16);
+    out.extend_from_slice(&[0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3]);
+    let mut blocks = plain.chunks(RAW).peekable();
+    while let Some(block) = blocks.next() {
+        let last = u32::from(blocks.peek().is_none());
+        push_block_header(&mut out, last, block.len());
+        out.extend_from_slice(block);
+    }
+    if plain.is_empty() {
+        push_block_header(&mut out, 1, 0);
+    }
+    out
+}
+
+fn push_block_header(out: &mut Vec<u8>, last: u32, length: usize) {
+    let header = last | u32::try_from(length).unwrap_or(0) << 3;
+    out.extend_from_slice(header.to_le_bytes().get(..3).unwrap_or_default());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +129,16 @@ mod tests {
     #[test]
     fn every_coding_is_read_back_by_an_ordinary_decoder() {
         let long: Vec<u8> = (0..200_000_u32).map(|n| (n % 251) as u8).collect();
-        for plain in [&b""[..], b"x", b"{\"type\":\"error\"}", &long[..STORED], &long[..=STORED], &long] {
+        for plain in [
+            &b""[..],
+            b"x",
+            b"{\"type\":\"error\"}",
+            &long[..STORED],
+            &long[..=STORED],
+            &long[..RAW],
+            &long[..=RAW],
+            &long,
+        ] {
             for coding in [Coding::Identity, Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
                 let coded = coding.encode(plain);
                 assert_eq!(decode(coding, &coded), plain, "{coding:?} of {} bytes", plain.len());

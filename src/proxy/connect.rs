@@ -46,9 +46,9 @@ async fn admit(
             return log
                 .end(Outcome::ClientTimeout, Some(Redacted::literal("the first request was not finished in time")));
         }
-        Err(NoOpening::Refused(refusal)) => {
-            let outcome = refused_opening(refusal);
-            return answer(log, stream, refusal.status(), refusal.code(), &refusal.to_string(), outcome).await;
+        Err(NoOpening::Refused { refusal, connect }) => {
+            let outcome = if connect { Outcome::BadConnect } else { Outcome::BadRequest };
+            return refuse(shared, log, stream, refusal, outcome).await;
         }
     };
     let authorization = opening.field(b"proxy-authorization");
@@ -86,7 +86,11 @@ enum NoOpening {
     Closed,
     Late,
     Stopped,
-    Refused(Refusal),
+    /// `connect`: it was to become a CONNECT.
+    Refused {
+        refusal: Refusal,
+        connect: bool,
+    },
 }
 
 async fn read_opening(shared: &Shared, stream: &mut TcpStream) -> Result<Opening, NoOpening> {
@@ -101,7 +105,9 @@ async fn read_opening(shared: &Shared, stream: &mut TcpStream) -> Result<Opening
             match heads.request(&read, &Limits::default()) {
                 Ok(Some(head)) => return Ok(head),
                 Ok(None) => {}
-                Err(refusal) => return Err(NoOpening::Refused(refusal)),
+                Err(refusal) => {
+                    return Err(NoOpening::Refused { refusal, connect: read.starts_with(b"CONNECT ") });
+                }
             }
         }
     };
@@ -112,17 +118,11 @@ async fn read_opening(shared: &Shared, stream: &mut TcpStream) -> Result<Opening
     Ok(Opening { head, read })
 }
 
-fn refused_opening(refusal: Refusal) -> Outcome {
-    if refusal.code() == "bad_connect" { Outcome::BadConnect } else { Outcome::BadRequest }
-}
-
 async fn dispatch(shared: &Arc<Shared>, log: &mut ConnectionLog, stream: TcpStream, opening: Opening) {
     if opening.head.method.of(&opening.read) == b"CONNECT" {
         match wire::connect_target(opening.target()) {
             Ok(target) => connect(shared, log, stream, opening, &target).await,
-            Err(refusal) => {
-                answer(log, stream, refusal.status(), refusal.code(), &refusal.to_string(), Outcome::BadConnect).await;
-            }
+            Err(refusal) => refuse(shared, log, stream, refusal, Outcome::BadConnect).await,
         }
         return;
     }
@@ -136,9 +136,7 @@ async fn dispatch(shared: &Arc<Shared>, log: &mut ConnectionLog, stream: TcpStre
                 "this is a proxy, not a web server; set HTTPS_PROXY to this address, or run: authtrace run -- claude";
             answer(log, stream, 400, "not_a_proxy_request", text, Outcome::NotAProxyRequest).await;
         }
-        Err(refusal) => {
-            answer(log, stream, refusal.status(), refusal.code(), &refusal.to_string(), Outcome::BadRequest).await;
-        }
+        Err(refusal) => refuse(shared, log, stream, refusal, Outcome::BadRequest).await,
     }
 }
 
@@ -277,6 +275,14 @@ async fn refuse_https(
     let text = "this client asked for an https:// address in the clear instead of opening a tunnel, which sends its \
                 credentials unencrypted to the proxy; unset ALL_PROXY and set HTTPS_PROXY (authtrace run does both)";
     answer(log, stream, 400, "https_absolute_form", text, Outcome::HttpsAbsoluteForm).await;
+}
+
+/// A first request that cannot be passed on: what is wrong with it is told and recorded, never with which bytes.
+async fn refuse(shared: &Shared, log: &mut ConnectionLog, stream: TcpStream, refusal: Refusal, outcome: Outcome) {
+    let why = refusal.to_string();
+    log.set_status(refusal.status());
+    write_and_close(stream, &reply::refusal(refusal.status(), refusal.code(), &why)).await;
+    log.end(outcome, Some(shared.redactor.message(&why)));
 }
 
 /// An answer of ours, and the end of the connection.

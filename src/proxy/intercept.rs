@@ -7,7 +7,7 @@ use super::journal::{ConnectionLog, micros};
 use super::leg::Rewind;
 use super::relay::{self, Form};
 use super::tap::Channel;
-use super::tls::{self, Protocols};
+use super::tls::{self, Noticed, Protocols};
 use super::{h2, relay::RelayEnd};
 use crate::facts::Scheme;
 use crate::redact::Redacted;
@@ -73,7 +73,7 @@ async fn handshakes(
         Ok(upstream) => upstream,
         Err(failure) => {
             abort_client(hello, failure.reset).await;
-            return Err((failure.outcome, Some(Redacted::literal(failure.detail))));
+            return Err((failure.outcome, Some(failure.told(shared))));
         }
     };
     let chosen = upstream.get_ref().1.alpn_protocol();
@@ -116,7 +116,23 @@ async fn read_hello(shared: &Shared, client: Rewind) -> Result<StartHandshake<Re
 struct UpstreamFailure {
     outcome: Outcome,
     detail: &'static str,
+    /// Who signed its certificate, if that is known.
+    interceptor: Option<&'static str>,
     reset: bool,
+}
+
+impl UpstreamFailure {
+    fn because(outcome: Outcome, detail: &'static str) -> Self {
+        Self { outcome, detail, interceptor: None, reset: false }
+    }
+
+    /// For the record: our own words, and a name out of a closed list.
+    fn told(&self, shared: &Shared) -> Redacted {
+        match self.interceptor {
+            Some(product) => shared.redactor.message(&format!("{}; it is signed by {product}", self.detail)),
+            None => Redacted::literal(self.detail),
+        }
+    }
 }
 
 async fn reach_upstream(
@@ -127,20 +143,19 @@ async fn reach_upstream(
     protocols: &Protocols,
 ) -> Result<(Box<client::TlsStream<Rewind>>, bool), UpstreamFailure> {
     let begun = Instant::now();
-    let fail = |detail| UpstreamFailure { outcome: Outcome::UpstreamTls, detail, reset: false };
+    let fail = |detail| UpstreamFailure::because(Outcome::UpstreamTls, detail);
     let config = shared.tls.towards_upstream(protocols).map_err(|_| fail("TLS could not be set up"))?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| fail("the host is not a name that TLS can carry"))?;
     let socket = Rewind::new(dialed.stream, dialed.early);
     let handshake = TlsConnector::from(config).connect(name, socket);
-    let (result, certificate_asked) =
-        tls::noting_certificate_request(timeout(shared.patience.handshake, handshake)).await;
+    let (result, noticed) = tls::noticing(timeout(shared.patience.handshake, handshake)).await;
     match result {
         Err(_) => Err(fail("the upstream did not finish its handshake in time")),
-        Ok(Err(error)) => Err(upstream_failure(&error, certificate_asked)),
+        Ok(Err(error)) => Err(upstream_failure(&error, noticed)),
         Ok(Ok(upstream)) => {
             let state = upstream.get_ref().1;
             log.set_upstream_tls(describe(state, state.handshake_kind(), begun));
-            Ok((Box::new(upstream), certificate_asked))
+            Ok((Box::new(upstream), noticed.certificate_asked))
         }
     }
 }
@@ -207,22 +222,20 @@ fn client_failure(error: &io::Error) -> ConnectionEnded {
     }
 }
 
-fn upstream_failure(error: &io::Error, certificate_asked: bool) -> UpstreamFailure {
-    let fail = |detail| UpstreamFailure { outcome: Outcome::UpstreamTls, detail, reset: false };
+fn upstream_failure(error: &io::Error, noticed: Noticed) -> UpstreamFailure {
+    let fail = |detail| UpstreamFailure::because(Outcome::UpstreamTls, detail);
     if is_disconnect(error) {
         let detail = "the upstream closed the connection during the handshake";
-        return UpstreamFailure {
-            outcome: Outcome::UpstreamTls,
-            detail,
-            reset: error.kind() == io::ErrorKind::ConnectionReset,
-        };
+        return UpstreamFailure { reset: error.kind() == io::ErrorKind::ConnectionReset, ..fail(detail) };
     }
     match rustls_error(error) {
-        Some(rustls::Error::InvalidCertificate(why)) => fail(certificate_detail(why)),
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            UpstreamFailure { interceptor: noticed.interceptor, ..fail(certificate_detail(why)) }
+        }
         Some(rustls::Error::AlertReceived(alert))
-            if certificate_asked || *alert == AlertDescription::CertificateRequired =>
+            if noticed.certificate_asked || *alert == AlertDescription::CertificateRequired =>
         {
-            UpstreamFailure { outcome: Outcome::UpstreamMtls, detail: tls::MTLS_HINT, reset: false }
+            UpstreamFailure::because(Outcome::UpstreamMtls, tls::MTLS_HINT)
         }
         Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
             fail("the upstream speaks none of the protocols that the client offered")

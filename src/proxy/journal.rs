@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::peer::Answer;
-use crate::redact::Redacted;
+use crate::redact::{self, Redacted};
 use crate::trace::{Connection, ConnectionEnd, HandshakeLeg, Mode, Outcome, Record, Target, Timestamp};
 use crate::wire::{Authority, Host};
 use std::net::SocketAddr;
@@ -152,7 +152,8 @@ impl ConnectionLog {
         }
         let mut record = Box::new(self.record.clone());
         record.peer = self.peer.known();
-        self.shared.sink.emit(Record::Connection(record));
+        // Also while the task of the connection is panicking, when a second panic would end the process.
+        let _ = redact::guard(|| self.shared.sink.emit(Record::Connection(record)));
     }
 }
 

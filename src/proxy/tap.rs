@@ -11,10 +11,10 @@ use crate::facts::{
     self, BodyFacts, BodyReader, Extractor, RequestFacts, RequestSource, ResponseFacts, ResponseSource, Route, Scheme,
     Version,
 };
-use crate::redact::Redacted;
+use crate::redact::{self, Redacted};
 use crate::trace::{
-    End, EndKind, ErrorFacts, Exchange, HeaderField, Origin, Passage, Record, RequestIds, RequestStart, Stage,
-    Timestamp, Timing,
+    End, EndKind, ErrorFacts, Exchange, HeaderField, Note, NoteKind, Origin, Passage, Record, RequestIds, RequestStart,
+    Stage, Timestamp, Timing,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -367,11 +367,17 @@ impl Tap {
         self.break_off(if stopping { EndKind::Shutdown } else { EndKind::ClientAbort }, None);
     }
 
-    /// Writes the record. Later calls do nothing.
+    /// Writes the record. Later calls do nothing. A panic on the way costs the record and not the connection.
     pub(super) fn end(&mut self, end: End) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        if redact::guard(|| self.record(end)).is_none() {
+            self.tell_failure();
+        }
+    }
+
+    fn record(&mut self, end: End) {
         // Without a head nothing was forwarded, and there is nothing to tell.
         let Some(facts) = self.request.take() else { return };
         let complete = end.outcome == EndKind::Complete;
@@ -390,6 +396,14 @@ impl Tap {
         let end = End { detail: end.detail.or(self.done.take()), ..end };
         let exchange = self.assemble(facts, asked, answered, end);
         self.channel.shared.sink.emit(Record::Exchange(Box::new(exchange)));
+    }
+
+    /// An exchange of which nothing can be told: a defect of ours, which is told instead.
+    fn tell_failure(&self) {
+        let text = Redacted::literal("an exchange could not be recorded because of an internal error of authtrace");
+        let note = Note { at: Timestamp::now(), kind: NoteKind::RedactionFailed, text };
+        // If that fails as well, the traffic goes on all the same.
+        let _ = redact::guard(|| self.channel.shared.sink.emit(Record::Note(note)));
     }
 
     fn assemble(&mut self, facts: RequestFacts, asked: BodyFacts, answered: BodyFacts, end: End) -> Exchange {

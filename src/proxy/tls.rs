@@ -1,14 +1,18 @@
 //! TLS towards both sides: configurations that live as long as the proxy, so that sessions can be resumed.
 
 use super::ProxyError;
-use crate::ca::{CaError, LeafStore, bundle};
-use rustls::client::{ResolvesClientCert, Resumption};
+use crate::ca::{CaError, LeafStore, bundle, issuer};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{AlertDescription, CipherSuite, ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{
+    AlertDescription, CertificateError, CipherSuite, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
+    ServerConfig, SignatureScheme,
+};
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::Future;
@@ -66,7 +70,7 @@ pub(super) type Protocols = Vec<Vec<u8>>;
 /// The configurations of both sides.
 pub(super) struct TlsConfigs {
     provider: Arc<CryptoProvider>,
-    roots: Arc<RootCertStore>,
+    verifier: Arc<dyn ServerCertVerifier>,
     no_certificate: Arc<dyn ResolvesClientCert>,
     clients: Mutex<HashMap<Protocols, Arc<ClientConfig>>>,
     servers: Mutex<HashMap<ServerFor, ServerEntry>>,
@@ -84,9 +88,13 @@ struct ServerEntry {
 
 impl TlsConfigs {
     pub(super) fn new(trust: &UpstreamTrust) -> Result<Self, ProxyError> {
+        let provider = Arc::new(provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(&trust.roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| ProxyError::NoRoots(error.to_string()))?;
         Ok(Self {
-            provider: Arc::new(provider()),
-            roots: Arc::clone(&trust.roots),
+            provider,
+            verifier: Arc::new(Witness { verifier }),
             no_certificate: Arc::new(NoCertificate),
             clients: Mutex::default(),
             servers: Mutex::default(),
@@ -103,7 +111,8 @@ impl TlsConfigs {
         }
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(Arc::clone(&self.roots))
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&self.verifier))
             .with_client_cert_resolver(Arc::clone(&self.no_certificate));
         config.alpn_protocols.clone_from(protocols);
         config.resumption = Resumption::in_memory_sessions(256);
@@ -166,18 +175,82 @@ fn is_aes_128(suite: CipherSuite) -> bool {
 pub(super) const MTLS_HINT: &str = "the upstream asks for a client certificate; let it pass unread with --tunnel HOST";
 
 tokio::task_local! {
-    static CERTIFICATE_ASKED: Cell<bool>;
+    static NOTICED: Cell<Noticed>;
 }
 
-/// Runs a handshake with an upstream, and tells besides its result whether the upstream asked for a client certificate.
+/// What was seen of an upstream besides the result of the handshake with it.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Noticed {
+    /// Whether it asked for a client certificate.
+    pub(super) certificate_asked: bool,
+    /// The product that signed its certificate, if nobody trusts it here and it is one that is known to sign for others.
+    pub(super) interceptor: Option<&'static str>,
+}
+
+/// Runs a handshake with an upstream, and tells what was seen besides its result.
 ///
-/// A flag of the task and not of the configuration: sessions are resumed only under the very resolver they were made with.
-pub(super) async fn noting_certificate_request<T>(handshake: impl Future<Output = T>) -> (T, bool) {
+/// A cell of the task and not of the configuration: sessions are resumed only under the very verifier and resolver they
+/// were made with.
+pub(super) async fn noticing<T>(handshake: impl Future<Output = T>) -> (T, Noticed) {
     let noting = async {
         let result = handshake.await;
-        (result, CERTIFICATE_ASKED.with(Cell::get))
+        (result, NOTICED.with(Cell::get))
     };
-    CERTIFICATE_ASKED.scope(Cell::new(false), noting).await
+    NOTICED.scope(Cell::default(), noting).await
+}
+
+fn notice(change: impl FnOnce(&mut Noticed)) {
+    let _ = NOTICED.try_with(|cell| {
+        let mut noticed = cell.get();
+        change(&mut noticed);
+        cell.set(noticed);
+    });
+}
+
+/// Verifies as rustls does, and notes who signed what nobody trusts here. It never accepts what rustls refuses.
+#[derive(Debug)]
+struct Witness {
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verified = self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        if let Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)) = &verified {
+            let name = issuer::issuer_name(end_entity).unwrap_or_default();
+            notice(|noticed| noticed.interceptor = issuer::interceptor(&name));
+        }
+        verified
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
 }
 
 /// Has no certificate, and notes that one was asked for (RFC 8446 §4.3.2).
@@ -186,7 +259,7 @@ struct NoCertificate;
 
 impl ResolvesClientCert for NoCertificate {
     fn resolve(&self, _issuers: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        let _ = CERTIFICATE_ASKED.try_with(|asked| asked.set(true));
+        notice(|noticed| noticed.certificate_asked = true);
         None
     }
 

@@ -2,6 +2,7 @@
 
 use super::RecordError;
 use crate::trace::Timestamp;
+use rustix::fs::OFlags;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -60,7 +61,7 @@ fn create_with(path: &Path, options: &mut OpenOptions) -> Result<File, RecordErr
     let file = options
         .create(true)
         .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
         .open(path)
         .map_err(failed)?;
     match file.try_lock() {
@@ -69,8 +70,16 @@ fn create_with(path: &Path, options: &mut OpenOptions) -> Result<File, RecordErr
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
     let metadata = file.metadata().map_err(failed)?;
+    let refused = |why| Err(failed(io::Error::new(io::ErrorKind::InvalidInput, why)));
     if !metadata.is_file() {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
+        return refused("not a regular file");
+    }
+    // Somebody else could go on reading what he has put there, or has a second name for it.
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return refused("the file that is there belongs to another user");
+    }
+    if metadata.nlink() != 1 {
+        return refused("the file that is there has a second name (hard link)");
     }
     if metadata.len() > 0 {
         return Err(RecordError::NotEmpty { path: path.to_owned() });
@@ -83,7 +92,7 @@ fn create_with(path: &Path, options: &mut OpenOptions) -> Result<File, RecordErr
 
 /// A file that a process of this user's has left: none if that process is alive, or it is no plain file of ours.
 pub(super) fn open_left_behind(path: &Path) -> Option<File> {
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed();
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
     file.try_lock().ok()?;
     let metadata = file.metadata().ok()?;

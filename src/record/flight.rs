@@ -4,8 +4,8 @@ use super::queue::{Batch, Queue};
 use super::ring::{Ring, Selection};
 use super::spool::{self, Spool};
 use super::vigil::{Decision, Found, Now, Times, Vigil};
-use super::{Observer, RecordError, file, line};
-use crate::redact::Redactor;
+use super::{FAILED, Observer, RecordError, file, line};
+use crate::redact::{self, Redactor};
 use crate::trace::{EventSink, Gap, Record, Timestamp, TraceEnd, TraceHead};
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -122,7 +122,7 @@ impl FlightRecorder {
         let mut first_line = Vec::new();
         let head = Record::Trace(head);
         if line::push(&redactor, &mut first_line, &head).is_none() {
-            return Err(RecordError::Create { path: folder, source: std::io::Error::other(line::NO_JSON) });
+            return Err(RecordError::Create { path: folder, source: std::io::Error::other(line::NO_LINE) });
         }
         let spool = Spool::create(&config.folder, first_line)?;
         let queue = Arc::new(Queue::default());
@@ -153,7 +153,13 @@ impl FlightRecorder {
     pub fn close(&self) -> FlightClosed {
         self.queue.close(None);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
+        thread.map_or_else(FlightClosed::default, |thread| thread.join().unwrap_or_else(|_| FlightClosed::failed()))
+    }
+}
+
+impl FlightClosed {
+    fn failed() -> Self {
+        Self { degraded: Some(FAILED.to_owned()), ..Self::default() }
     }
 }
 
@@ -254,7 +260,10 @@ impl Thread {
                     *record = *shown;
                 }
             }
-            None => return self.lose(1, line::NO_JSON),
+            None => {
+                *record = line::dropped();
+                return self.lose(1, line::NO_LINE);
+            }
         }
         // A new story: what has been written already is no part of it.
         if self.config.judge.take(record) && self.vigil.sign(self.now()) {
@@ -299,7 +308,7 @@ impl Thread {
 
     fn show(&mut self, records: &[Record]) {
         if !records.is_empty() {
-            self.observers.iter_mut().for_each(|observer| observer(records));
+            self.observers.retain_mut(|observer| redact::guard(|| observer(records)).is_some());
         }
     }
 

@@ -1,6 +1,6 @@
 //! A record as a line of text, searched once more for what must not be written; and what the writing threads share.
 
-use crate::redact::{Redacted, Redactor};
+use crate::redact::{self, Redacted, Redactor};
 use crate::trace::{Note, NoteKind, Record, Timestamp};
 use std::io;
 
@@ -12,7 +12,11 @@ const NICE: i32 = 10;
 pub(super) const KEPT: usize = 1_024;
 
 /// Why a record has no line.
-pub(super) const NO_JSON: &str = "a record could not be written as JSON";
+pub(super) const NO_LINE: &str = "a record could not be redacted and written because of an internal error";
+
+/// A note with this text makes the redactor panic, in tests alone.
+#[cfg(test)]
+pub(super) const PANIC: &str = "panic in the redactor";
 
 /// What became of a record.
 pub(super) enum Pushed {
@@ -22,14 +26,22 @@ pub(super) enum Pushed {
     Masked(Option<Box<Record>>),
 }
 
-/// Adds the line of `record`. None: it has none, and nothing was added.
+/// Adds the line of `record`. None: it has none, or making it panicked, and nothing was added.
 pub(super) fn push(redactor: &Redactor, lines: &mut Vec<u8>, record: &Record) -> Option<Pushed> {
     let begin = lines.len();
-    if serde_json::to_writer(&mut *lines, record).is_err() {
+    let pushed = redact::guard(|| try_push(redactor, lines, record)).flatten();
+    if pushed.is_none() {
         lines.truncate(begin);
-        return None;
     }
-    let line = lines.get(begin..).unwrap_or_default();
+    pushed
+}
+
+fn try_push(redactor: &Redactor, lines: &mut Vec<u8>, record: &Record) -> Option<Pushed> {
+    #[cfg(test)]
+    assert!(!matches!(record, Record::Note(note) if note.text.as_str() == PANIC), "injected");
+    let begin = lines.len();
+    serde_json::to_writer(&mut *lines, record).ok()?;
+    let line = lines.get(begin..)?;
     let sealed = (!redactor.is_clean(line)).then(|| redactor.seal(String::from_utf8_lossy(line).into_owned()));
     let Some(sealed) = sealed.filter(|sealed| sealed.hits() > 0) else {
         lines.push(b'\n');
@@ -50,6 +62,12 @@ pub(super) fn push(redactor: &Redactor, lines: &mut Vec<u8>, record: &Record) ->
     Some(Pushed::Masked(serde_json::from_str(sealed.text()).ok()))
 }
 
+/// What those who read along are shown of a record that has no line.
+pub(super) fn dropped() -> Record {
+    let text = Redacted::literal(NO_LINE);
+    Record::Note(Note { at: Timestamp::now(), kind: NoteKind::RedactionFailed, text })
+}
+
 /// The traffic goes before its record. On Linux this is for the calling thread alone.
 pub(super) fn step_back() {
     #[cfg(target_os = "linux")]
@@ -61,6 +79,7 @@ pub(super) fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull => "the disk is full".to_owned(),
         io::ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
+        io::ErrorKind::FileTooLarge => "the trace has the size that the system allows a file (ulimit -f)".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
         kind => format!("the trace could not be written ({kind})"),
     }

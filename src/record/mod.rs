@@ -1,7 +1,8 @@
 //! The recorder: takes records from the traffic's tasks and puts them on disk and before whoever reads along.
 //!
 //! Comes in: finished [`Record`]s through [`EventSink::emit`], which never waits. Goes out: lines in one trace file
-//! (0600, one writer per file, held by a lock) and the same records to observers. Never here: raw bytes of a message.
+//! (0600, one writer per file, held by a lock), of a bounded trace in two, and the same records to observers. Never here:
+//! raw bytes of a message.
 //!
 //! A writer thread collects records for at most [`BATCH_DELAY`] and writes whole lines in one call; an auth failure
 //! is written at once. A record that cannot be kept (full queue, full disk) is counted, and the count becomes a
@@ -13,6 +14,7 @@
 mod file;
 mod flight;
 mod line;
+mod parts;
 mod queue;
 mod ring;
 mod spool;
@@ -21,6 +23,7 @@ mod writer;
 
 pub use file::{default_path, newest_trace, trace_folder};
 pub use flight::{FlightClosed, FlightConfig, FlightNews, FlightRecorder, Judge, Retry, SMALLEST_RING};
+pub use parts::earlier_part;
 pub use vigil::{Found, Times};
 
 use crate::redact::Redactor;
@@ -69,6 +72,61 @@ pub enum RecordError {
     Thread(io::Error),
 }
 
+impl RecordError {
+    /// What the operating system said, or would have.
+    fn into_io(self) -> io::Error {
+        match self {
+            Self::Create { source, .. } | Self::Thread(source) => source,
+            Self::Locked { .. } | Self::NotEmpty { .. } => io::ErrorKind::AlreadyExists.into(),
+            Self::NoHome => io::ErrorKind::NotFound.into(),
+        }
+    }
+}
+
+/// The least that a trace can be bounded to: some hundred exchanges.
+pub const SMALLEST_TRACE: u64 = 1_000_000;
+/// Room for the line that tells of lost records, in each file of a bounded trace.
+const RESERVE: u64 = 1_024;
+
+/// Where a trace is written, and how much of it is kept.
+pub struct RecorderConfig {
+    /// The file.
+    pub path: PathBuf,
+    /// How large the trace may be on disk, in bytes, at least [`SMALLEST_TRACE`]. It is then kept in two files of half that
+    /// size: what is full becomes [`earlier_part`], in the place of what was there before. None: as large as it becomes.
+    pub max_size: Option<u64>,
+    /// Called on the recorder's thread.
+    pub tell: Tell,
+}
+
+/// Hears what a recorder has to tell while it runs.
+pub type Tell = Box<dyn FnMut(TraceNews) + Send>;
+
+/// What a recorder has to tell while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TraceNews {
+    /// Records cannot be written; they are counted.
+    Degraded {
+        /// Why.
+        why: String,
+    },
+    /// They can be again.
+    Resumed {
+        /// How many were lost.
+        lost: u64,
+    },
+    /// The file was removed by somebody, and begun anew.
+    Removed {
+        /// How many records went with it.
+        records: u64,
+    },
+    /// The oldest records make way for new ones from now on.
+    Dropped,
+}
+
+/// What is said of a recorder that broke off.
+const FAILED: &str = "the recorder broke off because of an internal error; please report it";
+
 /// A running recorder.
 pub struct Recorder {
     queue: Arc<Queue>,
@@ -83,6 +141,8 @@ pub struct Closed {
     pub totals: TraceEnd,
     /// The last failure to write, if any record was lost.
     pub degraded: Option<String>,
+    /// Whether the oldest records had to make way, to keep within the largest size.
+    pub dropped: bool,
 }
 
 impl Recorder {
@@ -96,7 +156,24 @@ impl Recorder {
         redactor: Arc<Redactor>,
         observers: Vec<Observer>,
     ) -> Result<Self, RecordError> {
-        Self::on(file::create(path)?, path, head, redactor, observers)
+        let config = RecorderConfig { path: path.to_owned(), max_size: None, tell: Box::new(drop) };
+        Self::start_with(config, head, redactor, observers)
+    }
+
+    /// The same for a trace that is bounded, or for somebody who listens.
+    ///
+    /// # Errors
+    /// When the file cannot be made or written, is locked by another writer, or holds something already.
+    pub fn start_with(
+        config: RecorderConfig,
+        head: TraceHead,
+        redactor: Arc<Redactor>,
+        observers: Vec<Observer>,
+    ) -> Result<Self, RecordError> {
+        let limit = config.max_size.map(|size| (size / 2).saturating_sub(RESERVE));
+        let store = parts::TraceFile::create(&config.path, limit.is_some())?;
+        let writer = writer::Writer::new(store, limit, redactor, observers, config.tell);
+        Self::on(writer, &config.path, head)
     }
 
     /// The same without a file: the records go to those who read along, masked as they would be in a file.
@@ -108,18 +185,16 @@ impl Recorder {
         redactor: Arc<Redactor>,
         observers: Vec<Observer>,
     ) -> Result<Self, RecordError> {
-        Self::on(writer::Nowhere, Path::new(""), head, redactor, observers)
+        let writer = writer::Writer::new(writer::Nowhere, None, redactor, observers, Box::new(drop));
+        Self::on(writer, Path::new(""), head)
     }
 
     fn on(
-        store: impl writer::Store + 'static,
+        mut writer: writer::Writer<impl writer::Store + 'static>,
         path: &Path,
         head: TraceHead,
-        redactor: Arc<Redactor>,
-        observers: Vec<Observer>,
     ) -> Result<Self, RecordError> {
         let queue = Arc::new(Queue::default());
-        let mut writer = writer::Writer::new(store, redactor, observers);
         // Before anything else happens: from here on, whoever finds the file finds a trace.
         writer.begin(head).map_err(|source| RecordError::Create { path: path.to_owned(), source })?;
         let thread = std::thread::Builder::new()
@@ -138,11 +213,17 @@ impl Recorder {
         &self.path
     }
 
+    /// Goes on in a new file if somebody has given the present one another name, as programs do that rotate logs.
+    pub fn reopen(&self) {
+        self.queue.nudge();
+    }
+
     /// Writes what is left and the last line, and closes the file. A second call returns nothing new.
     pub fn close(&self, exit_code: Option<i32>) -> Closed {
         self.queue.close(exit_code);
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        thread.and_then(|thread| thread.join().ok()).unwrap_or_default()
+        let failed = || Closed { degraded: Some(FAILED.to_owned()), ..Closed::default() };
+        thread.map_or_else(Closed::default, |thread| thread.join().unwrap_or_else(|_| failed()))
     }
 }
 
@@ -177,6 +258,7 @@ mod tests {
             shared_fingerprints: false,
             imported: None,
             played: None,
+            part: None,
         }
     }
 

@@ -1,16 +1,21 @@
-//! The writer's thread: records become lines, lines reach the disk whole.
+//! The writer's thread: records become lines, lines reach the disk whole, and none is lost without being counted.
 
 use super::line::{self, Pushed};
+use super::parts::{Because, Carried, Parts};
 use super::queue::{Batch, Queue};
-use super::{Closed, Observer};
-use crate::redact::{Redacted, Redactor};
+use super::{Closed, Observer, Tell, TraceNews};
+use crate::redact::{self, Redacted, Redactor};
 use crate::trace::{Gap, Record, Timestamp, TraceEnd, TraceHead};
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 
 /// Records of one write: enough to make the call cheap, few enough for their lines to stay in the processor's cache.
 const AT_ONCE: usize = 128;
+/// What is said of a file that is gone.
+const REMOVED: &str = "the trace was removed while it was written";
+/// Why a record finds no place in any file of a bounded trace.
+const TOO_LARGE: &str = "a record is larger than the trace may be";
+
 /// Where lines go.
 pub(super) trait Store: Send {
     /// Appends all of it, or fails having written a part.
@@ -18,15 +23,25 @@ pub(super) trait Store: Send {
 
     /// Cuts what lies behind that length off.
     fn cut(&mut self, length: u64) -> io::Result<()>;
-}
 
-impl Store for File {
-    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        self.write_all(lines)
+    /// Whether what was written is no more.
+    fn is_removed(&self) -> bool {
+        false
     }
 
-    fn cut(&mut self, length: u64) -> io::Result<()> {
-        self.set_len(length)
+    /// Whether there is nothing any more under the name of the file.
+    fn is_taken_away(&self) -> bool {
+        false
+    }
+
+    /// Goes on in a new file with this first line; the present one stays as the one before it.
+    fn turn(&mut self, _first_line: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Goes on in a new file with this first line, where there is none.
+    fn begin_anew(&mut self, _first_line: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -47,29 +62,72 @@ pub(super) struct Writer<S> {
     store: S,
     /// Length of the file up to the last whole batch.
     length: u64,
+    /// Whether there may be a part of a line behind that.
+    torn: bool,
+    /// How long a file may become.
+    limit: Option<u64>,
+    head: Option<TraceHead>,
+    parts: Parts,
     redactor: Arc<Redactor>,
     observers: Vec<Observer>,
     totals: TraceEnd,
     /// Records lost since the last gap was written.
     missing: u64,
     cause: Option<String>,
+    /// What went wrong, and that it is well again.
+    tell: Tell,
+    is_degraded: bool,
+    has_dropped: bool,
     /// Room for the lines of one write, kept.
     lines: Vec<u8>,
 }
 
+/// Lines on their way to the file.
+#[derive(Default)]
+struct Pending {
+    lines: Vec<u8>,
+    /// Records among them.
+    records: u64,
+    /// Lost records of which a gap among them tells.
+    announced: u64,
+}
+
 impl<S: Store> Writer<S> {
-    pub(super) fn new(store: S, redactor: Arc<Redactor>, observers: Vec<Observer>) -> Self {
-        let totals = TraceEnd::default();
-        Self { store, length: 0, redactor, observers, totals, missing: 0, cause: None, lines: Vec::new() }
+    /// `limit`: how long a file may become before the trace goes on in another.
+    pub(super) fn new(
+        store: S,
+        limit: Option<u64>,
+        redactor: Arc<Redactor>,
+        observers: Vec<Observer>,
+        tell: Tell,
+    ) -> Self {
+        Self {
+            store,
+            length: 0,
+            torn: false,
+            limit,
+            head: None,
+            parts: Parts::default(),
+            redactor,
+            observers,
+            totals: TraceEnd::default(),
+            missing: 0,
+            cause: None,
+            tell,
+            is_degraded: false,
+            has_dropped: false,
+            lines: Vec::new(),
+        }
     }
 
     /// Writes the first line.
     pub(super) fn begin(&mut self, head: TraceHead) -> io::Result<()> {
-        let mut record = Record::Trace(head);
+        let mut record = Record::Trace(head.clone());
         let mut lines = Vec::new();
         if let Some(shown) = self.push_line(&mut lines, &record) {
             record = shown;
         }
+        self.head = Some(head);
         self.append(&lines)?;
         self.show(std::slice::from_ref(&record));
         Ok(())
@@ -81,6 +139,9 @@ impl<S: Store> Writer<S> {
         loop {
             let mut batch = queue.take(room, None);
             let closing = batch.closing;
+            if batch.nudged {
+                self.reopen();
+            }
             self.write_batch(&mut batch);
             room = batch.records;
             room.clear();
@@ -93,6 +154,7 @@ impl<S: Store> Writer<S> {
 
     fn write_batch(&mut self, batch: &mut Batch) {
         if batch.overflowed > 0 {
+            self.parts.records += batch.overflowed;
             self.lose(batch.overflowed, "the queue was full");
         }
         if batch.records.is_empty() {
@@ -104,26 +166,115 @@ impl<S: Store> Writer<S> {
     }
 
     fn write_records(&mut self, records: &mut [Record]) {
-        let mut lines = std::mem::take(&mut self.lines);
-        lines.clear();
-        self.push_gap(&mut lines);
+        if self.store.is_removed() {
+            self.replace_removed();
+        }
+        let mut pending = Pending { lines: std::mem::take(&mut self.lines), ..Pending::default() };
+        self.push_gap(&mut pending);
         for record in records.iter_mut() {
             self.count(record);
-            if let Some(shown) = self.push_line(&mut lines, record) {
+            let begin = pending.lines.len();
+            if let Some(shown) = self.push_line(&mut pending.lines, record) {
                 *record = shown;
             }
-        }
-        if !lines.is_empty() {
-            match self.append(&lines) {
-                Ok(()) => self.missing = 0,
-                Err(error) => self.lose(records.len() as u64, &line::describe(&error)),
+            if self.is_too_long(&pending.lines) {
+                self.put_into_next(&mut pending, begin);
+            } else if pending.lines.len() > begin {
+                pending.records += 1;
             }
         }
-        self.lines = lines;
+        self.flush(&mut pending);
+        self.lines = pending.lines;
         self.show(records);
     }
 
-    fn push_gap(&self, lines: &mut Vec<u8>) {
+    fn flush(&mut self, pending: &mut Pending) {
+        if !pending.lines.is_empty() {
+            match self.append(&pending.lines) {
+                Ok(()) => self.told_of(pending.announced),
+                Err(error) => self.lose(pending.records, &line::describe(&error)),
+            }
+        }
+        pending.lines.clear();
+        (pending.records, pending.announced) = (0, 0);
+    }
+
+    fn is_too_long(&self, lines: &[u8]) -> bool {
+        self.limit.is_some_and(|limit| self.length + lines.len() as u64 > limit)
+    }
+
+    /// What stands before the last record goes into this file, and that record into the next.
+    fn put_into_next(&mut self, pending: &mut Pending, begin: usize) {
+        let last = pending.lines.split_off(begin);
+        self.flush(pending);
+        match self.begin_next(last.len() as u64) {
+            Ok(()) => {
+                self.push_gap(pending);
+                pending.lines.extend_from_slice(&last);
+                pending.records = 1;
+            }
+            Err(cause) => self.lose(1, &cause),
+        }
+    }
+
+    /// Goes on in another file, in which there is so much room.
+    fn begin_next(&mut self, room: u64) -> Result<(), String> {
+        // The record that does not fit is counted already.
+        let carried = Carried { missing: self.missing, written: 1 };
+        let head = self.head_of_next(carried);
+        if self.limit.is_some_and(|limit| head.len() as u64 + room > limit) {
+            return Err(TOO_LARGE.to_owned());
+        }
+        self.store.turn(&head).map_err(|error| line::describe(&error))?;
+        self.length = head.len() as u64;
+        self.torn = false;
+        let dropped = self.parts.turned(carried, Because::Full);
+        if dropped > 0 && !std::mem::replace(&mut self.has_dropped, true) {
+            (self.tell)(TraceNews::Dropped);
+        }
+        Ok(())
+    }
+
+    /// Somebody removed the file: what was in it is lost, what comes is not.
+    fn replace_removed(&mut self) {
+        let carried = Carried { missing: self.missing, written: 0 };
+        let head = self.head_of_next(carried);
+        match self.store.begin_anew(&head) {
+            Ok(()) => {
+                self.length = head.len() as u64;
+                self.torn = false;
+                let dropped = self.parts.turned(carried, Because::Removed);
+                self.cause = Some(REMOVED.to_owned());
+                (self.tell)(TraceNews::Removed { records: dropped });
+            }
+            // What is written goes nowhere, and is counted with the file as soon as that can be replaced.
+            Err(_) => self.degrade(REMOVED),
+        }
+    }
+
+    /// Begins a new file if the present one has another name by now.
+    fn reopen(&mut self) {
+        if self.store.is_removed() || !self.store.is_taken_away() {
+            return;
+        }
+        let carried = Carried { missing: self.missing, written: 0 };
+        let head = self.head_of_next(carried);
+        if self.store.begin_anew(&head).is_ok() {
+            self.length = head.len() as u64;
+            self.torn = false;
+            self.parts.turned(carried, Because::Renamed);
+        }
+    }
+
+    fn head_of_next(&self, carried: Carried) -> Vec<u8> {
+        let Some(head) = self.head.clone() else { return Vec::new() };
+        let mut lines = Vec::new();
+        let head = TraceHead { part: Some(Box::new(self.parts.next(carried))), ..head };
+        let _ = line::push(&self.redactor, &mut lines, &Record::Trace(head));
+        lines
+    }
+
+    fn push_gap(&self, pending: &mut Pending) {
         if self.missing == 0 {
             return;
         }
@@ -131,7 +282,8 @@ impl<S: Store> Writer<S> {
         let gap = Record::Gap(Gap { at: Timestamp::now(), lost: self.missing, cause });
         if let Ok(mut line) = serde_json::to_vec(&gap) {
             line.push(b'\n');
-            lines.extend_from_slice(&line);
+            pending.lines.extend_from_slice(&line);
+            pending.announced = self.missing;
         }
     }
 
@@ -145,21 +297,25 @@ impl<S: Store> Writer<S> {
                 shown.map(|shown| *shown)
             }
             None => {
-                self.lose(1, line::NO_JSON);
-                None
+                self.lose(1, line::NO_LINE);
+                Some(line::dropped())
             }
         }
     }
 
     /// Appends whole lines in one call; what was written of a batch that failed is cut off again.
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.torn {
+            self.store.cut(self.length)?;
+            self.torn = false;
+        }
         match self.store.append(lines) {
             Ok(()) => {
                 self.length += lines.len() as u64;
                 Ok(())
             }
             Err(error) => {
-                self.store.cut(self.length)?;
+                self.torn = self.store.cut(self.length).is_err();
                 Err(error)
             }
         }
@@ -167,11 +323,28 @@ impl<S: Store> Writer<S> {
 
     fn lose(&mut self, records: u64, cause: &str) {
         self.missing += records;
-        self.totals.lost += records;
+        self.parts.lost += records;
+        self.degrade(cause);
+    }
+
+    fn degrade(&mut self, cause: &str) {
         self.cause = Some(cause.to_owned());
+        if !std::mem::replace(&mut self.is_degraded, true) {
+            (self.tell)(TraceNews::Degraded { why: cause.to_owned() });
+        }
+    }
+
+    /// Something was written, and with it that so many records were lost.
+    fn told_of(&mut self, announced: u64) {
+        self.missing = self.missing.saturating_sub(announced);
+        if self.is_degraded && self.missing == 0 && !self.store.is_removed() {
+            self.is_degraded = false;
+            (self.tell)(TraceNews::Resumed { lost: announced });
+        }
     }
 
     fn count(&mut self, record: &Record) {
+        self.parts.records += 1;
         match record {
             Record::Connection(_) => self.totals.connections += 1,
             Record::Exchange(_) => self.totals.exchanges += 1,
@@ -183,132 +356,34 @@ impl<S: Store> Writer<S> {
         if records.is_empty() {
             return;
         }
-        for observer in &mut self.observers {
-            observer(records);
-        }
+        // One that panics is not asked again; the trace goes on.
+        self.observers.retain_mut(|observer| redact::guard(|| observer(records)).is_some());
     }
 
     fn finish(mut self, exit_code: Option<i32>) -> Closed {
         self.totals.at = Some(Timestamp::now());
         self.totals.exit_code = exit_code;
-        let end = Record::End(self.totals.clone());
-        let mut lines = Vec::new();
-        self.push_gap(&mut lines);
-        let shown = self.push_line(&mut lines, &end).unwrap_or(end);
-        if let Err(error) = self.append(&lines) {
+        self.parts.records += 1;
+        let (mut pending, mut end) = self.last_lines();
+        if self.is_too_long(&pending.lines) && self.begin_next(pending.lines.len() as u64).is_ok() {
+            (pending, end) = self.last_lines();
+        }
+        if let Err(error) = self.append(&pending.lines) {
             self.cause = Some(line::describe(&error));
         }
-        self.show(&[shown]);
-        Closed { totals: self.totals, degraded: self.cause }
+        self.show(&[end]);
+        Closed { totals: self.totals, degraded: self.cause, dropped: self.has_dropped }
+    }
+
+    fn last_lines(&mut self) -> (Pending, Record) {
+        self.totals.lost = self.parts.not_there();
+        let end = Record::End(self.totals.clone());
+        let mut pending = Pending::default();
+        self.push_gap(&mut pending);
+        let shown = self.push_line(&mut pending.lines, &end).unwrap_or(end);
+        (pending, shown)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trace::{Line, Note, NoteKind, Reader};
-    use std::sync::Mutex;
-
-    /// A disk with so much room, and what was written on it.
-    #[derive(Clone, Default)]
-    struct Disk(Arc<Mutex<(Vec<u8>, usize)>>);
-
-    impl Disk {
-        fn with_room(room: usize) -> Self {
-            Self(Arc::new(Mutex::new((Vec::new(), room))))
-        }
-
-        fn set_room(&self, room: usize) {
-            self.0.lock().unwrap().1 = room;
-        }
-
-        fn records(&self) -> Vec<Record> {
-            let content = self.0.lock().unwrap().0.clone();
-            let mut reader = Reader::new(content.as_slice()).unwrap();
-            let mut records = Vec::new();
-            while let Some(line) = reader.next_line().unwrap() {
-                let Line::Record(record) = line else { panic!("{line:?}") };
-                records.push(record);
-            }
-            records
-        }
-    }
-
-    impl Store for Disk {
-        fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-            let mut disk = self.0.lock().unwrap();
-            let room = disk.1.saturating_sub(disk.0.len());
-            let fits = lines.len() <= room;
-            disk.0.extend_from_slice(&lines[..lines.len().min(room)]);
-            if fits { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
-        }
-
-        fn cut(&mut self, length: u64) -> io::Result<()> {
-            self.0.lock().unwrap().0.truncate(usize::try_from(length).unwrap());
-            Ok(())
-        }
-    }
-
-    fn head() -> Record {
-        let text = r#"{"record":"trace","format":"authtrace/1.0","tool":"authtrace","os":"linux","started":"2026-01-01T00:00:00.000Z","intercept":[]}"#;
-        serde_json::from_str(text).unwrap()
-    }
-
-    fn note(text: &'static str) -> Record {
-        Record::Note(Note { at: Timestamp::from_unix_ms(0), kind: NoteKind::Other, text: Redacted::literal(text) })
-    }
-
-    fn batch(records: Vec<Record>) -> Batch {
-        Batch { records, overflowed: 0, nudged: false, closing: None }
-    }
-
-    #[test]
-    fn a_full_disk_leaves_whole_lines_and_an_exact_gap() {
-        let disk = Disk::with_room(usize::MAX);
-        let mut writer = Writer::new(disk.clone(), Arc::new(Redactor::plain()), Vec::new());
-        writer.write_batch(&mut batch(vec![head(), note("before")]));
-        let used = disk.0.lock().unwrap().0.len();
-        disk.set_room(used + 10);
-        writer.write_batch(&mut batch(vec![note("one"), note("two")]));
-        writer.write_batch(&mut batch(vec![note("three")]));
-        disk.set_room(usize::MAX);
-        writer.write_batch(&mut batch(vec![note("after")]));
-        let closed = writer.finish(Some(0));
-        let records = disk.records();
-        let gaps: Vec<u64> = records
-            .iter()
-            .filter_map(|record| match record {
-                Record::Gap(gap) => Some(gap.lost),
-                _ => None,
-            })
-            .collect();
-        let notes = records.iter().filter(|record| matches!(record, Record::Note(_))).count();
-        assert_eq!((gaps, notes, closed.totals.lost), (vec![3], 2, 3));
-        assert_eq!(closed.degraded.as_deref(), Some("the disk is full"));
-    }
-
-    #[test]
-    fn records_that_found_the_queue_full_are_counted() {
-        let disk = Disk::with_room(usize::MAX);
-        let mut writer = Writer::new(disk.clone(), Arc::new(Redactor::plain()), Vec::new());
-        writer.write_batch(&mut batch(vec![head()]));
-        writer.write_batch(&mut Batch { records: vec![note("next")], overflowed: 7, nudged: false, closing: None });
-        assert!(disk.records().iter().any(|record| matches!(record, Record::Gap(gap) if gap.lost == 7)));
-    }
-
-    #[test]
-    fn a_learned_value_is_masked_in_the_last_moment_and_noted() {
-        let disk = Disk::with_room(usize::MAX);
-        let redactor = Arc::new(Redactor::plain());
-        redactor.learn(b"FAKE-credential-0123456789");
-        let mut writer = Writer::new(disk.clone(), redactor, Vec::new());
-        writer.write_batch(&mut batch(vec![head(), note("said FAKE-credential-0123456789 aloud")]));
-        let closed = writer.finish(None);
-        let content = String::from_utf8(disk.0.lock().unwrap().0.clone()).unwrap();
-        assert!(!content.contains("FAKE-credential"), "{content}");
-        assert_eq!(closed.totals.masked, 1);
-        assert!(
-            disk.records().iter().any(|record| matches!(record, Record::Note(note) if note.kind == NoteKind::Masked))
-        );
-    }
-}
+mod tests;

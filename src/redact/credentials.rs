@@ -199,6 +199,8 @@ impl Redactor {
             self.opaque(bare)
         };
         let quote = if bare.len() == value.len() { "" } else { "\"" };
+        // Without quotes, what is shown has to stay one parameter: a quote that nothing closes held more than one.
+        let shown = if quote.is_empty() && shown.contains([',', '"']) { self.opaque(bare) } else { shown };
         format!("{}={quote}{shown}{quote}", self.name(name, AUTH_PARAMS))
     }
 }

@@ -69,7 +69,7 @@ impl Redactor {
             return Redacted::literal("‹masked›");
         }
         let mut prose =
-            Prose { redactor: self, tainted, shown: String::with_capacity(read.len()), numbers: 0, letters: 0 };
+            Prose { redactor: self, tainted, shown: String::with_capacity(read.len()), numbers: 0, singles: 0 };
         let mut start = 0;
         let mut at = 0;
         while at < read.len() {
@@ -77,7 +77,7 @@ impl Redactor {
             if let Some((_, len)) = marker::at_start(rest) {
                 prose.chunk(read, start..at);
                 prose.shown.push_str(rest.get(..len).unwrap_or_default());
-                (prose.numbers, prose.letters) = (0, 0);
+                (prose.numbers, prose.singles) = (0, 0);
                 at += len;
                 start = at;
                 continue;
@@ -115,9 +115,9 @@ struct Prose<'a> {
     redactor: &'a Redactor,
     tainted: Vec<Range<usize>>,
     shown: String,
-    /// How many of the chunks before were numbers, how many single letters: a secret may be spelled out.
+    /// How many of the chunks before were numbers, how many single characters: a secret may be spelled out.
     numbers: usize,
-    letters: usize,
+    singles: usize,
 }
 
 impl Prose<'_> {
@@ -150,16 +150,22 @@ impl Prose<'_> {
             self.shown.push_str(chunk.get(..lead).unwrap_or_default());
             self.shown.push_str(&self.redactor.opaque(core.as_bytes()));
             self.shown.push_str(chunk.get(lead + core.len()..).unwrap_or_default());
-            (self.numbers, self.letters) = (0, 0);
+            // What is spelled out goes on until a word comes.
+            if !spelled {
+                (self.numbers, self.singles) = (0, 0);
+            }
         }
     }
 
     fn spelled(&mut self, core: &str) -> bool {
+        if core.is_empty() {
+            return false;
+        }
         let number = core.bytes().any(|b| b.is_ascii_digit()) && core.bytes().all(|b| !b.is_ascii_alphabetic());
-        let letter = core.len() == 1 && core.bytes().all(|b| b.is_ascii_alphabetic());
+        let single = core.chars().count() == 1;
         self.numbers = if number { self.numbers + 1 } else { 0 };
-        self.letters = if letter { self.letters + 1 } else { 0 };
-        self.numbers > 2 || self.letters > 2
+        self.singles = if single { self.singles + 1 } else { 0 };
+        self.numbers > 2 || self.singles > 2
     }
 
     fn passes(&self, core: &str) -> bool {
@@ -316,6 +322,7 @@ mod tests {
             ("key qhvmzpxkwtrbFAKE!", "key ‹len≤16 fp=", "›!"),
             ("pin 1234 5678 9012FAKE", "pin 1234 5678 ‹len≤8 fp=", "›"),
             ("\u{1b}[31mred FAKE1\u{7}", "[‹len≤8 fp=", "›"),
+            ("key h\0u\0n\0t\0e\0r\u{0}2\0F\0A\0K\0E", "key h u ‹len≤8 fp=", "›"),
         ] {
             let shown = r.message(text);
             assert!(shown.as_str().starts_with(start) && shown.as_str().ends_with(end), "{text} {shown}");

@@ -117,9 +117,10 @@ impl Redactor {
     fn push_pair(&self, shown: &mut String, pair: &[u8]) {
         let key = first(pair, b'=');
         let value = pair.get(key.len() + 1..);
-        match std::str::from_utf8(key) {
-            Ok(text) if text.is_empty() || QUERY_KEYS.contains(&text) => shown.push_str(text),
-            _ => shown.push_str(&self.labelled("key", key)),
+        let known = std::str::from_utf8(key).ok().filter(|text| text.is_empty() || QUERY_KEYS.contains(text));
+        match known {
+            Some(text) => shown.push_str(text),
+            None => shown.push_str(&self.labelled("key", key)),
         }
         let Some(value) = value else { return };
         shown.push('=');
@@ -128,21 +129,24 @@ impl Redactor {
             return;
         }
         let plain = decoded(value);
-        shown.push_str(&self.query_value(&String::from_utf8_lossy(key), &plain));
+        // A key that is not shown says nothing about its value when this is read again.
+        let key = String::from_utf8_lossy(key).to_ascii_lowercase();
+        shown.push_str(&self.query_value(&key, known.is_some(), &plain));
     }
 
-    fn query_value(&self, key: &str, value: &[u8]) -> String {
-        let lower = key.to_ascii_lowercase();
+    /// The value of the key of that name in lower case.
+    fn query_value(&self, key: &str, known: bool, value: &[u8]) -> String {
         let Ok(text) = std::str::from_utf8(value) else {
             return self.opaque(value);
         };
         if text.is_empty() || QUERY_VALUES.contains(&text) {
             return text.to_owned();
         }
-        if let Some((_, kind)) = QUERY_SECRETS.iter().find(|(name, _)| *name == lower) {
+        if let Some((_, kind)) = QUERY_SECRETS.iter().find(|(name, _)| *name == key) {
             return self.describe(value, *kind, Place::Other).to_string();
         }
-        match lower.as_str() {
+        match key {
+            _ if !known => self.opaque(value),
             "model" if identifier::is_model(text) => text.to_owned(),
             "client_id" if CLIENT_IDS.contains(&text) => text.to_owned(),
             "limit" | "version" | "page" | "block_ms" | "reclaim_older_than_ms" | "x-amz-expires"

@@ -418,3 +418,22 @@ fn a_secret_that_is_spelled_out_does_not_pass() {
     let plain = "The x-api-key header is not valid for this organization.";
     assert_eq!(redactor.message(plain).as_str(), plain);
 }
+
+/// Found by fuzzing: what is shown has to be read as what it is, not as what stood there before.
+#[test]
+fn broken_lists_and_odd_keys_are_stable() {
+    let r = redactor();
+    for value in [
+        "Bearer error_description=\"bad; FAKEx9y8z7w6, accept-encoding: FAKE, b",
+        "Bearer scope=\"user:profile, x",
+        "Bearer resource_metadata=\"https://claude.ai/a,b, error=\"c\"",
+    ] {
+        let shown = r.header(b"www-authenticate", value.as_bytes(), Direction::Response).1;
+        assert_eq!(r.header(b"www-authenticate", shown.as_str().as_bytes(), Direction::Response).1, shown, "{value}");
+    }
+    for path in ["/v1/x?scopE=user:profile+FAKEx9y8z7w6", "/?Redirect_Uri=https://claude.ai/FAKEx9y8z7w6", "/?LIMIT=5"]
+    {
+        let shown = r.path(path.as_bytes());
+        assert_eq!(r.path(shown.as_str().as_bytes()), shown, "{path}");
+    }
+}

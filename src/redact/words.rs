@@ -174,6 +174,23 @@ const NAMES: &[&str] = &[
     "and/or",
     "N/A",
     "lapsed",
+    "loopback",
+    // Products that sign in the place of servers.
+    "Zscaler",
+    "Netskope",
+    "Fortinet",
+    "Broadcom",
+    "Forcepoint",
+    "Sophos",
+    "Skyhigh",
+    "McAfee",
+    "iboss",
+    "WatchGuard",
+    "Kaspersky",
+    "Bitdefender",
+    "ESET",
+    "mitmproxy",
+    "authtrace",
 ];
 
 pub(super) fn is_name(text: &str) -> bool {

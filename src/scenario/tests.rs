@@ -271,3 +271,10 @@ fn a_file_can_ask_for_every_change_that_has_a_name() {
         assert_eq!(scenario.events[0].change.name(), Some(name));
     }
 }
+
+#[test]
+fn what_a_file_says_of_itself_does_not_steer_the_terminal() {
+    let file = "format = 1\ntitle = \"a\\u001b[31m\\nb\"\nabout = \"c\\u001b]8;;x\\u0007\\nd\\u009b\"\n";
+    let said = describe(&read(file).unwrap());
+    assert!(said.contains("a·[31m b\n") && said.contains("c·]8;;x·\nd·\n"), "{said:?}");
+}

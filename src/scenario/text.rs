@@ -4,6 +4,7 @@ use super::client::Client;
 use super::read::Scenario;
 use super::{Against, Given};
 use crate::fake::Task;
+use crate::place::plain;
 use std::fmt::Write;
 
 /// Title, what it is about, what the client is given, how many rules and events there are.
@@ -12,7 +13,7 @@ pub fn describe(scenario: &Scenario) -> String {
     let mut text = String::new();
     let name = scenario.code.map_or("a scenario without a verdict", |code| code.as_str());
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{name}: {}", scenario.title);
+    let _ = writeln!(text, "{name}: {}", plain(&scenario.title));
     if let Some(about) = &scenario.about {
         let _ = writeln!(text, "\n{}", about.trim());
     }
@@ -29,7 +30,8 @@ pub fn describe(scenario: &Scenario) -> String {
     if events > 0 {
         let _ = writeln!(text, "events   {events}");
     }
-    text
+    // A file may come from anybody: nothing of it steers the terminal.
+    text.lines().map(|line| plain(line) + "\n").collect()
 }
 
 fn given(client: &Client) -> String {

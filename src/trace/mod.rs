@@ -30,5 +30,5 @@ pub use facts::{ErrorFacts, ErrorShape, EventCount, OAuthFacts, OAuthToken, Requ
 pub use format::{FormatError, FormatVersion};
 pub use passage::{BodyPassage, HeadChange, HeadPassage, MessagePassage, Passage};
 pub use read::{Line, ReadError, Reader};
-pub use record::{EventSink, Gap, Imported, Note, NoteKind, Played, PlayedAgainst, Record, TraceEnd, TraceHead};
+pub use record::{EventSink, Gap, Imported, Note, NoteKind, Part, Played, PlayedAgainst, Record, TraceEnd, TraceHead};
 pub use time::Timestamp;

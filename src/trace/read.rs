@@ -1,8 +1,8 @@
-//! Reading a trace back, line by line.
+//! Reading a trace back, line by line; also one that goes on in a second file, when both are read as one input.
 
 use super::format::{FormatError, FormatVersion};
-use super::record::{Record, TraceHead};
-use crate::redact::reread;
+use super::record::{Gap, Record, TraceHead};
+use crate::redact::{Redacted, reread};
 use std::io::{self, BufRead};
 
 /// Longest line that is read; a longer one is not one of ours.
@@ -13,6 +13,10 @@ pub struct Reader<R> {
     input: R,
     line: u64,
     head: TraceHead,
+    /// The part that is being read.
+    part: u64,
+    /// What came before the first part that is there.
+    before: Option<Gap>,
     buffer: Vec<u8>,
 }
 
@@ -74,7 +78,10 @@ impl<R: BufRead> Reader<R> {
         let named = probe.get("intercept").and_then(serde_json::Value::as_array);
         reread::show_hosts(named.into_iter().flatten().filter_map(serde_json::Value::as_str));
         match serde_json::from_slice(&buffer) {
-            Ok(Record::Trace(head)) => Ok(Self { input, line: 1, head, buffer }),
+            Ok(Record::Trace(head)) => {
+                let (part, before) = (head.part_number(), earlier_parts(&head));
+                Ok(Self { input, line: 1, head, part, before, buffer })
+            }
             _ => Err(ReadError::NotATrace),
         }
     }
@@ -90,6 +97,9 @@ impl<R: BufRead> Reader<R> {
     /// # Errors
     /// When the operating system refuses to read.
     pub fn next_line(&mut self) -> Result<Option<Line>, ReadError> {
+        if let Some(gap) = self.before.take() {
+            return Ok(Some(Line::Record(Record::Gap(gap))));
+        }
         loop {
             self.line += 1;
             let line = self.line;
@@ -103,6 +113,7 @@ impl<R: BufRead> Reader<R> {
                 continue;
             }
             return Ok(Some(match serde_json::from_slice(&self.buffer) {
+                Ok(Record::Trace(head)) if self.goes_on_with(&head) => continue,
                 Ok(record) => Line::Record(record),
                 Err(_) if !whole => Line::Torn { line },
                 Err(_) if self.is_of_a_newer_kind() => continue,
@@ -113,6 +124,13 @@ impl<R: BufRead> Reader<R> {
 }
 
 impl<R> Reader<R> {
+    /// Whether the next part begins here.
+    fn goes_on_with(&mut self, head: &TraceHead) -> bool {
+        let next = head.started == self.head.started && head.part_number() == self.part + 1;
+        self.part += u64::from(next);
+        next
+    }
+
     /// A newer minor version may have kinds of records that this one does not know; they are skipped.
     fn is_of_a_newer_kind(&self) -> bool {
         const KNOWN: [&str; 7] = ["trace", "connection", "request", "exchange", "gap", "note", "end"];
@@ -123,6 +141,13 @@ impl<R> Reader<R> {
         self.head.format.minor > FormatVersion::CURRENT.minor
             && serde_json::from_slice(&self.buffer).is_ok_and(|kind: Kind| !KNOWN.contains(&kind.record.as_str()))
     }
+}
+
+/// What is told of the parts before the first that is there.
+fn earlier_parts(head: &TraceHead) -> Option<Gap> {
+    let lost = head.part.as_ref().map_or(0, |part| part.before);
+    let cause = Redacted::literal("they stood in earlier files of this trace");
+    (lost > 0).then_some(Gap { at: head.started, lost, cause })
 }
 
 fn fill(input: &mut impl BufRead, buffer: &mut Vec<u8>) -> io::Result<usize> {
@@ -200,6 +225,25 @@ mod tests {
         let text = format!("{HEAD}\n{{\"record\":\"verdict\"}}\n");
         assert!(matches!(lines(&text).as_slice(), [Line::Broken { line: 2, .. }]));
         assert!(lines(&text.replace("authtrace/1.0", "authtrace/1.1")).is_empty());
+    }
+
+    fn part(number: u64, before: u64) -> String {
+        HEAD.replace('}', &format!(r#","part":{{"number":{number},"before":{before}}}}}"#))
+    }
+
+    #[test]
+    fn parts_in_their_order_are_one_trace_and_what_came_before_them_is_a_gap() {
+        let end = r#"{"record":"end","connections":0,"exchanges":0,"lost":0}"#;
+        let (second, third) = (part(2, 7), part(3, 9));
+        assert!(matches!(lines(&format!("{HEAD}\n{second}\n{end}\n")).as_slice(), [Line::Record(Record::End(_))]));
+        let late = lines(&format!("{second}\n\n{third}\n{end}\n"));
+        let [Line::Record(Record::Gap(gap)), Line::Record(Record::End(_))] = late.as_slice() else {
+            panic!("{late:?}")
+        };
+        assert_eq!(gap.lost, 7);
+        // What does not follow is no part of it.
+        let strange = lines(&format!("{HEAD}\n{third}\n"));
+        assert!(matches!(strange.as_slice(), [Line::Record(Record::Trace(_))]), "{strange:?}");
     }
 
     #[test]

@@ -81,6 +81,33 @@ pub struct TraceHead {
     /// The scenario that was played; absent: nothing was done to the traffic by rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub played: Option<Played>,
+    /// Which part of a trace of several files this is; absent: the first, or the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Box<Part>>,
+}
+
+/// One file of a trace that was continued in another: at a limit of size, or because the file was taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Part {
+    /// Its number, from 2.
+    pub number: u64,
+    /// How many records came before it, whether they could be written or not.
+    pub before: u64,
+}
+
+impl TraceHead {
+    /// Number of this part, from 1.
+    #[must_use]
+    pub fn part_number(&self) -> u64 {
+        self.part.as_ref().map_or(1, |part| part.number)
+    }
+
+    /// Whether it is the head of the file that follows the one with this head.
+    #[must_use]
+    pub fn continues(&self, earlier: &Self) -> bool {
+        self.started == earlier.started && self.part_number().checked_sub(1) == Some(earlier.part_number())
+    }
 }
 
 /// A scenario that was played: what the trace shows was brought about on purpose.

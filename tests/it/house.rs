@@ -28,10 +28,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("replay", &["analyze", "catalogue", "compare", "fake", "policy", "redact", "scenario", "trace"]),
     ("check", &["analyze", "catalogue", "compare", "place", "policy", "redact", "trace"]),
     ("case", &["check", "place", "policy"]),
-    ("export", &["analyze", "catalogue", "check", "compare", "redact", "trace"]),
+    ("export", &["analyze", "catalogue", "check", "compare", "place", "redact", "trace"]),
     ("proxy", &["ca", "facts", "policy", "redact", "trace", "wire"]),
     ("launch", &["ca"]),
-    ("doctor", &["ca", "export", "launch", "redact", "trace"]),
+    ("doctor", &["ca", "export", "launch", "place", "redact", "trace"]),
     ("config", &["ca", "launch", "policy", "proxy", "record", "redact", "trigger", "wire"]),
     (
         "harness",
@@ -331,6 +331,36 @@ fn log_lines_hold_literals_and_listed_values() {
         assert!(!silent || !source.code.contains("tracing::"), "{} logs", source.path);
     }
     assert!(seen >= 3, "{seen} log lines found");
+}
+
+/// SECURITY.md says which test holds which promise: each of them is there.
+#[test]
+fn the_tests_that_hold_the_promises_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("SECURITY.md")).unwrap();
+    let mut seen = 0;
+    for line in text.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let held_by = line.trim_end_matches('|').rsplit('|').next().unwrap();
+        for name in held_by.split('`').skip(1).step_by(2) {
+            let place = name.split("::").next().unwrap();
+            if name.starts_with("src/") {
+                assert!(root.join(name).exists(), "{name}");
+            } else if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':') && place != "ProxyError" {
+                let parts: Vec<&str> = name.split("::").collect();
+                let (function, modules) = match parts.split_last() {
+                    Some((last, before)) if last.len() > 20 => (Some(*last), before),
+                    _ => (None, parts.as_slice()),
+                };
+                let path = root.join("tests/it").join(modules.join("/"));
+                let code = fs::read_to_string(path.with_extension("rs"));
+                let code =
+                    code.or_else(|_| fs::read_to_string(path.join("mod.rs"))).unwrap_or_else(|_| panic!("{name}"));
+                assert!(function.is_none_or(|function| code.contains(&format!("fn {function}("))), "{name}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen} names found");
 }
 
 #[test]

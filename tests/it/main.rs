@@ -3,6 +3,8 @@
 //! Every module is under `cfg(test)`: clippy takes functions beside a test for test code only so.
 
 #[cfg(test)]
+mod attackers;
+#[cfg(test)]
 mod bisect;
 #[cfg(test)]
 mod bytes;
@@ -27,6 +29,8 @@ mod clients;
 #[cfg(test)]
 mod compile_fail;
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod diff;
 #[cfg(test)]
 mod doctor;
@@ -34,6 +38,10 @@ mod doctor;
 mod examples;
 #[cfg(test)]
 mod explain;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod fuzz_seeds;
 #[cfg(test)]
 mod guard_options;
 #[cfg(test)]
@@ -50,6 +58,8 @@ mod house;
 mod http2;
 #[cfg(test)]
 mod launch;
+#[cfg(test)]
+mod leaks;
 #[cfg(test)]
 mod learnt;
 #[cfg(test)]

@@ -5,9 +5,9 @@ use crate::cli::console;
 use anyhow::{Context, Result};
 use authtrace::launch::{ParentEnvironment, TempDir};
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -91,7 +91,9 @@ fn moved(from: &Path, to: &Path) -> io::Result<()> {
     }
     // On another file system.
     let partial = to.with_extension("jsonl.new");
-    fs::copy(from, &partial)?;
+    let _ = fs::remove_file(&partial);
+    let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+    io::copy(&mut File::open(from)?, &mut copy)?;
     fs::rename(&partial, to)?;
     fs::remove_file(from)
 }

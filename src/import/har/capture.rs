@@ -242,6 +242,7 @@ impl Capture {
             shared_fingerprints: false,
             imported: Some(trace::Imported { format: Redacted::literal("HAR"), tool, version }),
             played: None,
+            part: None,
         }
     }
 

@@ -73,6 +73,10 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             Stop::Finished if self.exchanges.iter().all(|current| current.upgraded) => {
                 (EndKind::Upgraded, Outcome::Ok, None)
             }
+            // The answer came before the request was complete, and nobody wants the rest of that.
+            Stop::Finished if self.exchanges.iter().all(|current| current.answered) => {
+                (EndKind::Complete, Outcome::Ok, None)
+            }
             Stop::Finished if client_stopped => (EndKind::ClientAbort, Outcome::ClientAbort, None),
             Stop::Finished => (
                 EndKind::UpstreamClosed,
@@ -108,6 +112,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         for mut current in self.exchanges.drain(..) {
             match current.upgraded && kind != EndKind::UpstreamProtocol {
                 true => current.tap.end(End { outcome: EndKind::Upgraded, stage: None, detail: None }),
+                false if kind == EndKind::Complete => {
+                    current.tap.end(End { outcome: kind, stage: None, detail: None });
+                }
                 // The record of what was cut says why by itself.
                 false if kind == EndKind::Cut => current.tap.break_off(kind, None),
                 false => current.tap.break_off(kind, detail.clone()),

@@ -51,6 +51,14 @@ impl Wire {
         }
     }
 
+    /// The socket of a connection without TLS.
+    pub(crate) fn plain(&mut self) -> &mut TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Server(..) | Self::Client(_) => panic!("this one has TLS"),
+        }
+    }
+
     /// The protocol that the handshake agreed on.
     pub(crate) fn protocol(&self) -> Option<String> {
         let state: &rustls::CommonState = match self {
@@ -115,6 +123,16 @@ impl Wire {
             bytes.extend(self.receive(1).await);
         }
         bytes
+    }
+
+    /// Everything up to the end of a head, for as long as it takes; none if the other side ends before.
+    pub(crate) async fn receive_head(&mut self) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(b"\r\n\r\n") {
+            let byte = self.stream().read_u8().await.ok()?;
+            bytes.push(byte);
+        }
+        Some(bytes)
     }
 
     /// Everything up to the end, and the end.
@@ -182,6 +200,11 @@ impl Origin {
         self.listener.local_addr().unwrap()
     }
 
+    /// The next connection, before any handshake, however long nobody comes.
+    pub(crate) async fn next_socket(&self) -> io::Result<TcpStream> {
+        Ok(self.listener.accept().await?.0)
+    }
+
     /// The next connection, before any handshake.
     pub(crate) async fn accept_socket(&self) -> TcpStream {
         let (stream, _) = soon("a connection", self.listener.accept()).await.unwrap();
@@ -191,6 +214,11 @@ impl Origin {
 
     pub(crate) async fn try_accept(&self) -> io::Result<Wire> {
         let stream = self.accept_socket().await;
+        self.greet(stream).await
+    }
+
+    /// A connection that was accepted, after its handshake.
+    pub(crate) async fn greet(&self, stream: TcpStream) -> io::Result<Wire> {
         match &self.tls {
             None => Ok(Wire::Plain(stream)),
             Some(config) => {

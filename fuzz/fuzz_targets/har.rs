@@ -1,0 +1,3 @@
+#![no_main]
+
+authtrace_fuzz::fuzz!("har");

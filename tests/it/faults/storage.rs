@@ -1,0 +1,279 @@
+//! Cases 34 and 37: the file under the trace. Whatever becomes of it, the traffic goes on, and each record is there or counted.
+
+use super::{Bench, OK, Setup, WELL};
+use crate::support::program::{Ended, Home, PATIENCE, run};
+use crate::support::{handshake, soon, tool};
+use authtrace::trace::{Line, Note, Reader, Record, TraceEnd};
+use rustix::process::Signal;
+use std::fs::File;
+use std::io::{BufRead, Write as _};
+use std::path::Path;
+use std::process::Command;
+
+/// What is in a trace, and what it says of records that are not.
+#[derive(Debug, Default)]
+struct Account {
+    exchanges: usize,
+    /// All records but gaps, the first line and the last.
+    written: u64,
+    lost: Vec<(u64, String)>,
+    notes: Vec<Note>,
+    end: Option<TraceEnd>,
+}
+
+impl Account {
+    fn of(input: impl BufRead) -> Self {
+        let mut reader = Reader::new(input).unwrap();
+        let mut account = Self::default();
+        while let Some(line) = reader.next_line().unwrap() {
+            let Line::Record(record) = line else { panic!("{line:?}") };
+            match record {
+                Record::Gap(gap) => account.lost.push((gap.lost, gap.cause.as_str().to_owned())),
+                Record::End(end) => account.end = Some(end),
+                Record::Trace(head) => panic!("{head:?} in the middle"),
+                record => {
+                    account.written += 1;
+                    account.exchanges += usize::from(matches!(record, Record::Exchange(_)));
+                    account.notes.extend(if let Record::Note(note) = record { Some(note) } else { None });
+                }
+            }
+        }
+        account
+    }
+
+    fn read(path: &Path) -> Self {
+        Self::of(std::fs::read(path).unwrap().as_slice())
+    }
+
+    /// How many records gaps tell of.
+    fn told(&self) -> u64 {
+        self.lost.iter().map(|(lost, _)| lost).sum()
+    }
+
+    /// Every exchange has two records, for it was begun and ended, and every connection of its own one.
+    fn is_complete(&self, exchanges: u64) {
+        assert_eq!(self.written + self.told(), exchanges * 3 + self.notes.len() as u64, "{self:?}");
+        assert_eq!(self.end.as_ref().map(|end| (end.exchanges, end.lost)), Some((exchanges, self.told())), "{self:?}");
+    }
+}
+
+impl Bench {
+    /// Exchanges on connections of their own; each is answered within a second.
+    async fn healthy(&self, count: usize) {
+        for _ in 0..count {
+            self.exchange().await;
+        }
+    }
+
+    /// Exchanges on one connection.
+    pub(crate) async fn many(&self, count: u64) {
+        let stream = self.tunnel(&format!("{WELL}:443")).await;
+        let mut client = handshake(stream, WELL, self.client()).await.unwrap();
+        for _ in 0..count {
+            client.send(b"GET / HTTP/1.1\r\nHost: well.example.test\r\n\r\n").await;
+            client.expect(OK).await;
+        }
+        client.close().await;
+    }
+
+    /// Waits for a line.
+    async fn said(&mut self, text: &'static str) {
+        let mut live = self.live.take().unwrap();
+        let heard = tokio::task::spawn_blocking(move || {
+            live.until(text);
+            live
+        });
+        self.live = Some(heard.await.unwrap());
+    }
+
+    /// Ends it, and gives what it said.
+    async fn end(&mut self) -> Ended {
+        self.signal(Signal::TERM);
+        let live = self.live.take().unwrap();
+        let ended = tokio::task::spawn_blocking(move || live.finish(PATIENCE)).await.unwrap();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(!ended.stderr.contains("internal error"), "{}", ended.stderr);
+        ended
+    }
+}
+
+/// How large files of the program may become from now on.
+async fn limit(bench: &Bench, prlimit: &Path, bytes: &str) {
+    let mut command = Command::new(prlimit);
+    command.arg(format!("--fsize={bytes}:unlimited")).arg("--pid").arg(bench.pid.to_string());
+    assert!(super::output(command).await.status.success());
+}
+
+#[tokio::test]
+async fn case_34_a_trace_that_may_not_grow_is_told_of_counted_and_resumed() {
+    let Some(prlimit) = tool("prlimit") else { return };
+    let mut bench = Bench::start().await;
+    let now = std::fs::metadata(&bench.trace).unwrap().len();
+    limit(&bench, &prlimit, &(now + 20_000).to_string()).await;
+    bench.healthy(40).await;
+    bench.said("trace_degraded: the trace has the size that the system allows a file").await;
+    bench.healthy(5).await;
+    limit(&bench, &prlimit, "unlimited").await;
+    bench.healthy(1).await;
+    bench.said("the trace is written again; ").await;
+    bench.healthy(2).await;
+    let ended = bench.end().await;
+    let account = Account::read(&bench.trace);
+    account.is_complete(1 + 40 + 5 + 1 + 2);
+    assert!(account.told() > 10 && account.exchanges >= 5, "{account:?}");
+    let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("records could not be written: the trace has the size"), "{words}");
+}
+
+/// Set in a process of this test that is in a namespace of its own.
+const ISLAND: &str = "AUTHTRACE_TEST_ISLAND";
+const NAMESPACE: [&str; 3] = ["--user", "--map-root-user", "--mount"];
+
+#[test]
+fn case_34_a_full_disk_is_told_of_counted_and_resumed() {
+    if std::env::var_os(ISLAND).is_some() {
+        return tokio::runtime::Runtime::new().unwrap().block_on(on_a_small_disk());
+    }
+    let (Some(unshare), Some(_)) = (tool("unshare"), tool("mount")) else { return };
+    let possible = Command::new(&unshare).args(NAMESPACE).arg("true").output().unwrap();
+    if !possible.status.success() {
+        // A machine may not let its users have namespaces.
+        println!("skipped: {}", String::from_utf8_lossy(&possible.stderr));
+        return;
+    }
+    let own = std::env::current_exe().unwrap();
+    let mut again = Command::new(unshare);
+    again.args(NAMESPACE).arg(own).env(ISLAND, "1");
+    again.args(["--exact", "faults::storage::case_34_a_full_disk_is_told_of_counted_and_resumed", "--nocapture"]);
+    let ended = again.output().unwrap();
+    let said = [ended.stdout, ended.stderr].concat();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
+async fn on_a_small_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&disk);
+    assert!(super::output(mount).await.status.success());
+    let mut bench = Setup { out: Some(disk.join("t.jsonl")), ..Setup::new() }.start().await;
+    bench.healthy(5).await;
+    bench.connections_told().await;
+    let ballast = disk.join("ballast");
+    let mut file = File::create(&ballast).unwrap();
+    while file.write_all(&[0; 1_024]).is_ok() {}
+    drop(file);
+    bench.healthy(20).await;
+    bench.said("trace_degraded: the disk is full").await;
+    std::fs::remove_file(&ballast).unwrap();
+    bench.healthy(1).await;
+    bench.said("the trace is written again; ").await;
+    bench.healthy(2).await;
+    bench.end().await;
+    let account = Account::read(&bench.trace);
+    account.is_complete(1 + 5 + 20 + 1 + 2);
+    assert!(account.told() > 10 && account.exchanges >= 8, "{account:?}");
+}
+
+#[tokio::test]
+async fn case_34_a_trace_that_is_removed_is_begun_anew() {
+    let mut bench = Bench::start().await;
+    bench.healthy(3).await;
+    bench.connections_told().await;
+    std::fs::remove_dir_all(bench.trace.parent().unwrap()).unwrap();
+    bench.healthy(2).await;
+    bench.said("trace_degraded: somebody has removed the trace, and with it 12 records").await;
+    bench.end().await;
+    let account = Account::read(&bench.trace);
+    account.is_complete(1 + 3 + 2);
+    assert_eq!((account.exchanges, account.lost.len()), (2, 1), "{account:?}");
+}
+
+#[tokio::test]
+async fn case_34_a_folder_that_may_not_be_written_any_more_changes_nothing() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut bench = Bench::start().await;
+    let folder = bench.trace.parent().unwrap().to_owned();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o500)).unwrap();
+    bench.healthy(3).await;
+    let ended = bench.end().await;
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(!ended.stderr.contains("trace_degraded"), "{}", ended.stderr);
+    Account::read(&bench.trace).is_complete(4);
+}
+
+#[tokio::test]
+async fn case_37_a_second_program_does_not_write_into_the_same_trace() {
+    let bench = Bench::start().await;
+    let home = Home::new();
+    let before = std::fs::read(&bench.trace).unwrap();
+    let other = run(home.authtrace().args(["proxy", "--upstream-proxy", "none", "--out"]).arg(&bench.trace), PATIENCE);
+    assert_eq!(other.code, Some(125), "{}", other.stderr);
+    let words = other.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("another authtrace is writing") && words.contains("choose another file with --out"),
+        "{words}"
+    );
+    assert!(std::fs::read(&bench.trace).unwrap().starts_with(&before));
+    let (trace, _) = bench.finish().await;
+    // And no line of the other is among them.
+    assert_eq!(trace.exchanges.len(), 2);
+}
+
+#[tokio::test]
+async fn case_37_a_trace_is_rotated_by_a_new_name_and_a_hang_up() {
+    if tool("setsid").is_none() {
+        return;
+    }
+    let mut bench = Setup::new().starter(&["setsid", "--wait"]).start().await;
+    bench.healthy(2).await;
+    bench.connections_told().await;
+    let old = bench.trace.with_extension("old");
+    std::fs::rename(&bench.trace, &old).unwrap();
+    bench.healthy(1).await;
+    let told = || super::records(&old).iter().filter(|record| matches!(record, Record::Connection(_))).count();
+    bench.until("the exchange in the file of another name", || (told() == 4).then_some(())).await;
+    bench.signal(Signal::HUP);
+    let anew = async {
+        while !bench.trace.exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    soon("a new file", anew).await;
+    bench.healthy(2).await;
+    bench.end().await;
+    let (old, new) = (Account::read(&old), Account::read(&bench.trace));
+    assert_eq!((old.exchanges, old.lost.len(), old.end), (4, 0, None));
+    assert_eq!((new.exchanges, new.told(), new.lost.len()), (2, old.written, 1), "{new:?}");
+    // Both together are the whole.
+    let whole = Account::of(
+        [std::fs::read(bench.trace.with_extension("old")).unwrap(), std::fs::read(&bench.trace).unwrap()]
+            .concat()
+            .as_slice(),
+    );
+    assert_eq!((whole.exchanges, whole.lost.len()), (6, 0), "{whole:?}");
+}
+
+#[tokio::test]
+async fn case_34_a_bounded_trace_keeps_the_newest_and_says_how_many_are_gone() {
+    let mut bench = Setup::new().argument("--max-size").argument("1MB").start().await;
+    let exchanges = 1_500;
+    bench.many(exchanges).await;
+    let ended = bench.end().await;
+    let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("the trace has reached --max-size: the oldest records make way"), "{words}");
+    let earlier = bench.trace.with_extension("1.jsonl");
+    let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+    assert!(size(&bench.trace) + size(&earlier) <= 1_000_000 && size(&earlier) > 400_000);
+    let both = [std::fs::read(&earlier).unwrap(), std::fs::read(&bench.trace).unwrap()].concat();
+    let account = Account::of(both.as_slice());
+    assert_eq!(account.end.as_ref().map(|end| end.lost), Some(account.told()));
+    assert_eq!(account.end.as_ref().map(|end| end.exchanges), Some(exchanges + 1));
+    // The report reads both, and says what is gone.
+    let mut report = bench.home.authtrace();
+    let report = run(report.args(["report", "--format", "json"]).arg(&bench.trace), PATIENCE);
+    let json: serde_json::Value = serde_json::from_str(&report.stdout).unwrap();
+    assert_eq!(json["exchanges"].as_array().map(Vec::len), Some(account.exchanges), "{}", report.stderr);
+    assert!(report.stdout.contains("they stood in earlier files of this trace"), "{}", report.stdout);
+}
