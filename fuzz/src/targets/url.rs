@@ -16,17 +16,17 @@ fn show(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data);
     let path = |text: &str| redactor.path(text.as_bytes());
     let mut all = stable(&redactor.path(data), path);
-    let of_text: [(&str, &dyn Fn(&str) -> Redacted); 8] = [
-        ("path", &path),
-        ("host", &|text| redactor.host(text)),
-        ("method", &|text| redactor.method(text.as_bytes())),
-        ("lane", &|text| redactor.lane(text)),
-        ("program", &|text| redactor.program(text)),
-        ("place", &|text| redactor.place(text)),
-        ("variable", &|text| redactor.variable(text)),
-        ("version", &|text| redactor.version(text)),
+    let of_text: [&dyn Fn(&str) -> Redacted; 8] = [
+        &path,
+        &|text| redactor.host(text),
+        &|text| redactor.method(text.as_bytes()),
+        &|text| redactor.lane(text),
+        &|text| redactor.program(text),
+        &|text| redactor.place(text),
+        &|text| redactor.variable(text),
+        &|text| redactor.version(text),
     ];
-    for (_, redact) in of_text {
+    for redact in of_text {
         all.push('\n');
         all.push_str(&stable(&redact(&text), redact));
     }
