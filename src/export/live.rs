@@ -17,11 +17,20 @@ const ONLY_LANE: &str = "main";
 /// proxy runs; what is found out later than that many exchanges after its cause, the report finds out.
 const REMEMBERED: usize = 2_000;
 
+/// So few exchanges are looked through in no time.
+const LITTLE: usize = 256;
+/// How often more than these are looked through while they are replaced once.
+const LOOKS: usize = 32;
+
 /// Reads along with a running proxy.
 pub struct Watch {
     style: Style,
     survey: Survey,
     findings: Findings,
+    /// Records that may have begun or ended a finding, since it was looked for.
+    unsaid: usize,
+    /// Those of them that issued or renewed tokens.
+    renewals: Vec<Record>,
     /// Whether clients are told apart: from the first one on that joined.
     lanes: bool,
 }
@@ -30,28 +39,53 @@ impl Watch {
     /// Nothing has happened.
     #[must_use]
     pub fn new(style: Style) -> Self {
-        Self { style, survey: Survey::default(), findings: Findings::default(), lanes: false }
+        Self {
+            style,
+            survey: Survey::default(),
+            findings: Findings::default(),
+            unsaid: 0,
+            renewals: Vec::new(),
+            lanes: false,
+        }
     }
 
-    /// Takes the records of one write. Gives a line for each exchange, each connection that failed, and records that were
-    /// lost; behind them what has become certain by these records. Labels are those of a report on the same records.
+    /// Takes the records of one write; none: nothing has come for a while. Gives a line for each exchange, each connection
+    /// that failed, and records that were lost; behind them what has become certain. Labels are those of a report on the
+    /// same records.
     pub fn take(&mut self, records: &[Record]) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut matters = false;
         for record in records {
             self.survey.take(record);
             self.lanes |= lane_of(record).is_some_and(|lane| lane != ONLY_LANE);
             lines.extend(self.line(record));
-            matters |= self.findings.may_change(record);
+            self.note(record);
         }
-        // The rules look at everything that is remembered: once for a write, and only if it bears on a login.
-        if matters {
-            lines.extend(self.findings.news(&self.survey, records, self.style));
+        if self.is_worth_a_look(records.is_empty()) {
+            lines.extend(self.findings.news(&self.survey, &self.renewals, self.style));
+            self.unsaid = 0;
+            self.renewals.clear();
         }
         if self.survey.exchanges().len().max(self.survey.connections().len()) > REMEMBERED + REMEMBERED / 2 {
             self.survey.keep_last(REMEMBERED);
         }
         lines
+    }
+
+    fn note(&mut self, record: &Record) {
+        if !self.findings.may_change(record) {
+            return;
+        }
+        self.unsaid += 1;
+        if matches!(record, Record::Exchange(exchange) if exchange.oauth.is_some()) {
+            self.renewals.push(record.clone());
+        }
+    }
+
+    /// The rules look at everything that is remembered, so that much of it has to be matched by much that is new; in a
+    /// pause one record is enough.
+    fn is_worth_a_look(&self, pause: bool) -> bool {
+        let much = self.survey.exchanges().len().saturating_sub(LITTLE) / LOOKS;
+        self.unsaid > 0 && (pause || self.unsaid > much)
     }
 
     fn line(&self, record: &Record) -> Option<String> {

@@ -79,6 +79,18 @@ fn while_it_runs() {
 }
 
 #[test]
+fn what_comes_thick_and_fast_is_looked_through_in_a_pause() {
+    let mut watch = live::Watch::new(WIDE);
+    watch.take(&records(&fixture::long(640, 641)));
+    let story = records(&fixture::refused_after_refresh());
+    let meanwhile: Vec<String> = story.iter().flat_map(|record| watch.take(std::slice::from_ref(record))).collect();
+    assert!(meanwhile.len() >= 6 && !meanwhile.concat().contains('✗'), "{meanwhile:#?}");
+    let then = watch.take(&[]);
+    assert!(then.concat().contains('✗'), "{then:#?}");
+    assert!(watch.take(&[]).is_empty());
+}
+
+#[test]
 fn at_the_end_of_a_run() {
     let mut shown = String::new();
     for style in [WIDE, NARROW] {

@@ -38,7 +38,8 @@ use std::time::Duration;
 /// Longest time between a record and its line on disk.
 pub const BATCH_DELAY: Duration = Duration::from_millis(100);
 
-/// Reads along: called on the writer's thread with the records of every write, in the order of the file.
+/// Reads along: called on the writer's thread with the records of every write, in the order of the file, and once with
+/// none when no more have come for a moment.
 pub type Observer = Box<dyn FnMut(&[Record]) + Send>;
 
 /// Why a trace cannot be begun.

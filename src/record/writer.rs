@@ -8,9 +8,12 @@ use crate::redact::{self, Redacted, Redactor};
 use crate::trace::{Gap, Record, Timestamp, TraceEnd, TraceHead};
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Records of one write: enough to make the call cheap, few enough for their lines to stay in the processor's cache.
 const AT_ONCE: usize = 128;
+/// When nothing has come for so long, those who read along are told.
+const PAUSE: Duration = Duration::from_millis(250);
 /// What is said of a file that is gone.
 const REMOVED: &str = "the trace was removed while it was written";
 /// Why a record finds no place in any file of a bounded trace.
@@ -136,13 +139,19 @@ impl<S: Store> Writer<S> {
     pub(super) fn run(mut self, queue: &Queue) -> Closed {
         line::step_back();
         let mut room = Vec::new();
+        let mut pause = None;
         loop {
-            let mut batch = queue.take(room, None);
+            let mut batch = queue.take(room, pause);
             let closing = batch.closing;
+            let quiet = batch.records.is_empty() && batch.overflowed == 0;
+            pause = (!quiet).then(|| Instant::now() + PAUSE);
             if batch.nudged {
                 self.reopen();
             }
             self.write_batch(&mut batch);
+            if quiet || closing.is_some() {
+                self.tell_of_a_pause();
+            }
             room = batch.records;
             room.clear();
             room.shrink_to(line::KEPT);
@@ -353,10 +362,17 @@ impl<S: Store> Writer<S> {
     }
 
     fn show(&mut self, records: &[Record]) {
-        if records.is_empty() {
-            return;
+        if !records.is_empty() {
+            self.call_observers(records);
         }
-        // One that panics is not asked again; the trace goes on.
+    }
+
+    fn tell_of_a_pause(&mut self) {
+        self.call_observers(&[]);
+    }
+
+    /// One that panics is not asked again; the trace goes on.
+    fn call_observers(&mut self, records: &[Record]) {
         self.observers.retain_mut(|observer| redact::guard(|| observer(records)).is_some());
     }
 
