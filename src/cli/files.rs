@@ -33,6 +33,9 @@ impl NewFile {
     /// When the place is no place for a file of this user's, or the system refuses.
     pub(crate) fn create(path: &Path, readers: Readers) -> io::Result<Self> {
         let target = match fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() && leads_to_stream(path) => {
+                return if is_trusted(&found) { Self::stream(path) } else { Err(refused(LINK_OF_ANOTHER)) };
+            }
             Ok(found) if found.is_symlink() => follow(path, &found, readers)?,
             _ => path.to_owned(),
         };
@@ -42,6 +45,13 @@ impl NewFile {
             Ok(found) if !is_trusted(&found) => Err(refused("the file that is there belongs to another user")),
             _ => Self::beside(target, readers),
         }
+    }
+
+    /// `/dev/stdout` and its like: links of the system's to what this process has open already.
+    fn stream(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::NOCTTY.bits().cast_signed();
+        let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
+        if is_trusted(&file.metadata()?) { Ok(Self { file, named: None }) } else { Err(refused(OF_ANOTHER)) }
     }
 
     fn beside(target: PathBuf, readers: Readers) -> io::Result<Self> {
@@ -101,18 +111,25 @@ pub(crate) fn write(path: &Path, readers: Readers, content: &[u8]) -> io::Result
     file.finish()
 }
 
-/// Where a link leads that may be followed: `/dev/stdout` and its like, and for [`Readers::Others`] the user's own.
+/// Where a link leads that may be followed: `/dev/stdout` that is a file, and for [`Readers::Others`] the user's own.
 fn follow(path: &Path, link: &Metadata, readers: Readers) -> io::Result<PathBuf> {
     let target = fs::canonicalize(path);
-    let is_file = target.as_ref().map_or(true, |target| fs::metadata(target).is_ok_and(|found| found.is_file()));
     if !is_trusted(link) {
-        return Err(refused("a link of another user stands there"));
+        return Err(refused(LINK_OF_ANOTHER));
     }
-    if is_file && readers == Readers::Own {
+    if readers == Readers::Own {
         return Err(refused("a link stands there"));
     }
     // One that leads nowhere is replaced.
     target.or_else(|_| Ok(path.to_owned()))
+}
+
+const LINK_OF_ANOTHER: &str = "a link of another user stands there";
+const OF_ANOTHER: &str = "what stands there belongs to another user";
+
+/// Whether a link leads to a pipe, a socket or a device.
+fn leads_to_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// Without waiting for somebody to read from a pipe that another user has put there.
@@ -120,7 +137,7 @@ fn open_device(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NOCTTY).bits().cast_signed();
     let found = fs::symlink_metadata(path)?;
     if !is_trusted(&found) {
-        return Err(refused("what stands there belongs to another user"));
+        return Err(refused(OF_ANOTHER));
     }
     OpenOptions::new().write(true).custom_flags(flags).open(path)
 }

@@ -81,7 +81,7 @@ impl Extractor {
             port: source.port,
             path,
             version: version(source.version),
-            headers,
+            headers: headers.into(),
             body_bytes: 0,
             trailers: Vec::new(),
         };
@@ -111,7 +111,7 @@ impl Extractor {
             status: source.status,
             version: version(source.version),
             interim: Vec::new(),
-            headers,
+            headers: headers.into(),
             body_bytes: 0,
             trailers: Vec::new(),
         };

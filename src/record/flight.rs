@@ -262,7 +262,7 @@ impl Thread {
             }
             None => {
                 *record = line::dropped();
-                return self.lose(1, line::NO_LINE);
+                return self.lose(u64::from(record.is_counted()), line::NO_LINE);
             }
         }
         // A new story: what has been written already is no part of it.
@@ -276,7 +276,7 @@ impl Thread {
         let Some(placed) = self.ring.push(record, text.len() as u64) else { return };
         if let Err(error) = self.spool.put(&placed, text) {
             self.ring.take_back();
-            self.lose(1, &line::describe(&error));
+            self.lose(u64::from(record.is_counted()), &line::describe(&error));
         }
     }
 

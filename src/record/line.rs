@@ -1,7 +1,7 @@
 //! A record as a line of text, searched once more for what must not be written; and what the writing threads share.
 
 use crate::redact::{self, Redacted, Redactor};
-use crate::trace::{Note, NoteKind, Record, Timestamp};
+use crate::trace::{self, Note, NoteKind, Record, Timestamp};
 use std::io;
 
 /// How much the traffic goes first (`setpriority`), where a thread can be told so by itself.
@@ -40,7 +40,7 @@ fn try_push(redactor: &Redactor, lines: &mut Vec<u8>, record: &Record) -> Option
     #[cfg(test)]
     assert!(!matches!(record, Record::Note(note) if note.text.as_str() == PANIC), "injected");
     let begin = lines.len();
-    serde_json::to_writer(&mut *lines, record).ok()?;
+    trace::write(record, lines).ok()?;
     let line = lines.get(begin..)?;
     let sealed = (!redactor.is_clean(line)).then(|| redactor.seal(String::from_utf8_lossy(line).into_owned()));
     let Some(sealed) = sealed.filter(|sealed| sealed.hits() > 0) else {

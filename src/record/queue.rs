@@ -60,7 +60,7 @@ impl Queue {
             return;
         }
         if state.records.len() >= CAPACITY {
-            state.overflowed += 1;
+            state.overflowed += u64::from(record.is_counted());
             return;
         }
         let first = state.records.is_empty();

@@ -186,10 +186,11 @@ impl<S: Store> Writer<S> {
             if let Some(shown) = self.push_line(&mut pending.lines, record) {
                 *record = shown;
             }
+            let counted = u64::from(record.is_counted());
             if self.is_too_long(&pending.lines) {
-                self.put_into_next(&mut pending, begin);
+                self.put_into_next(&mut pending, begin, counted);
             } else if pending.lines.len() > begin {
-                pending.records += 1;
+                pending.records += counted;
             }
         }
         self.flush(&mut pending);
@@ -213,23 +214,22 @@ impl<S: Store> Writer<S> {
     }
 
     /// What stands before the last record goes into this file, and that record into the next.
-    fn put_into_next(&mut self, pending: &mut Pending, begin: usize) {
+    fn put_into_next(&mut self, pending: &mut Pending, begin: usize, counted: u64) {
         let last = pending.lines.split_off(begin);
         self.flush(pending);
-        match self.begin_next(last.len() as u64) {
+        match self.begin_next(last.len() as u64, counted) {
             Ok(()) => {
                 self.push_gap(pending);
                 pending.lines.extend_from_slice(&last);
-                pending.records = 1;
+                pending.records = counted;
             }
-            Err(cause) => self.lose(1, &cause),
+            Err(cause) => self.lose(counted, &cause),
         }
     }
 
-    /// Goes on in another file, in which there is so much room.
-    fn begin_next(&mut self, room: u64) -> Result<(), String> {
-        // The record that does not fit is counted already.
-        let carried = Carried { missing: self.missing, written: 1 };
+    /// Goes on in another file, in which there is so much room; `written`: records that wait for it and are counted already.
+    fn begin_next(&mut self, room: u64, written: u64) -> Result<(), String> {
+        let carried = Carried { missing: self.missing, written };
         let head = self.head_of_next(carried);
         if self.limit.is_some_and(|limit| head.len() as u64 + room > limit) {
             return Err(TOO_LARGE.to_owned());
@@ -306,7 +306,7 @@ impl<S: Store> Writer<S> {
                 shown.map(|shown| *shown)
             }
             None => {
-                self.lose(1, line::NO_LINE);
+                self.lose(u64::from(record.is_counted()), line::NO_LINE);
                 Some(line::dropped())
             }
         }
@@ -353,7 +353,7 @@ impl<S: Store> Writer<S> {
     }
 
     fn count(&mut self, record: &Record) {
-        self.parts.records += 1;
+        self.parts.records += u64::from(record.is_counted());
         match record {
             Record::Connection(_) => self.totals.connections += 1,
             Record::Exchange(_) => self.totals.exchanges += 1,
@@ -381,7 +381,7 @@ impl<S: Store> Writer<S> {
         self.totals.exit_code = exit_code;
         self.parts.records += 1;
         let (mut pending, mut end) = self.last_lines();
-        if self.is_too_long(&pending.lines) && self.begin_next(pending.lines.len() as u64).is_ok() {
+        if self.is_too_long(&pending.lines) && self.begin_next(pending.lines.len() as u64, 1).is_ok() {
             (pending, end) = self.last_lines();
         }
         if let Err(error) = self.append(&pending.lines) {

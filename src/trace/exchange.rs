@@ -6,7 +6,9 @@ use super::passage::Passage;
 use super::reread;
 use super::time::Timestamp;
 use crate::redact::{self, Redacted};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// A request whose head has been forwarded; its [`Exchange`] follows when it has ended.
 /// Only the last moments before a crash are read from it.
@@ -108,7 +110,8 @@ pub struct Request {
     #[cfg_attr(test, schemars(with = "String"))]
     pub version: Redacted,
     /// Fields in their order.
-    pub headers: Vec<HeaderField>,
+    #[cfg_attr(test, schemars(with = "Vec<HeaderField>"))]
+    pub headers: Headers,
     /// Bytes of the body as they passed, without chunk framing.
     pub body_bytes: u64,
     /// Trailer fields.
@@ -130,7 +133,8 @@ pub struct Response {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub interim: Vec<u16>,
     /// Fields in their order.
-    pub headers: Vec<HeaderField>,
+    #[cfg_attr(test, schemars(with = "Vec<HeaderField>"))]
+    pub headers: Headers,
     /// Bytes of the body as they passed, without chunk framing.
     pub body_bytes: u64,
     /// Trailer fields.
@@ -148,6 +152,40 @@ pub struct HeaderField {
     /// Value, redacted.
     #[cfg_attr(test, schemars(with = "String"))]
     pub value: Redacted,
+}
+
+/// The fields of a head. A copy shares them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Vec<HeaderField>")]
+pub struct Headers(Arc<Vec<HeaderField>>);
+
+impl From<Vec<HeaderField>> for Headers {
+    fn from(fields: Vec<HeaderField>) -> Self {
+        Self(Arc::new(fields))
+    }
+}
+
+impl Serialize for Headers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl Deref for Headers {
+    type Target = [HeaderField];
+
+    fn deref(&self) -> &[HeaderField] {
+        &self.0
+    }
+}
+
+impl<'a> IntoIterator for &'a Headers {
+    type Item = &'a HeaderField;
+    type IntoIter = std::slice::Iter<'a, HeaderField>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 /// A credential as it was used: where it stood, and what may be known of it.

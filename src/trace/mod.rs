@@ -17,6 +17,7 @@ mod reread;
 #[cfg(test)]
 mod schema;
 mod time;
+mod write;
 
 pub use client_log::{
     ClientEvent, ClientEventKind, ClientFailure, ClientLog, ExtraFile, ExtraState, FailureClass, KeptBecause,
@@ -24,7 +25,7 @@ pub use client_log::{
 };
 pub use connection::{Connection, ConnectionEnd, HandshakeLeg, Mode, Outcome, Peer, Target};
 pub use exchange::{
-    Credential, End, EndKind, Exchange, HeaderField, Origin, Request, RequestStart, Response, Stage, Timing,
+    Credential, End, EndKind, Exchange, HeaderField, Headers, Origin, Request, RequestStart, Response, Stage, Timing,
 };
 pub use facts::{ErrorFacts, ErrorShape, EventCount, OAuthFacts, OAuthToken, RequestIds, SseFacts, Tone};
 pub use format::{FormatError, FormatVersion};
@@ -32,3 +33,4 @@ pub use passage::{BodyPassage, HeadChange, HeadPassage, MessagePassage, Passage}
 pub use read::{Line, ReadError, Reader};
 pub use record::{EventSink, Gap, Imported, Note, NoteKind, Part, Played, PlayedAgainst, Record, TraceEnd, TraceHead};
 pub use time::Timestamp;
+pub use write::write;

@@ -30,6 +30,12 @@ pub enum Record {
 }
 
 impl Record {
+    /// Whether it is missed where it could not be written: not that a request began, of which the exchange tells as well.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        !matches!(self, Self::Request(_))
+    }
+
     /// Whether it should reach the disk at once: whoever reads along waits for it.
     #[must_use]
     pub fn is_urgent(&self) -> bool {

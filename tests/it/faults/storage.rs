@@ -31,6 +31,8 @@ impl Account {
                 Record::Gap(gap) => account.lost.push((gap.lost, gap.cause.as_str().to_owned())),
                 Record::End(end) => account.end = Some(end),
                 Record::Trace(head) => panic!("{head:?} in the middle"),
+                // That a request began is told of only where its end was still to come, and is never missed.
+                Record::Request(_) => {}
                 record => {
                     account.written += 1;
                     account.exchanges += usize::from(matches!(record, Record::Exchange(_)));
@@ -50,9 +52,9 @@ impl Account {
         self.lost.iter().map(|(lost, _)| lost).sum()
     }
 
-    /// Every exchange has two records, for it was begun and ended, and every connection of its own one.
+    /// Every exchange has a record, and every connection of its own one.
     fn is_complete(&self, exchanges: u64) {
-        assert_eq!(self.written + self.told(), exchanges * 3 + self.notes.len() as u64, "{self:?}");
+        assert_eq!(self.written + self.told(), exchanges * 2 + self.notes.len() as u64, "{self:?}");
         assert_eq!(self.end.as_ref().map(|end| (end.exchanges, end.lost)), Some((exchanges, self.told())), "{self:?}");
     }
 }
@@ -120,7 +122,7 @@ async fn case_34_a_trace_that_may_not_grow_is_told_of_counted_and_resumed() {
     let ended = bench.end().await;
     let account = Account::read(&bench.trace);
     account.is_complete(1 + 40 + 5 + 1 + 2);
-    assert!(account.told() > 10 && account.exchanges >= 5, "{account:?}");
+    assert!(account.told() > 5 && account.exchanges >= 5, "{account:?}");
     let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("records could not be written: the trace has the size"), "{words}");
 }
@@ -173,7 +175,7 @@ async fn on_a_small_disk() {
     bench.end().await;
     let account = Account::read(&bench.trace);
     account.is_complete(1 + 5 + 20 + 1 + 2);
-    assert!(account.told() > 10 && account.exchanges >= 8, "{account:?}");
+    assert!(account.told() > 5 && account.exchanges >= 8, "{account:?}");
 }
 
 #[tokio::test]
@@ -183,7 +185,7 @@ async fn case_34_a_trace_that_is_removed_is_begun_anew() {
     bench.connections_told().await;
     std::fs::remove_dir_all(bench.trace.parent().unwrap()).unwrap();
     bench.healthy(2).await;
-    bench.said("trace_degraded: somebody has removed the trace, and with it 12 records").await;
+    bench.said("trace_degraded: somebody has removed the trace, and with it 8 records").await;
     bench.end().await;
     let account = Account::read(&bench.trace);
     account.is_complete(1 + 3 + 2);
