@@ -9,6 +9,9 @@ use std::io::Write;
 /// As much of a body as is sure to be read in every coding.
 const READ: usize = 60 * 1024;
 
+/// How Zstandard begins (RFC 8878 §3.1.1).
+const ZSTD: &[u8] = b"(\xb5";
+
 pub fn run(data: &[u8]) {
     let mut dice = Dice::of(data);
     let redactor = redactor();
@@ -40,7 +43,7 @@ fn answer(raw: &Raw<'_>, headers: &[RawField<'_>], body: &[u8], ends: &[usize], 
 fn is_plain(raw: &Raw<'_>) -> bool {
     let labelled = raw.answer_headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-encoding"));
     // gzip and zstd are known by their first bytes, without a label.
-    !labelled && !raw.answer.starts_with(b"\x1f\x8b") && !raw.answer.starts_with(b"(\xb5")
+    !labelled && !raw.answer.starts_with(b"\x1f\x8b") && !raw.answer.starts_with(ZSTD)
 }
 
 fn push(body: &[u8], ends: &[usize], mut take: impl FnMut(&[u8])) {
@@ -54,7 +57,8 @@ fn push(body: &[u8], ends: &[usize], mut take: impl FnMut(&[u8])) {
 /// Without a coding, and then in one or two: the same facts.
 fn packed(raw: &Raw<'_>, redactor: &Redactor, dice: &mut Dice) {
     // A body that itself looks like a packed one is unpacked without a label, too.
-    if raw.answer.len() > READ || !raw.answer.first().is_some_and(|byte| byte.is_ascii_graphic()) {
+    let looks_packed = raw.answer.starts_with(ZSTD) || !raw.answer.first().is_some_and(u8::is_ascii_graphic);
+    if raw.answer.len() > READ || looks_packed {
         return;
     }
     let is_coding = |name: &[u8]| name.eq_ignore_ascii_case(b"content-encoding");
