@@ -91,12 +91,12 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(if under_run { exit::FAILED } else { exit::USAGE })
 }
 
-/// The thread that carries the traffic. One is enough for tens of thousands of messages a second, and two would wake
-/// each other for every one of them.
+/// The threads that carry the traffic: as many as there are cores, four at most.
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     use anyhow::Context as _;
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).min(4);
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(threads)
         .enable_all()
         .build()
         .context("cannot start the threads that carry the traffic")
