@@ -38,6 +38,15 @@ fn main() -> Result<()> {
     }
 }
 
+/// A virtual machine may have handed free memory back to its host, and who writes next waits for each page to return. That
+/// would be us, for the trace: so the pages come back beforehand, for every party.
+fn fetch_pages() {
+    const BYTES: usize = 64 << 20;
+    let mut pages = vec![0_u8; BYTES];
+    pages.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    std::hint::black_box(&pages);
+}
+
 fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
@@ -63,6 +72,7 @@ fn run(arguments: &[String]) -> Result<()> {
         for _ in 0..scale.rounds {
             // One after the other in every round, so that a noisy neighbour troubles all of them alike.
             for party in &mut parties {
+                fetch_pages();
                 let value = measure.take(&runtime, party, &origin, scale)?;
                 table.add(measure, party.name, value);
             }

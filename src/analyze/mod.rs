@@ -13,6 +13,7 @@ mod findings;
 mod labels;
 mod lineage;
 mod receipt;
+mod recent;
 mod says;
 mod survey;
 mod timing;
@@ -30,5 +31,6 @@ pub use findings::{Confidence, Diagnosis, Finding, Severity, Verdict, VersionAdv
 pub use labels::{Label, Labels};
 pub use lineage::{CredentialHistory, Lineage, Origin as CredentialOrigin, Process, Reaction, Refusal, Use};
 pub use receipt::{AlpnPair, Bytes, HeadCounts, Knowledge, Receipt};
+pub use recent::Recent;
 pub use survey::{HostRow, Survey, TunnelRow, Unread};
 pub use timing::{ClockDifference, Spread, TimingSummary};

@@ -221,6 +221,7 @@ mod tests {
     use crate::analyze::fixture;
     use crate::trace::Record;
     use serde_json::{Value, json};
+    use std::sync::Arc;
 
     fn body(bytes: u64, digest: &str) -> Value {
         json!({"bytes": bytes, "digest": digest})
@@ -255,7 +256,7 @@ mod tests {
         let (mut exchanges, mut connections) = (Vec::new(), Vec::new());
         for record in records {
             match serde_json::from_value(record.clone()).unwrap() {
-                Record::Exchange(exchange) => exchanges.push(*exchange),
+                Record::Exchange(exchange) => exchanges.push(Arc::unwrap_or_clone(exchange)),
                 Record::Connection(connection) => connections.push(*connection),
                 other => panic!("{other:?}"),
             }

@@ -3,7 +3,7 @@
 use super::client_log::{self, ClientView};
 use super::credentials::{self, CredentialRow};
 use super::failures::{self, Failure};
-use super::labels::{Label, Labels, credentials_of};
+use super::labels::{Label, Labels};
 use super::receipt::{self, Receipt};
 use super::timing::{self, ClockDifference, TimingSummary};
 use crate::redact::{Fingerprint, Redacted};
@@ -14,6 +14,7 @@ use crate::trace::{
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use std::io::BufRead;
+use std::sync::Arc;
 
 /// The content of a trace in the order of time. Records may be taken while the trace is still being written.
 #[derive(Clone, Debug, Default)]
@@ -104,7 +105,7 @@ impl Survey {
     fn add(&mut self, record: Record) {
         self.labels.take(&record);
         match record {
-            Record::Trace(head) => self.head = Some(head),
+            Record::Trace(head) => self.head = Some(*head),
             Record::Request(start) => {
                 if !self.ended.contains(&start.id) {
                     self.unfinished.insert(start.id, start);
@@ -113,7 +114,7 @@ impl Survey {
             Record::Exchange(exchange) => {
                 self.ended.insert(exchange.id);
                 self.unfinished.remove(&exchange.id);
-                self.exchanges.push(*exchange);
+                self.exchanges.push(Arc::unwrap_or_clone(exchange));
             }
             Record::Connection(connection) => self.connections.push(*connection),
             Record::Gap(gap) => self.gaps.push(gap),
@@ -125,36 +126,6 @@ impl Survey {
     fn sort(&mut self) {
         self.exchanges.sort_by_key(exchange_order);
         self.connections.sort_by_key(connection_order);
-    }
-
-    /// Forgets all but the last `count` exchanges and connections: for whoever reads along with a proxy that runs for days.
-    ///
-    /// Exchanges that issued or renewed tokens stay longer, a quarter as many, since they tell where credentials come from.
-    /// Once many more credentials have been seen than are still in use, the labels of the forgotten ones are forgotten,
-    /// too; if one comes back, it gets a new label.
-    pub fn keep_last(&mut self, count: usize) {
-        let old = self.exchanges.len().saturating_sub(count);
-        let issuing = self.exchanges.iter().take(old).filter(|exchange| exchange.oauth.is_some()).count();
-        let (mut place, mut dropped_issuing) = (0, issuing.saturating_sub(count / 4));
-        self.exchanges.retain(|exchange| {
-            let is_old = place < old;
-            place += 1;
-            let drops = is_old && (exchange.oauth.is_none() || dropped_issuing > 0);
-            if drops && exchange.oauth.is_some() {
-                dropped_issuing -= 1;
-            }
-            !drops
-        });
-        keep_tail(&mut self.connections, count);
-        keep_tail(&mut self.notes, count);
-        keep_tail(&mut self.gaps, count);
-        keep_tail(&mut self.unread, count);
-        self.ended = self.exchanges.iter().map(|exchange| exchange.id).collect();
-        if self.labels.count() > count.saturating_mul(8) {
-            let in_use: HashSet<Fingerprint> =
-                self.exchanges.iter().flat_map(credentials_of).map(|seen| seen.credential.fp).collect();
-            self.labels.keep(|fp| in_use.contains(&fp));
-        }
     }
 
     /// The same trace with these exchanges alone. Of connections there are those that carried one of them, or none at all.
@@ -409,18 +380,21 @@ impl Survey {
     }
 }
 
-impl FromIterator<Record> for Survey {
-    /// From records in any order.
-    fn from_iter<I: IntoIterator<Item = Record>>(records: I) -> Self {
-        let mut survey = Self::default();
-        records.into_iter().for_each(|record| survey.add(record));
+impl Survey {
+    /// From records in any order, of which some have labels already.
+    pub(super) fn labelled(labels: Labels, records: impl Iterator<Item = Record>) -> Self {
+        let mut survey = Self { labels, ..Self::default() };
+        records.for_each(|record| survey.add(record));
         survey.sort();
         survey
     }
 }
 
-fn keep_tail<T>(items: &mut Vec<T>, count: usize) {
-    items.drain(..items.len().saturating_sub(count));
+impl FromIterator<Record> for Survey {
+    /// From records in any order.
+    fn from_iter<I: IntoIterator<Item = Record>>(records: I) -> Self {
+        Self::labelled(Labels::default(), records.into_iter())
+    }
 }
 
 fn exchange_order(exchange: &Exchange) -> (Timestamp, u64) {

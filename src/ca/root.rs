@@ -159,7 +159,7 @@ impl Drop for Key {
 /// A positive serial number of 16 random octets: rcgen's own default is a hash of the key, the same for every leaf that shares one.
 pub(super) fn random_serial() -> Result<SerialNumber, CaError> {
     let mut octets = [0u8; 16];
-    getrandom::fill(&mut octets).map_err(|_| CaError::Random)?;
+    getrandom::getrandom(&mut octets).map_err(|_| CaError::Random)?;
     // RFC 5280 §4.1.2.2: positive, so the sign bit is clear; the next bit is set so that no leading octet is dropped.
     octets[0] = (octets[0] & 0x7f) | 0x40;
     Ok(SerialNumber::from_slice(&octets))

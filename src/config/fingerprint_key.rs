@@ -26,7 +26,7 @@ pub(super) fn read_or_make(path: &Path) -> Result<Zeroizing<[u8; 32]>, ConfigErr
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut key = Zeroizing::new([0_u8; 32]);
-            getrandom::fill(key.as_mut_slice()).map_err(|_| fail("the system gave no random bytes".to_owned()))?;
+            getrandom::getrandom(key.as_mut_slice()).map_err(|_| fail("the system gave no random bytes".to_owned()))?;
             let mut file = fs::OpenOptions::new()
                 .write(true)
                 .create_new(true)

@@ -14,7 +14,7 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::io;
@@ -84,7 +84,7 @@ fn mozilla() -> RootCertStore {
 }
 
 fn verifier(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, rustls::client::VerifierBuilderError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = Arc::new(ring::default_provider());
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()
 }
 
@@ -194,7 +194,7 @@ async fn speak(stream: TcpStream, question: &Question, witness: &Arc<Witness>) -
 }
 
 fn connector(witness: Arc<Witness>) -> Result<TlsConnector, Error> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .dangerous()
         .with_custom_certificate_verifier(witness)

@@ -170,7 +170,7 @@ const UNKNOWN_TYPE: &str = "x-unknown";
 
 impl<'a> Rest<'a> {
     fn of(survey: &'a Survey) -> Self {
-        let head = survey.head().cloned().map(Record::Trace);
+        let head = survey.head().cloned().map(|head| Record::Trace(Box::new(head)));
         let connections = survey.connections().iter().map(|one| Record::Connection(Box::new(one.clone())));
         let unfinished = survey.unfinished().cloned().map(Record::Request);
         let gaps = survey.gaps().iter().cloned().map(Record::Gap);

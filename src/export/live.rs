@@ -6,18 +6,18 @@ use super::cells;
 use super::style::{Ink, Style, clean, columns, counted, duration, fit, left, right, wrap};
 use super::timeline::ink;
 use super::wording;
-use crate::analyze::{Failure, Labels, Survey};
+use crate::analyze::{Failure, Labels, Recent};
 use crate::trace::{Connection, Exchange, Note, NoteKind, Record};
 use findings::Findings;
 
 /// The name of the only client of a trace that nobody joined.
 const ONLY_LANE: &str = "main";
 
-/// Exchanges and connections that are remembered. With half as many again it stays below ten megabytes, however long the
-/// proxy runs; what is found out later than that many exchanges after its cause, the report finds out.
+/// Records that are remembered. With half as many again it stays below ten megabytes, however long the proxy runs; what is
+/// found out later than that many records after its cause, the report finds out.
 const REMEMBERED: usize = 2_000;
 
-/// So few exchanges are looked through in no time.
+/// So few records are looked through in no time.
 const LITTLE: usize = 256;
 /// How often more than these are looked through while they are replaced once.
 const LOOKS: usize = 32;
@@ -25,7 +25,7 @@ const LOOKS: usize = 32;
 /// Reads along with a running proxy.
 pub struct Watch {
     style: Style,
-    survey: Survey,
+    recent: Recent,
     findings: Findings,
     /// Records that may have begun or ended a finding, since it was looked for.
     unsaid: usize,
@@ -41,7 +41,7 @@ impl Watch {
     pub fn new(style: Style) -> Self {
         Self {
             style,
-            survey: Survey::default(),
+            recent: Recent::new(REMEMBERED),
             findings: Findings::default(),
             unsaid: 0,
             renewals: Vec::new(),
@@ -55,18 +55,15 @@ impl Watch {
     pub fn take(&mut self, records: &[Record]) -> Vec<String> {
         let mut lines = Vec::new();
         for record in records {
-            self.survey.take(record);
+            self.recent.take(record);
             self.lanes |= lane_of(record).is_some_and(|lane| lane != ONLY_LANE);
             lines.extend(self.line(record));
             self.note(record);
         }
         if self.is_worth_a_look(records.is_empty()) {
-            lines.extend(self.findings.news(&self.survey, &self.renewals, self.style));
+            lines.extend(self.findings.news(&self.recent.survey(), &self.renewals, self.style));
             self.unsaid = 0;
             self.renewals.clear();
-        }
-        if self.survey.exchanges().len().max(self.survey.connections().len()) > REMEMBERED + REMEMBERED / 2 {
-            self.survey.keep_last(REMEMBERED);
         }
         lines
     }
@@ -84,7 +81,7 @@ impl Watch {
     /// The rules look at everything that is remembered, so that much of it has to be matched by much that is new; in a
     /// pause one record is enough.
     fn is_worth_a_look(&self, pause: bool) -> bool {
-        let much = self.survey.exchanges().len().saturating_sub(LITTLE) / LOOKS;
+        let much = self.recent.len().saturating_sub(LITTLE) / LOOKS;
         self.unsaid > 0 && (pause || self.unsaid > much)
     }
 
@@ -159,7 +156,7 @@ impl Watch {
     }
 
     fn labels(&self) -> &Labels {
-        self.survey.labels()
+        self.recent.labels()
     }
 
     fn time(&self, clock: &str) -> String {

@@ -250,26 +250,6 @@ fn a_token_that_is_refused_again_and_again_while_it_runs() {
 }
 
 #[test]
-fn what_is_remembered_while_it_runs_is_bounded() {
-    let mut survey = Survey::default();
-    for record in records(&fixture::long(3_000, 3)) {
-        survey.take(&record);
-        if survey.exchanges().len() > 150 {
-            survey.keep_last(100);
-        }
-        assert!(survey.exchanges().len() <= 150);
-    }
-    assert_eq!(survey.exchanges().last().map(|exchange| exchange.id), Some(3_000));
-    let mut issuing = Survey::default();
-    for record in records(&fixture::two_lanes_records()) {
-        issuing.take(&record);
-    }
-    issuing.keep_last(1);
-    let kept: Vec<u64> = issuing.exchanges().iter().map(|exchange| exchange.id).collect();
-    assert_eq!(kept, [5], "a quarter of one is none");
-}
-
-#[test]
 fn colours_come_only_when_asked_for_and_change_no_character() {
     let strip = |text: &str| anstream::adapter::strip_str(text).to_string();
     for (_, lines) in stories() {

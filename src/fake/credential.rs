@@ -93,7 +93,7 @@ impl Seed {
     /// [`FakeError::Random`] if the system gives no randomness.
     pub fn random() -> Result<Self, FakeError> {
         let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(FakeError::Random)?;
+        getrandom::getrandom(&mut seed).map_err(FakeError::Random)?;
         Ok(Self(seed))
     }
 

@@ -5,7 +5,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose,
 };
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -20,7 +20,7 @@ pub(super) fn server() -> Result<(ServerConfig, String), FakeError> {
     let root = root()?;
     let pem = root.pem();
     let resolver = LeafBySni { root, leaves: Mutex::new(HashMap::new()) };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
@@ -61,7 +61,7 @@ impl LeafBySni {
         params.use_authority_key_identifier_extension = true;
         let leaf = params.signed_by(&key, &self.root)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let signing = aws_lc_rs::sign::any_supported_type(&key)?;
+        let signing = ring::sign::any_supported_type(&key)?;
         Ok(CertifiedKey::new(vec![leaf.der().clone()], signing))
     }
 }

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig as TlsConfig, RootCertStore, version};
@@ -56,7 +56,7 @@ impl Tunnels {
         if roots.is_empty() {
             return Err(FakeError::CaPem);
         }
-        let axios = TlsConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        let axios = TlsConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(&[&version::TLS13, &version::TLS12])?
             .with_root_certificates(roots)
             .with_no_client_auth();

@@ -49,7 +49,7 @@ impl ProxyLogin {
     /// The system gives no random bytes.
     pub fn made_up(lane: &str) -> Result<Self, HarnessError> {
         let mut random = Zeroizing::new([0_u8; 24]);
-        getrandom::fill(random.as_mut_slice()).map_err(|_| HarnessError::Random)?;
+        getrandom::getrandom(random.as_mut_slice()).map_err(|_| HarnessError::Random)?;
         Ok(Self { user: lane.to_owned(), password: Zeroizing::new(URL_SAFE_NO_PAD.encode(random.as_slice())) })
     }
 }

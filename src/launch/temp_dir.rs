@@ -46,7 +46,7 @@ impl TempDir {
     pub fn create_in(dir: &Path) -> Result<Self, LaunchError> {
         remove_stale(dir);
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|_| LaunchError::Random)?;
+        getrandom::getrandom(&mut random).map_err(|_| LaunchError::Random)?;
         let path = dir.join(format!("{PREFIX}{}-{:016x}", std::process::id(), u64::from_be_bytes(random)));
         let failed = |source: io::Error| LaunchError::TempDir { path: path.clone(), source };
         DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;

@@ -22,12 +22,14 @@ pub(super) fn take() -> Vec<u8> {
     kept.ok().flatten().unwrap_or_else(|| vec![0; SMALL])
 }
 
-/// Takes room back that nobody needs any more. Room that has grown goes to the allocator.
-pub(super) fn give_back(mut buffer: Vec<u8>) {
-    buffer.fill(0);
+/// Takes room back that nobody needs any more, of which at most the first `used` bytes were written to since [`take`].
+/// Room that has grown goes to the allocator.
+pub(super) fn give_back(mut buffer: Vec<u8>, used: usize) {
     if buffer.len() != SMALL {
+        buffer.fill(0);
         return;
     }
+    buffer.iter_mut().take(used).for_each(|byte| *byte = 0);
     let _ = ROOM.try_with(|room| {
         if let Ok(mut room) = room.try_borrow_mut()
             && room.len() < KEPT
@@ -44,9 +46,9 @@ mod tests {
     #[test]
     fn what_comes_back_is_wiped_and_given_out_again() {
         let mut buffer = take();
-        buffer.fill(b'x');
+        buffer[..100].fill(b'x');
         let place = buffer.as_ptr();
-        give_back(buffer);
+        give_back(buffer, 100);
         let again = take();
         assert_eq!(again.as_ptr(), place);
         assert!(again.len() == SMALL && again.iter().all(|byte| *byte == 0));
@@ -57,8 +59,8 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_is_usually_needed() {
         let many: Vec<Vec<u8>> = (0..KEPT + 8).map(|_| take()).collect();
-        many.into_iter().for_each(give_back);
-        give_back(vec![b'x'; LARGE]);
+        many.into_iter().for_each(|buffer| give_back(buffer, 0));
+        give_back(vec![b'x'; LARGE], LARGE);
         assert_eq!(ROOM.with(|room| room.borrow().len()), KEPT);
         assert!(ROOM.with(|room| room.borrow().iter().all(|buffer| buffer.len() == SMALL)));
     }

@@ -143,7 +143,8 @@ impl Proxy {
             match accepted {
                 Ok((stream, peer)) => {
                     let shared = Arc::clone(&self.shared);
-                    let killed = killed.clone();
+                    // Of its own, so that those who wait do not contend for one lock each time they look.
+                    let killed = killed.child_token();
                     let local = self.address;
                     tracker.spawn(async move {
                         tokio::select! {

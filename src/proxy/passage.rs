@@ -8,7 +8,7 @@ use twox_hash::XxHash3_64;
 /// The seed of a trace's digests: from the system's randomness, kept in memory only.
 pub(super) fn random_seed() -> u64 {
     let mut bytes = [0_u8; 8];
-    match getrandom::fill(&mut bytes) {
+    match getrandom::getrandom(&mut bytes) {
         Ok(()) => u64::from_ne_bytes(bytes),
         // Without randomness the digests compare as well; what is shown of them is keyed besides.
         Err(_) => 0,

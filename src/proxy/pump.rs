@@ -20,6 +20,8 @@ pub(super) struct Pump {
     written: usize,
     approved: usize,
     filled: usize,
+    /// How far the buffer was ever filled.
+    reached: usize,
     must_flush: bool,
     /// How the source stopped sending.
     pub(super) eof: Option<Eof>,
@@ -48,6 +50,7 @@ impl Pump {
             written: 0,
             approved: 0,
             filled,
+            reached: filled,
             must_flush: false,
             eof: None,
             closed: false,
@@ -111,8 +114,7 @@ impl Pump {
 
     /// Has bytes that did not come in go out next.
     pub(super) fn inject(&mut self, bytes: &[u8]) {
-        self.buffer.truncate(self.filled);
-        self.buffer.splice(self.approved..self.approved, bytes.iter().copied());
+        self.splice(self.approved, bytes);
         self.filled += bytes.len();
         self.approved += bytes.len();
     }
@@ -132,10 +134,18 @@ impl Pump {
             meter.head_replaced(with, changes);
             self.head_end = Some(self.approved + with.len());
         }
-        self.buffer.truncate(self.filled);
-        self.buffer.splice(self.approved..end, with.iter().copied());
+        self.splice(end, with);
         self.filled = self.filled - removed + with.len();
         self.approved += with.len();
+    }
+
+    /// Puts bytes in the place of what has not been looked at, up to `end`.
+    fn splice(&mut self, end: usize, with: &[u8]) {
+        // What has moved on within the buffer leaves nothing behind it.
+        self.buffer.iter_mut().skip(self.filled).for_each(|byte| *byte = 0);
+        self.buffer.truncate(self.filled);
+        self.buffer.splice(self.approved..end, with.iter().copied());
+        self.reached = self.buffer.len();
     }
 
     /// What was read and not passed on, for whoever goes on with the connection.
@@ -218,7 +228,7 @@ impl Pump {
     /// Nothing is under way: keeps no room.
     pub(super) fn rest(&mut self) {
         if self.filled == 0 && !self.buffer.is_empty() {
-            buffers::give_back(std::mem::take(&mut self.buffer));
+            buffers::give_back(std::mem::take(&mut self.buffer), self.reached);
         }
     }
 
@@ -232,6 +242,7 @@ impl Pump {
             // A connection that waits has no room of its own.
             ready!(source.poll_readable(cx));
             self.buffer = buffers::take();
+            self.reached = 0;
         }
         if self.filled == self.buffer.len() {
             if self.written < self.approved {
@@ -257,6 +268,7 @@ impl Pump {
             return Poll::Ready(0);
         }
         self.filled += count;
+        self.reached = self.reached.max(self.filled);
         self.bytes += count as u64;
         if count == capacity && self.buffer.len() < buffers::LARGE {
             self.buffer.resize(buffers::LARGE, 0);
@@ -267,7 +279,7 @@ impl Pump {
 
 impl Drop for Pump {
     fn drop(&mut self) {
-        buffers::give_back(std::mem::take(&mut self.buffer));
+        buffers::give_back(std::mem::take(&mut self.buffer), self.reached);
     }
 }
 

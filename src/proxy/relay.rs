@@ -121,10 +121,12 @@ pub(super) async fn run_on<C: Leg, U: Leg>(
         stop: None,
         log,
     });
+    // Of its own, so that those who wait do not contend for one lock each time they look.
+    let stopping = shared.stopping.child_token();
     let stop = tokio::select! {
         biased;
         stop = poll_fn(|cx| relay.poll(cx)) => stop,
-        () = shared.stopping.cancelled() => {
+        () = stopping.cancelled() => {
             relay.draining = true;
             poll_fn(|cx| relay.poll(cx)).await
         }

@@ -395,7 +395,7 @@ impl Tap {
         }
         let end = End { detail: end.detail.or(self.done.take()), ..end };
         let exchange = self.assemble(facts, asked, answered, end);
-        self.channel.shared.sink.emit(Record::Exchange(Box::new(exchange)));
+        self.channel.shared.sink.emit(Record::Exchange(Arc::new(exchange)));
     }
 
     /// An exchange of which nothing can be told: a defect of ours, which is told instead.

@@ -4,7 +4,7 @@ use super::ProxyError;
 use crate::ca::{CaError, LeafStore, bundle, issuer};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::{ProducesTickets, ServerSessionMemoryCache, StoresServerSessions};
@@ -99,7 +99,7 @@ impl TlsConfigs {
             clients: Mutex::default(),
             servers: Mutex::default(),
             sessions: ServerSessionMemoryCache::new(1_024),
-            tickets: aws_lc_rs::Ticketer::new()?,
+            tickets: ring::Ticketer::new()?,
         })
     }
 
@@ -157,7 +157,7 @@ impl TlsConfigs {
 
 /// AES-128 first, as browsers have it: its handshakes need SHA-256 alone, for which processors have instructions.
 fn provider() -> CryptoProvider {
-    let mut provider = aws_lc_rs::default_provider();
+    let mut provider = ring::default_provider();
     provider.cipher_suites.sort_by_key(|suite| !is_aes_128(suite.suite()));
     provider
 }

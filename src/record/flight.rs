@@ -120,7 +120,7 @@ impl FlightRecorder {
         }
         remove_old(&mut config);
         let mut first_line = Vec::new();
-        let head = Record::Trace(head);
+        let head = Record::Trace(Box::new(head));
         if line::push(&redactor, &mut first_line, &head).is_none() {
             return Err(RecordError::Create { path: folder, source: std::io::Error::other(line::NO_LINE) });
         }

@@ -125,7 +125,7 @@ impl<S: Store> Writer<S> {
 
     /// Writes the first line.
     pub(super) fn begin(&mut self, head: TraceHead) -> io::Result<()> {
-        let mut record = Record::Trace(head.clone());
+        let mut record = Record::Trace(Box::new(head.clone()));
         let mut lines = Vec::new();
         if let Some(shown) = self.push_line(&mut lines, &record) {
             record = shown;
@@ -279,7 +279,7 @@ impl<S: Store> Writer<S> {
         let Some(head) = self.head.clone() else { return Vec::new() };
         let mut lines = Vec::new();
         let head = TraceHead { part: Some(Box::new(self.parts.next(carried))), ..head };
-        let _ = line::push(&self.redactor, &mut lines, &Record::Trace(head));
+        let _ = line::push(&self.redactor, &mut lines, &Record::Trace(Box::new(head)));
         lines
     }
 

@@ -223,7 +223,7 @@ fn compile(pattern: &str) -> Option<Regex> {
 
 fn random_key() -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0; 32]);
-    if getrandom::fill(&mut *key).is_err() {
+    if getrandom::getrandom(&mut *key).is_err() {
         // No system randomness: the seeds of the standard library's hasher are the best that is left.
         for (index, chunk) in key.chunks_mut(8).enumerate() {
             chunk.copy_from_slice(&RandomState::new().hash_one(index).to_le_bytes());

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A request whose head has been forwarded; its [`Exchange`] follows when it has ended.
-/// Only the last moments before a crash are read from it.
+/// A request whose head has been forwarded, where its end is not written along with it; its [`Exchange`] follows when it
+/// has ended. Only the last moments before a crash are read from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RequestStart {

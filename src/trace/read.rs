@@ -80,7 +80,7 @@ impl<R: BufRead> Reader<R> {
         match serde_json::from_slice(&buffer) {
             Ok(Record::Trace(head)) => {
                 let (part, before) = (head.part_number(), earlier_parts(&head));
-                Ok(Self { input, line: 1, head, part, before, buffer })
+                Ok(Self { input, line: 1, head: *head, part, before, buffer })
             }
             _ => Err(ReadError::NotATrace),
         }

@@ -7,6 +7,7 @@ use super::reread;
 use super::time::Timestamp;
 use crate::redact::Redacted;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// One line of a trace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,13 +15,13 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "record", rename_all = "snake_case")]
 pub enum Record {
     /// The first line.
-    Trace(TraceHead),
+    Trace(Box<TraceHead>),
     /// A connection that has ended.
     Connection(Box<Connection>),
-    /// A request that was forwarded.
+    /// A request that was forwarded and whose end was still to come.
     Request(RequestStart),
-    /// An exchange that has ended.
-    Exchange(Box<Exchange>),
+    /// An exchange that has ended; shared with whoever remembers it.
+    Exchange(Arc<Exchange>),
     /// Records that could not be written.
     Gap(Gap),
     /// Something about the run that no exchange shows.
@@ -30,6 +31,12 @@ pub enum Record {
 }
 
 impl Record {
+    /// The exchange, if it is one that has ended.
+    #[must_use]
+    pub fn exchange(&self) -> Option<&Exchange> {
+        if let Self::Exchange(exchange) = self { Some(exchange) } else { None }
+    }
+
     /// Whether it is missed where it could not be written: not that a request began, of which the exchange tells as well.
     #[must_use]
     pub fn is_counted(&self) -> bool {

@@ -78,7 +78,7 @@ fn record_all(folder: &Path, records: &[Record], times: Times) -> (Vec<FlightNew
             files.filter(|one| one.path().extension().unwrap() == "ring").map(|one| one.metadata().unwrap().len());
         largest.fetch_max(ring.sum(), Ordering::Relaxed);
     };
-    let recorder = FlightRecorder::start(config, head, Arc::new(Redactor::plain()), vec![Box::new(measure)]).unwrap();
+    let recorder = FlightRecorder::start(config, *head, Arc::new(Redactor::plain()), vec![Box::new(measure)]).unwrap();
     records.iter().skip(1).for_each(|record| recorder.emit(record.clone()));
     recorder.close();
     let news = news.lock().unwrap().clone();
@@ -234,7 +234,7 @@ fn what_could_not_be_written_is_left_for_the_next_recorder() {
         judge: Box::new(trigger(&[])),
         tell: Box::new(tell),
     };
-    let recorder = FlightRecorder::start(config, head, Arc::new(Redactor::plain()), Vec::new()).unwrap();
+    let recorder = FlightRecorder::start(config, *head, Arc::new(Redactor::plain()), Vec::new()).unwrap();
     // Until it has told, no file can be made.
     std::fs::rename(&folder, &away).unwrap();
     std::fs::write(&folder, b"").unwrap();

@@ -179,7 +179,7 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer()).unwrap();
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let signer = rustls::crypto::aws_lc_rs::sign::any_ecdsa_type(&der).unwrap();
+        let signer = rustls::crypto::ring::sign::any_ecdsa_type(&der).unwrap();
         Arc::new(CertifiedKey::new(vec![certificate.into()], signer))
     }
 
@@ -258,7 +258,7 @@ fn leaf_params() -> CertificateParams {
 
 /// Answers one TLS connection on loopback with `200 good`.
 fn serve(resolver: Arc<dyn ResolvesServerCert>) -> SocketAddr {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = Arc::new(config.with_no_client_auth().with_cert_resolver(resolver));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

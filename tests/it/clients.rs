@@ -8,6 +8,7 @@ use authtrace::trace::{Connection, Exchange, Record, Timestamp};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 const AXIOS: &str = r"
 const { HttpsProxyAgent } = require('https-proxy-agent');
@@ -130,7 +131,7 @@ fn asks_twice(mut authtrace: Command, client: &[&str], alpn: Option<&str>) {
     let (mut exchanges, mut connections) = (Vec::<Exchange>::new(), Vec::<Connection>::new());
     for line in text.lines() {
         match serde_json::from_str(line).unwrap() {
-            Record::Exchange(exchange) => exchanges.push(*exchange),
+            Record::Exchange(exchange) => exchanges.push(Arc::unwrap_or_clone(exchange)),
             Record::Connection(connection) => connections.push(*connection),
             _ => {}
         }

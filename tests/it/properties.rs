@@ -240,11 +240,11 @@ fn every_kind_of_record_reads_back_as_it_was_written() {
     plain.response = None;
     let note = |kind, text: &str| Record::Note(Note { at, kind, text: redactor.message(text) });
     for record in [
-        Record::Trace(head),
+        Record::Trace(Box::new(head)),
         Record::Connection(Box::new(connection)),
         Record::Request(start),
-        Record::Exchange(Box::new(exchange)),
-        Record::Exchange(Box::new(plain)),
+        Record::Exchange(Arc::new(exchange)),
+        Record::Exchange(Arc::new(plain)),
         Record::Gap(Gap { at, lost: 3, cause: redactor.message("the trace could not be written (permission denied)") }),
         note(NoteKind::Environment, "NO_PROXY named api.anthropic.com and was taken out of the environment."),
         note(NoteKind::Masked, "a value known to be a credential was masked in the record before this one"),
@@ -563,12 +563,12 @@ proptest! {
 
     #[test]
     fn reading_and_writing_is_a_fixpoint(raw in exchange(), secret in secret()) {
-        round(&Record::Exchange(Box::new(record(&raw.with(&secret)))))?;
+        round(&Record::Exchange(Arc::new(record(&raw.with(&secret)))))?;
     }
 
     #[test]
     fn a_secret_changes_fingerprints_alone(raw in exchange(), (one, other) in two_secrets()) {
-        let line_with = |secret: &str| line(&Record::Exchange(Box::new(record(&raw.with(secret)))));
+        let line_with = |secret: &str| line(&Record::Exchange(Arc::new(record(&raw.with(secret)))));
         let (first, second) = (line_with(&one), line_with(&other));
         // Some prefixes are public.
         for at in 0..one.len() - 15 {

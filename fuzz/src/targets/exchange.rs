@@ -20,7 +20,7 @@ pub fn run(data: &[u8]) {
     let all = Raw::all(data);
     let alone = all.iter().enumerate().map(|(at, raw)| {
         let mut extractor = Extractor::new(Arc::clone(&redactor));
-        Record::Exchange(Box::new(exchange(raw, at, &mut extractor)))
+        Record::Exchange(Arc::new(exchange(raw, at, &mut extractor)))
     });
     assert_eq!(lines(&remembered), lines(&alone.collect::<Vec<_>>()));
     told::assert_told(&first, &mut Dice::of(data));
@@ -37,7 +37,7 @@ fn lines(records: &[Record]) -> String {
 fn exchanges(data: &[u8], redactor: &Arc<Redactor>) -> Vec<Record> {
     let mut extractor = Extractor::new(Arc::clone(redactor));
     let all = Raw::all(data);
-    all.iter().enumerate().map(|(at, raw)| Record::Exchange(Box::new(exchange(raw, at, &mut extractor)))).collect()
+    all.iter().enumerate().map(|(at, raw)| Record::Exchange(Arc::new(exchange(raw, at, &mut extractor)))).collect()
 }
 
 /// What the proxy makes of it.

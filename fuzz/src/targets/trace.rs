@@ -27,7 +27,7 @@ pub fn run(data: &[u8]) {
 
 fn read(data: &[u8]) -> Option<Vec<Line>> {
     let mut reader = Reader::new(data).ok()?;
-    let mut lines = vec![Line::Record(Record::Trace(reader.head().clone()))];
+    let mut lines = vec![Line::Record(Record::Trace(Box::new(reader.head().clone())))];
     while let Some(line) = reader.next_line().expect("memory can be read") {
         if let Line::Broken { why, .. } = &line {
             assert!(why.len() < 80 && why.is_ascii(), "{why}");

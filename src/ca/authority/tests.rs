@@ -1,7 +1,7 @@
 use std::io::{Read as _, Write as _};
 
 use rustls::client::danger::ServerCertVerifier as _;
-use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ResolvesServerCert;

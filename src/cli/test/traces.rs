@@ -75,7 +75,7 @@ impl Traces {
         let named =
             self.parent.get(OsStr::new("TMPDIR")).map(PathBuf::from).filter(|path| path.is_absolute() && path.is_dir());
         let mut random = [0; 4];
-        getrandom::fill(&mut random).map_err(|_| io::Error::other("no random bytes from the operating system"))?;
+        getrandom::getrandom(&mut random).map_err(|_| io::Error::other("no random bytes from the operating system"))?;
         let name = format!("authtrace-failed-{:08x}", u32::from_be_bytes(random));
         let folder = named.unwrap_or_else(|| "/tmp".into()).join(name);
         DirBuilder::new().mode(0o700).create(&folder)?;

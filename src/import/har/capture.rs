@@ -190,7 +190,7 @@ impl Capture {
         }
         let mut records = if own { std::mem::take(&mut self.own) } else { Vec::new() };
         if !own || !records.iter().any(|record| matches!(record, Record::Trace(_))) {
-            records.insert(0, Record::Trace(self.head(&exchanges, &connections)));
+            records.insert(0, Record::Trace(Box::new(self.head(&exchanges, &connections))));
         }
         let ended = last_moment(&exchanges, &connections);
         let end = TraceEnd {
@@ -203,7 +203,7 @@ impl Capture {
         };
         let notes = self.notes(ended.unwrap_or(UNDATED));
         records.extend(connections.into_iter().map(|connection| Record::Connection(Box::new(connection))));
-        records.extend(exchanges.into_iter().map(|exchange| Record::Exchange(Box::new(exchange))));
+        records.extend(exchanges.into_iter().map(|exchange| Record::Exchange(Arc::new(exchange))));
         records.extend(notes.into_iter().map(Record::Note));
         if !own {
             records.push(Record::End(end));

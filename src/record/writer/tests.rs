@@ -125,7 +125,7 @@ impl Bounded {
         let tell = Box::new(move |news| drop(send.send(news)));
         let mut writer = Writer::new(store, limit, Arc::new(Redactor::plain()), Vec::new(), tell);
         let Record::Trace(head) = head() else { panic!() };
-        writer.begin(head).unwrap();
+        writer.begin(*head).unwrap();
         Self { folder, writer, news }
     }
 

@@ -47,7 +47,7 @@ impl Origin {
         let root = CertifiedIssuer::self_signed(params, key).unwrap();
         let key = KeyPair::generate().unwrap();
         let leaf = CertificateParams::new(vec!["api.anthropic.com".into()]).unwrap().signed_by(&key, &root).unwrap();
-        let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
@@ -195,7 +195,7 @@ impl Running {
         for certificate in CertificateDer::pem_file_iter(&found["NODE_EXTRA_CA_CERTS"]).unwrap() {
             let _ = roots.add(certificate.unwrap());
         }
-        let client = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        let client = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)

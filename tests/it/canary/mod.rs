@@ -106,7 +106,7 @@ fn what_helps_to_find_a_fault_survives() {
 fn reread(text: &str) -> String {
     use authtrace::trace::{Line, Reader, Record};
     let mut reader = Reader::new(text.as_bytes()).unwrap();
-    let mut lines = vec![serde_json::to_string(&Record::Trace(reader.head().clone())).unwrap()];
+    let mut lines = vec![serde_json::to_string(&Record::Trace(Box::new(reader.head().clone()))).unwrap()];
     while let Some(line) = reader.next_line().unwrap() {
         match line {
             Line::Record(record) => lines.push(serde_json::to_string(&record).unwrap()),

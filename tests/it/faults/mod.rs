@@ -243,7 +243,7 @@ impl Bench {
     pub(crate) fn client_at(&self, clock: Arc<dyn TimeProvider>) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         self.roots.iter().for_each(|root| roots.add(root.clone()).unwrap());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder =
             ClientConfig::builder_with_details(provider, clock).with_safe_default_protocol_versions().unwrap();
         let mut config = builder.with_root_certificates(roots).with_no_client_auth();
@@ -282,7 +282,10 @@ impl Bench {
 
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         let all = self.records().into_iter();
-        all.filter_map(|record| if let Record::Exchange(one) = record { Some(*one) } else { None }).collect()
+        all.filter_map(|record| {
+            if let Record::Exchange(one) = record { Some(std::sync::Arc::unwrap_or_clone(one)) } else { None }
+        })
+        .collect()
     }
 
     /// The connections that have ended so far, but for those to the host that is well.

@@ -37,13 +37,12 @@ impl Origin {
         let leaf = CertificateParams::new(vec![HOST.into(), HOST_H2.into()]).unwrap().signed_by(&key, &root).unwrap();
         let config = |protocol: &[u8]| {
             let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-            let mut config =
-                ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-                    .with_safe_default_protocol_versions()
-                    .unwrap()
-                    .with_no_client_auth()
-                    .with_single_cert(vec![leaf.der().clone()], key)
-                    .unwrap();
+            let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![leaf.der().clone()], key)
+                .unwrap();
             config.alpn_protocols = vec![protocol.to_vec()];
             Arc::new(config)
         };

@@ -2,7 +2,7 @@
 
 use super::soon;
 use authtrace::trace::{Connection, EventSink, Exchange, Outcome, Record};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Collector {
             .records()
             .into_iter()
             .filter_map(|record| match record {
-                Record::Exchange(exchange) => Some(*exchange),
+                Record::Exchange(exchange) => Some(Arc::unwrap_or_clone(exchange)),
                 _ => None,
             })
             .collect();

@@ -146,7 +146,7 @@ pub(crate) fn client_config_of(
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 fn leaf(name: &str, from: OffsetDateTime, to: OffsetDateTime) -> CertificateParams {

@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -206,14 +207,14 @@ impl Trace {
         };
         // What is read back is what was written: nothing is lost by redacting it again.
         let mut written = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        assert_eq!(written.next(), serde_json::to_value(Record::Trace(trace.head.clone())).ok());
+        assert_eq!(written.next(), serde_json::to_value(Record::Trace(Box::new(trace.head.clone()))).ok());
         while let Some(line) = reader.next_line().unwrap() {
             if let Line::Record(record) = &line {
                 assert_eq!(serde_json::to_value(record).ok(), written.next());
             }
             match line {
                 Line::Record(Record::Connection(one)) => trace.connections.push(*one),
-                Line::Record(Record::Exchange(one)) => trace.exchanges.push(*one),
+                Line::Record(Record::Exchange(one)) => trace.exchanges.push(Arc::unwrap_or_clone(one)),
                 Line::Record(Record::Note(note)) => trace.notes.push(note),
                 Line::Record(Record::End(end)) => trace.end = Some(end),
                 Line::Record(Record::Request(_)) => {}
