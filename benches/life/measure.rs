@@ -240,7 +240,7 @@ async fn stalled(stage: &Stage, reader: bool, watch: &mut Watch) -> Result<Tally
                 client.ask("down", ENDLESS, 0).await?;
                 tokio::time::sleep(patience).await;
             } else {
-                client.ask("stall", 8, ENDLESS).await?;
+                client.ask("stall", 120, ENDLESS).await?;
                 let sent = tokio::time::timeout(patience, client.send(ENDLESS)).await;
                 ensure!(sent.is_err(), "a server that reads nothing was sent all");
             }
