@@ -26,7 +26,7 @@ pub(super) fn take() -> Vec<u8> {
 /// Room that has grown goes to the allocator.
 pub(super) fn give_back(mut buffer: Vec<u8>, used: usize) {
     if buffer.len() != SMALL {
-        buffer.fill(0);
+        wipe(buffer);
         return;
     }
     buffer.iter_mut().take(used).for_each(|byte| *byte = 0);
@@ -39,9 +39,38 @@ pub(super) fn give_back(mut buffer: Vec<u8>, used: usize) {
     });
 }
 
+/// Room for bodies in the place of a usual piece, with what the first `used` bytes of that hold.
+pub(super) fn enlarge(buffer: &mut Vec<u8>, used: usize, len: usize) {
+    let mut larger = vec![0; len.max(buffer.len())];
+    for (to, from) in larger.iter_mut().zip(buffer.iter()).take(used) {
+        *to = *from;
+    }
+    // Growing in place would leave the bytes behind where they were.
+    give_back(std::mem::replace(buffer, larger), used);
+}
+
+/// Without the last line the compiler leaves out what it takes for a write that nobody reads.
+fn wipe(mut buffer: Vec<u8>) {
+    buffer.resize(buffer.capacity(), 0);
+    buffer.fill(0);
+    std::hint::black_box(&mut buffer);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_outgrown_is_wiped() {
+        let mut buffer = take();
+        buffer[..100].fill(b'x');
+        let place = buffer.as_ptr();
+        enlarge(&mut buffer, 100, LARGE);
+        assert!(buffer.len() == LARGE && buffer.iter().filter(|byte| **byte == b'x').count() == 100);
+        let again = take();
+        assert_eq!(again.as_ptr(), place);
+        assert!(again.iter().all(|byte| *byte == 0));
+    }
 
     #[test]
     fn what_comes_back_is_wiped_and_given_out_again() {

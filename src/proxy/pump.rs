@@ -141,10 +141,9 @@ impl Pump {
 
     /// Puts bytes in the place of what has not been looked at, up to `end`.
     fn splice(&mut self, end: usize, with: &[u8]) {
-        // What has moved on within the buffer leaves nothing behind it.
-        self.buffer.iter_mut().skip(self.filled).for_each(|byte| *byte = 0);
-        self.buffer.truncate(self.filled);
-        self.buffer.splice(self.approved..end, with.iter().copied());
+        let parts = [self.buffer.get(..self.approved), Some(with), self.buffer.get(end..self.filled)];
+        let whole = parts.into_iter().flatten().collect::<Vec<_>>().concat();
+        buffers::give_back(std::mem::replace(&mut self.buffer, whole), self.reached);
         self.reached = self.buffer.len();
     }
 
@@ -250,7 +249,7 @@ impl Pump {
             }
             // A head that does not fit: its size is bounded by whoever looks for its end.
             let larger = (self.buffer.len() * 2).max(buffers::SMALL);
-            self.buffer.resize(larger, 0);
+            self.enlarge(larger);
         }
         let Some(room) = self.buffer.get_mut(self.filled..) else { return Poll::Pending };
         let capacity = room.len();
@@ -271,9 +270,13 @@ impl Pump {
         self.reached = self.reached.max(self.filled);
         self.bytes += count as u64;
         if count == capacity && self.buffer.len() < buffers::LARGE {
-            self.buffer.resize(buffers::LARGE, 0);
+            self.enlarge(buffers::LARGE);
         }
         Poll::Ready(count)
+    }
+
+    fn enlarge(&mut self, len: usize) {
+        buffers::enlarge(&mut self.buffer, self.reached, len);
     }
 }
 

@@ -118,8 +118,13 @@ impl Store for TraceFile {
     }
 
     fn begin_anew(&mut self, first_line: &[u8]) -> io::Result<()> {
+        // Nobody finds what was removed, and a disk that is full has its room back only with that gone.
+        if self.is_removed() {
+            let _ = self.file.set_len(0);
+        }
         let mut made = file::create(&self.path).map_err(RecordError::into_io)?;
-        made.write_all(first_line)?;
+        // A part of the line would be taken for somebody's file the next time.
+        made.write_all(first_line).inspect_err(|_| drop(made.set_len(0)))?;
         self.file = made;
         Ok(())
     }

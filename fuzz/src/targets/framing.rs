@@ -44,6 +44,9 @@ pub fn run(data: &[u8]) {
             for message in &whole.messages {
                 assert!(field_lines(&message.trailers, &limits).is_ok());
                 in_httparse(&data[message.start..], message, is_response);
+                if !is_response {
+                    has_framing(&data[message.start..], message);
+                }
             }
         }
     }
@@ -161,4 +164,45 @@ fn in_httparse(bytes: &[u8], message: &Message, is_response: bool) {
     assert_eq!(read, Ok(httparse::Status::Complete(message.head_len)));
     let theirs: Vec<_> = theirs.iter().map(|field| (field.name.as_bytes().to_vec(), field.value.to_vec())).collect();
     assert_eq!(message.fields, theirs);
+}
+
+/// RFC 9112 §6.3, of a request: what its fields say, and for chunks what httparse makes of their sizes.
+fn has_framing(bytes: &[u8], message: &Message) {
+    let values = |name: &[u8]| {
+        let fields = message.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        fields.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>()
+    };
+    let (coded, lengths) = (values(b"transfer-encoding"), values(b"content-length"));
+    if !coded.is_empty() {
+        assert_eq!((message.framing, coded.len(), lengths.len()), (Framing::Chunked, 1, 0));
+        assert!(coded[0].eq_ignore_ascii_case("chunked"), "{coded:?}");
+        if message.whole {
+            assert_eq!(message.payload, in_chunks(&bytes[message.head_len..message.len]));
+        }
+        return;
+    }
+    let mut numbers: Vec<u64> =
+        lengths.iter().flat_map(|all| all.split(',')).map(|one| one.trim().parse().unwrap()).collect();
+    numbers.dedup();
+    match numbers.as_slice() {
+        [] | [0] => assert_eq!(message.len, message.head_len),
+        [length] => {
+            assert_eq!(message.framing, Framing::Length(*length));
+            assert!(!message.whole || message.payload.len() as u64 == *length);
+        }
+        more => panic!("one of several lengths was taken: {more:?}"),
+    }
+}
+
+fn in_chunks(mut body: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    loop {
+        let Ok(httparse::Status::Complete((at, size))) = httparse::parse_chunk_size(body) else { panic!("no size") };
+        let end = at + usize::try_from(size).expect("it fits into the input");
+        payload.extend_from_slice(&body[at..end]);
+        if size == 0 {
+            return payload;
+        }
+        body = &body[end + 2..];
+    }
 }

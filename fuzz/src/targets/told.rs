@@ -3,13 +3,16 @@
 use super::secret::Dice;
 use authtrace::analyze::{Diagnosis, Survey, diagnose};
 use authtrace::export::{self, Style};
-use authtrace::trace::Record;
+use authtrace::trace::{self, Record};
 use std::collections::BTreeSet;
 
 /// What is written is read back as it was, and written again as it was.
 pub fn assert_round_trip(records: &[Record]) {
     for record in records {
         let written = serde_json::to_string(record).expect("serialises");
+        let mut line = Vec::new();
+        trace::write(record, &mut line).expect("is written");
+        assert_eq!(String::from_utf8_lossy(&line), written, "the line is not what serde makes of the record");
         let read: Record = serde_json::from_str(&written).expect("what is written can be read");
         assert_eq!(serde_json::to_string(&read).expect("serialises"), written);
         assert_eq!(&read, record);

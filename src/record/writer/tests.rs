@@ -216,6 +216,22 @@ fn a_trace_that_is_removed_is_begun_anew_and_says_what_went_with_it() {
 }
 
 #[test]
+fn a_trace_that_is_removed_since_it_filled_the_disk_gives_its_room_back() {
+    let mut trace = Bounded::new(None);
+    trace.write(5);
+    let (path, held) = (trace.path("t.jsonl"), std::fs::File::open(trace.path("t.jsonl")).unwrap());
+    let before = held.metadata().unwrap().len();
+    std::fs::remove_file(&path).unwrap();
+    // In its place is nothing that could be written.
+    std::fs::create_dir(&path).unwrap();
+    trace.write(1);
+    assert!(held.metadata().unwrap().len() < before / 2);
+    std::fs::remove_dir(&path).unwrap();
+    trace.write(1);
+    assert_eq!(told(std::fs::read(&path).unwrap().as_slice()), (1, 6, None));
+}
+
+#[test]
 fn a_trace_with_another_name_is_written_until_somebody_wants_a_new_one() {
     let mut trace = Bounded::new(None);
     trace.write(2);
