@@ -212,7 +212,6 @@ impl Thread {
     }
 
     fn run(mut self, queue: &Queue) -> FlightClosed {
-        line::step_back();
         let mut room = Vec::new();
         loop {
             let until = self.vigil.due().map(|due| self.begun + due);

@@ -4,10 +4,6 @@ use crate::redact::{self, Redacted, Redactor};
 use crate::trace::{self, Note, NoteKind, Record, Timestamp};
 use std::io;
 
-/// How much the traffic goes first (`setpriority`), where a thread can be told so by itself.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
-
 /// Records that there is always room for; what a burst took beyond is given back.
 pub(super) const KEPT: usize = 1_024;
 
@@ -66,12 +62,6 @@ fn try_push(redactor: &Redactor, lines: &mut Vec<u8>, record: &Record) -> Option
 pub(super) fn dropped() -> Record {
     let text = Redacted::literal(NO_LINE);
     Record::Note(Note { at: Timestamp::now(), kind: NoteKind::RedactionFailed, text })
-}
-
-/// The traffic goes before its record. On Linux this is for the calling thread alone.
-pub(super) fn step_back() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, NICE);
 }
 
 /// The class of the failure; the message of an `io::Error` from a write names no content.

@@ -5,7 +5,7 @@ use crate::trace::Record;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Records that may wait for the writer. At 2 KiB a record this bounds the queue to some 64 MiB.
+/// Records that may wait for the writer. At 4 KiB a record this bounds the queue to some 130 MiB.
 const CAPACITY: usize = 32_768;
 /// From here on the writer is woken before its delay is over.
 const HIGH_WATER: usize = 1_024;

@@ -137,7 +137,6 @@ impl<S: Store> Writer<S> {
     }
 
     pub(super) fn run(mut self, queue: &Queue) -> Closed {
-        line::step_back();
         let mut room = Vec::new();
         let mut pause = None;
         loop {

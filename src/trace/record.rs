@@ -218,9 +218,9 @@ pub struct TraceEnd {
     /// When it was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// Connections recorded.
+    /// Connections that came to be written, counted likewise.
     pub connections: u64,
-    /// Exchanges recorded.
+    /// Exchanges that came to be written; those of them that are not there are among the lost ones.
     pub exchanges: u64,
     /// Records lost.
     pub lost: u64,

@@ -22,50 +22,72 @@ pub fn write(record: &Record, out: &mut Vec<u8>) -> Result<()> {
 struct Line<'a>(&'a mut Vec<u8>);
 
 impl Line<'_> {
+    // Each is taken apart whole, so that no part of it can be forgotten.
+
     fn exchange(&mut self, exchange: &Exchange) -> Result<()> {
-        self.raw(r#"{"record":"exchange","id":"#).value(&exchange.id)?;
-        self.raw(r#","connection":"#).value(&exchange.connection)?;
-        self.raw(r#","lane":"#).text(exchange.lane.as_str())?;
-        self.maybe(r#","peer":"#, exchange.peer.as_ref())?;
-        self.raw(r#","at":"#).value(&exchange.at)?;
-        self.request(&exchange.request)?;
-        self.maybe(r#","credentials":"#, Some(&exchange.credentials).filter(|sent| !sent.is_empty()))?;
-        if let Some(response) = &exchange.response {
+        let Exchange {
+            id,
+            connection,
+            lane,
+            peer,
+            at,
+            request,
+            credentials,
+            response,
+            error,
+            request_ids,
+            oauth,
+            sse,
+            timing,
+            origin,
+            passage,
+            end,
+        } = exchange;
+        self.raw(r#"{"record":"exchange","id":"#).value(id)?;
+        self.raw(r#","connection":"#).value(connection)?;
+        self.raw(r#","lane":"#).text(lane.as_str())?;
+        self.maybe(r#","peer":"#, peer.as_ref())?;
+        self.raw(r#","at":"#).value(at)?;
+        self.request(request)?;
+        self.maybe(r#","credentials":"#, Some(credentials).filter(|sent| !sent.is_empty()))?;
+        if let Some(response) = response {
             self.response(response)?;
         }
-        self.maybe(r#","error":"#, exchange.error.as_ref())?;
-        self.maybe(r#","request_ids":"#, Some(&exchange.request_ids).filter(|ids| !ids.is_empty()))?;
-        self.maybe(r#","oauth":"#, exchange.oauth.as_ref())?;
-        self.maybe(r#","sse":"#, exchange.sse.as_ref())?;
-        self.raw(r#","timing":"#).value(&exchange.timing)?;
-        self.raw(r#","origin":"#).value(&exchange.origin)?;
-        self.maybe(r#","passage":"#, exchange.passage.as_ref())?;
-        self.raw(r#","end":"#).value(&exchange.end)?;
+        self.maybe(r#","error":"#, error.as_ref())?;
+        self.maybe(r#","request_ids":"#, Some(request_ids).filter(|ids| !ids.is_empty()))?;
+        self.maybe(r#","oauth":"#, oauth.as_ref())?;
+        self.maybe(r#","sse":"#, sse.as_ref())?;
+        self.raw(r#","timing":"#).value(timing)?;
+        self.raw(r#","origin":"#).value(origin)?;
+        self.maybe(r#","passage":"#, passage.as_ref())?;
+        self.raw(r#","end":"#).value(end)?;
         self.raw("}");
         Ok(())
     }
 
     fn request(&mut self, request: &Request) -> Result<()> {
-        self.raw(r#","request":{"method":"#).text(request.method.as_str())?;
-        self.raw(r#","scheme":"#).text(request.scheme.as_str())?;
-        self.raw(r#","host":"#).text(request.host.as_str())?;
-        self.raw(r#","port":"#).value(&request.port)?;
-        self.raw(r#","path":"#).text(request.path.as_str())?;
-        self.raw(r#","version":"#).text(request.version.as_str())?;
-        self.headers(&request.headers)?;
-        self.raw(r#","body_bytes":"#).value(&request.body_bytes)?;
-        self.maybe(r#","trailers":"#, Some(&request.trailers).filter(|fields| !fields.is_empty()))?;
+        let Request { method, scheme, host, port, path, version, headers, body_bytes, trailers } = request;
+        self.raw(r#","request":{"method":"#).text(method.as_str())?;
+        self.raw(r#","scheme":"#).text(scheme.as_str())?;
+        self.raw(r#","host":"#).text(host.as_str())?;
+        self.raw(r#","port":"#).value(port)?;
+        self.raw(r#","path":"#).text(path.as_str())?;
+        self.raw(r#","version":"#).text(version.as_str())?;
+        self.headers(headers)?;
+        self.raw(r#","body_bytes":"#).value(body_bytes)?;
+        self.maybe(r#","trailers":"#, Some(trailers).filter(|fields| !fields.is_empty()))?;
         self.raw("}");
         Ok(())
     }
 
     fn response(&mut self, response: &Response) -> Result<()> {
-        self.raw(r#","response":{"status":"#).value(&response.status)?;
-        self.raw(r#","version":"#).text(response.version.as_str())?;
-        self.maybe(r#","interim":"#, Some(&response.interim).filter(|statuses| !statuses.is_empty()))?;
-        self.headers(&response.headers)?;
-        self.raw(r#","body_bytes":"#).value(&response.body_bytes)?;
-        self.maybe(r#","trailers":"#, Some(&response.trailers).filter(|fields| !fields.is_empty()))?;
+        let Response { status, version, interim, headers, body_bytes, trailers } = response;
+        self.raw(r#","response":{"status":"#).value(status)?;
+        self.raw(r#","version":"#).text(version.as_str())?;
+        self.maybe(r#","interim":"#, Some(interim).filter(|statuses| !statuses.is_empty()))?;
+        self.headers(headers)?;
+        self.raw(r#","body_bytes":"#).value(body_bytes)?;
+        self.maybe(r#","trailers":"#, Some(trailers).filter(|fields| !fields.is_empty()))?;
         self.raw("}");
         Ok(())
     }

@@ -49,5 +49,11 @@ fn scope(host: &Host) {
     // A name with an underscore can be dialled and not signed.
     assert!(!scope.covers(&name) || listed, "{name}");
     assert!(scope.covers(&name) || !listed || name.contains('_') || name.len() > 200, "{name}");
+    // As `127.1` and `0x7f.1` are read by inet_aton.
+    let last = name.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let hexadecimal = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = last.bytes().all(|byte| byte.is_ascii_digit())
+        || last.strip_prefix("0x").or(last.strip_prefix("0X")).is_some_and(hexadecimal);
+    assert!(!number || !matches!(host, Host::Name(_)), "{name}");
     assert_eq!(name.parse::<IpAddr>().is_ok(), matches!(host, Host::Ip(_)), "{name}");
 }
