@@ -30,6 +30,9 @@ const PROBES: usize = GRAM - PROBE + 1;
 /// The shortest secret that is looked for, in bytes; below [`GRAM`] it must stand alone.
 const SHORTEST: usize = 8;
 
+/// The shortest secret, and the shortest end of one, that is looked for as a whole word of a message.
+const WORD: usize = 4;
+
 /// Secrets in one generation; two generations are kept.
 const SECRETS: usize = 2048;
 
@@ -115,6 +118,8 @@ struct Generation {
     grams: HashSet<u64, PlainState>,
     /// Each larger than the one before, the last one not full.
     filters: Vec<Filter>,
+    /// Words that are a secret of less than [`SHORTEST`] bytes, or the first or last ones of a longer secret.
+    edges: HashSet<u64, PlainState>,
     /// Short secrets: by the hash of their first eight bytes, length and hash of the whole.
     shorts: HashMap<u64, Vec<(usize, u64)>, PlainState>,
 }
@@ -195,7 +200,7 @@ impl Taint {
 
     /// Adds a secret whose first `prefix` bytes are public; `identity` stands for the whole of it.
     pub(super) fn learn(&self, core: &[u8], prefix: usize, identity: u64) {
-        if core.len() < SHORTEST || self.read().current.identities.contains(&identity) {
+        if core.len() < WORD || self.read().current.identities.contains(&identity) {
             return;
         }
         let grams = self.grams(core, prefix);
@@ -204,7 +209,8 @@ impl Taint {
             known.previous = std::mem::take(&mut known.current);
         }
         known.current.identities.insert(identity);
-        if core.len() < GRAM {
+        known.current.edges.extend(edges(core, prefix).map(|edge| self.word(edge)));
+        if (SHORTEST..GRAM).contains(&core.len()) {
             let head = self.hash(&core[..SHORTEST]);
             if !self.common().contains(&head) {
                 known.current.shorts.entry(head).or_default().push((core.len(), self.hash(core)));
@@ -220,6 +226,19 @@ impl Taint {
         let mut hits = Vec::new();
         self.scan(&self.read(), bytes, &mut |hit| hits.push(hit));
         hits
+    }
+
+    /// Whether this word is a short secret, or what a longer one begins or ends with (`the key ending in …`).
+    pub(super) fn is_edge(&self, word: &[u8]) -> bool {
+        if !(WORD..GRAM).contains(&word.len()) {
+            return false;
+        }
+        let (known, hash) = (self.read(), self.word(word));
+        known.current.edges.contains(&hash) || known.previous.edges.contains(&hash)
+    }
+
+    fn word(&self, word: &[u8]) -> u64 {
+        self.hash(word) ^ word.len() as u64
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
@@ -425,6 +444,16 @@ const COMMON: [&str; 8] = [
     "user:profile user:inference user:sessions:claude_code",
     "aws4_request/bedrock/us-east-1",
 ];
+
+/// What a message may repeat of a secret as one word: all of a short one, else the beginning behind its public prefix
+/// and the end. Words of messages that are known by heart are none.
+fn edges(core: &[u8], prefix: usize) -> impl Iterator<Item = &[u8]> {
+    let own = core.get(prefix..).unwrap_or_default();
+    let longest = if core.len() < SHORTEST { 0 } else { own.len().min(GRAM - 1) };
+    let ends = (WORD..=longest).flat_map(|len| [&own[..len], &own[own.len() - len..]]);
+    let whole = (core.len() < SHORTEST).then_some(core);
+    ends.chain(whole).filter(|edge| !message::is_known_word(edge))
+}
 
 /// At least five different bytes, and not digits with separators alone: those are dates and counters.
 fn is_telling(gram: &[u8], numeric: bool) -> bool {
