@@ -30,9 +30,6 @@ const PROBES: usize = GRAM - PROBE + 1;
 /// The shortest secret that is looked for, in bytes; below [`GRAM`] it must stand alone.
 const SHORTEST: usize = 8;
 
-/// The shortest secret, and the shortest end of one, that is looked for as a whole word of a message.
-const WORD: usize = 4;
-
 /// Secrets in one generation; two generations are kept.
 const SECRETS: usize = 2048;
 
@@ -200,7 +197,7 @@ impl Taint {
 
     /// Adds a secret whose first `prefix` bytes are public; `identity` stands for the whole of it.
     pub(super) fn learn(&self, core: &[u8], prefix: usize, identity: u64) {
-        if core.len() < WORD || self.read().current.identities.contains(&identity) {
+        if core.len() < edges::WORD || self.read().current.identities.contains(&identity) {
             return;
         }
         let grams = self.grams(core, prefix);
@@ -209,7 +206,7 @@ impl Taint {
             known.previous = std::mem::take(&mut known.current);
         }
         known.current.identities.insert(identity);
-        known.current.edges.extend(edges(core, prefix).map(|edge| self.word(edge)));
+        known.current.edges.extend(edges::edges(core, prefix).map(|edge| self.word(edge)));
         if (SHORTEST..GRAM).contains(&core.len()) {
             let head = self.hash(&core[..SHORTEST]);
             if !self.common().contains(&head) {
@@ -226,19 +223,6 @@ impl Taint {
         let mut hits = Vec::new();
         self.scan(&self.read(), bytes, &mut |hit| hits.push(hit));
         hits
-    }
-
-    /// Whether this word is a short secret, or what a longer one begins or ends with (`the key ending in …`).
-    pub(super) fn is_edge(&self, word: &[u8]) -> bool {
-        if !(WORD..GRAM).contains(&word.len()) {
-            return false;
-        }
-        let (known, hash) = (self.read(), self.word(word));
-        known.current.edges.contains(&hash) || known.previous.edges.contains(&hash)
-    }
-
-    fn word(&self, word: &[u8]) -> u64 {
-        self.hash(word) ^ word.len() as u64
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Known> {
@@ -445,16 +429,6 @@ const COMMON: [&str; 8] = [
     "aws4_request/bedrock/us-east-1",
 ];
 
-/// What a message may repeat of a secret as one word: all of a short one, else the beginning behind its public prefix
-/// and the end. Words of messages that are known by heart are none.
-fn edges(core: &[u8], prefix: usize) -> impl Iterator<Item = &[u8]> {
-    let own = core.get(prefix..).unwrap_or_default();
-    let longest = if core.len() < SHORTEST { 0 } else { own.len().min(GRAM - 1) };
-    let ends = (WORD..=longest).flat_map(|len| [&own[..len], &own[own.len() - len..]]);
-    let whole = (core.len() < SHORTEST).then_some(core);
-    ends.chain(whole).filter(|edge| !message::is_known_word(edge))
-}
-
 /// At least five different bytes, and not digits with separators alone: those are dates and counters.
 fn is_telling(gram: &[u8], numeric: bool) -> bool {
     let mut seen = [false; 256];
@@ -612,5 +586,6 @@ impl Hasher for Plain {
     }
 }
 
+mod edges;
 #[cfg(test)]
 mod tests;
