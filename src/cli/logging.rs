@@ -46,8 +46,15 @@ impl Write for Lines {
 
 /// What is logged: `TARGET=LEVEL`, or a level for everything, with commas between them.
 fn filter(asked: Option<&str>) -> Targets {
-    let asked = asked.and_then(|text| text.parse().ok());
-    asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::ERROR)).with_targets(LOUD.iter().copied())
+    let asked: Option<Targets> = asked.and_then(|text| text.parse().ok());
+    let asked = asked.unwrap_or_else(|| Targets::new().with_default(LevelFilter::ERROR));
+    let quiet = Targets::new().with_targets(asked.iter().filter(|(target, _)| !is_loud(target)));
+    quiet.with_default(asked.default_level().unwrap_or(LevelFilter::OFF)).with_targets(LOUD.iter().copied())
+}
+
+/// A loud target or one inside it: the most exact directive would win over ours.
+fn is_loud(target: &str) -> bool {
+    LOUD.iter().any(|(loud, _)| target.starts_with(loud))
 }
 
 /// A panic says where, never what: its message may hold a piece of what was being read.
@@ -84,7 +91,7 @@ mod tests {
         for asked in ["trace", "h2=trace,authtrace=debug", "h2::codec=trace,rustls=trace,debug"] {
             let filter = filter(Some(asked));
             assert!(filter.would_enable("authtrace::proxy", &Level::DEBUG), "{asked}");
-            for (target, _) in LOUD {
+            for target in LOUD.iter().map(|(target, _)| *target).chain(["h2::codec", "h2::codec::framed_read"]) {
                 assert!(filter.would_enable(target, &Level::WARN), "{asked} {target}");
                 assert!(!filter.would_enable(target, &Level::INFO), "{asked} {target}");
             }

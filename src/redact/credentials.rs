@@ -144,7 +144,10 @@ impl Redactor {
             return;
         };
         if let Some(at) = pair.iter().position(|b| *b == b':') {
-            self.learn(&pair[..at]);
+            // Short names of users are words (`user`, `token`), short passwords are secrets all the same.
+            if at >= 8 {
+                self.learn(&pair[..at]);
+            }
             self.learn(&pair[at + 1..]);
         }
         self.learn(&pair);

@@ -105,6 +105,13 @@ impl Redactor {
     }
 }
 
+/// Whether a message that is known by heart has this word.
+pub(super) fn is_known_word(word: &[u8]) -> bool {
+    TEMPLATES.iter().flat_map(|known| known.split(' ')).any(|known| {
+        known.trim_start_matches(is_opening).trim_end_matches(is_closing).as_bytes().eq_ignore_ascii_case(word)
+    })
+}
+
 /// Letters and digits alone.
 pub(super) fn squeezed(bytes: impl Iterator<Item = u8>) -> Vec<u8> {
     bytes.filter(u8::is_ascii_alphanumeric).collect()
@@ -115,7 +122,7 @@ struct Prose<'a> {
     redactor: &'a Redactor,
     tainted: Vec<Range<usize>>,
     shown: String,
-    /// How many of the chunks before were numbers, how many single characters: a secret may be spelled out.
+    /// How many of the chunks before were numbers, how many single characters or pairs: a secret may be spelled out.
     numbers: usize,
     singles: usize,
 }
@@ -143,7 +150,8 @@ impl Prose<'_> {
             return;
         }
         let spelled = self.spelled(core);
-        let passes = core.is_empty() || (!tainted && !spelled && self.passes(core));
+        let passes = core.is_empty()
+            || (!tainted && !spelled && self.passes(core) && !self.redactor.taint.is_edge(core.as_bytes()));
         if passes {
             self.shown.push_str(chunk);
         } else {
@@ -152,7 +160,7 @@ impl Prose<'_> {
             self.shown.push_str(chunk.get(lead + core.len()..).unwrap_or_default());
             // What is spelled out goes on until a word comes.
             if !spelled {
-                (self.numbers, self.singles) = (0, 0);
+                self.numbers = 0;
             }
         }
     }
@@ -162,7 +170,7 @@ impl Prose<'_> {
             return false;
         }
         let number = core.bytes().any(|b| b.is_ascii_digit()) && core.bytes().all(|b| !b.is_ascii_alphabetic());
-        let single = core.chars().count() == 1;
+        let single = core.chars().count() == 1 || words::is_pair(core);
         self.numbers = if number { self.numbers + 1 } else { 0 };
         self.singles = if single { self.singles + 1 } else { 0 };
         self.numbers > 2 || self.singles > 2
@@ -303,6 +311,7 @@ mod tests {
             "The access token expired at 2026-09-01T08:00:00Z (status 401), see https://platform.claude.com/docs/en/api/errors.",
             "model: claude-opus-4-1-20250805 is not available for POST /v1/messages",
             "messages.0.content.1.thinking: field required",
+            "the first line is not that of an HTTP/1.x message",
             "prompt is too long: 208310 tokens > 200000 maximum",
             "API Error: 529 {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}",
         ]) {
@@ -322,13 +331,27 @@ mod tests {
             ("key qhvmzpxkwtrbFAKE!", "key ‹len≤16 fp=", "›!"),
             ("pin 1234 5678 9012FAKE", "pin 1234 5678 ‹len≤8 fp=", "›"),
             ("\u{1b}[31mred FAKE1\u{7}", "[‹len≤8 fp=", "›"),
+            ("key FA KE D6 zM sn gs 3i sj MT Qs", "key FA KE ‹len≤8 fp=", "›"),
             ("key h\0u\0n\0t\0e\0r\u{0}2\0F\0A\0K\0E", "key h u ‹len≤8 fp=", "›"),
         ] {
             let shown = r.message(text);
             assert!(shown.as_str().starts_with(start) && shown.as_str().ends_with(end), "{text} {shown}");
-            assert!(!shown.as_str().contains("FAKE"), "{shown}");
+            assert!(!shown.as_str().contains("FAKE") && !shown.as_str().contains(" sn"), "{shown}");
             assert_eq!(r.message(shown.as_str()), shown);
         }
+    }
+
+    #[test]
+    fn short_secrets_and_the_ends_of_long_ones_are_no_words() {
+        let r = Redactor::plain();
+        r.learn(b"hunter");
+        r.learn(b"token");
+        r.learn(b"sk-ant-api03-banana-FAKE0123456789-FAKE-orange");
+        for text in ["the key hunter is unknown", "the key ending in orange", "a key banana…", "ends with ange"] {
+            assert!(r.message(text).as_str().contains("fp="), "{text} {}", r.message(text));
+        }
+        let plain = "the token of the hunters is one of many oranges";
+        assert_eq!(r.message(plain), plain);
     }
 
     #[test]

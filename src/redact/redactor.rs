@@ -171,7 +171,7 @@ impl Redactor {
     }
 
     pub(super) fn learn_core(&self, core: &[u8], prefix_len: usize) {
-        if core.len() >= 8 && !marker::is_whole(core) && !kind::is_placeholder(core) {
+        if !marker::is_whole(core) && !kind::is_placeholder(core) {
             self.taint.learn(core, prefix_len, self.digest(core).identity);
             let squeezed = message::squeezed(core.iter().copied());
             if squeezed.len() < core.len() && squeezed.len() >= 12 {

@@ -115,6 +115,8 @@ struct Generation {
     grams: HashSet<u64, PlainState>,
     /// Each larger than the one before, the last one not full.
     filters: Vec<Filter>,
+    /// Words that are a secret of less than [`SHORTEST`] bytes, or the first or last ones of a longer secret.
+    edges: HashSet<u64, PlainState>,
     /// Short secrets: by the hash of their first eight bytes, length and hash of the whole.
     shorts: HashMap<u64, Vec<(usize, u64)>, PlainState>,
 }
@@ -195,7 +197,7 @@ impl Taint {
 
     /// Adds a secret whose first `prefix` bytes are public; `identity` stands for the whole of it.
     pub(super) fn learn(&self, core: &[u8], prefix: usize, identity: u64) {
-        if core.len() < SHORTEST || self.read().current.identities.contains(&identity) {
+        if core.len() < edges::WORD || self.read().current.identities.contains(&identity) {
             return;
         }
         let grams = self.grams(core, prefix);
@@ -204,7 +206,8 @@ impl Taint {
             known.previous = std::mem::take(&mut known.current);
         }
         known.current.identities.insert(identity);
-        if core.len() < GRAM {
+        known.current.edges.extend(edges::edges(core, prefix).map(|edge| self.word(edge)));
+        if (SHORTEST..GRAM).contains(&core.len()) {
             let head = self.hash(&core[..SHORTEST]);
             if !self.common().contains(&head) {
                 known.current.shorts.entry(head).or_default().push((core.len(), self.hash(core)));
@@ -583,5 +586,6 @@ impl Hasher for Plain {
     }
 }
 
+mod edges;
 #[cfg(test)]
 mod tests;

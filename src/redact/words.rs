@@ -44,6 +44,7 @@ const NAMES: &[&str] = &[
     "HTTPS",
     "HTTP/1.0",
     "HTTP/1.1",
+    "HTTP/1.x",
     "HTTP/2",
     "HTTP/3",
     "NTLM",
@@ -195,6 +196,21 @@ const NAMES: &[&str] = &[
 
 pub(super) fn is_name(text: &str) -> bool {
     NAMES.contains(&text)
+}
+
+/// Words of two letters.
+const SHORT: &[&str] = &[
+    "am", "an", "as", "at", "be", "by", "do", "go", "he", "id", "if", "in", "ip", "is", "it", "me", "my", "no", "of",
+    "oh", "ok", "on", "or", "so", "to", "up", "us", "we", "vs", "ms", "kb", "mb", "gb", "pm", "ui", "os", "pr", "ai",
+    "re",
+];
+
+/// Two letters or digits that are no word: a run of them may be a secret in pairs.
+pub(super) fn is_pair(text: &str) -> bool {
+    text.len() == 2
+        && text.bytes().all(|b| b.is_ascii_alphanumeric())
+        && !text.bytes().all(|b| b.is_ascii_digit())
+        && !SHORT.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
 /// A word: letters in one case or capitalised, apostrophes and hyphens inside, no longer than 24 letters a part.
