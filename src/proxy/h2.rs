@@ -4,6 +4,7 @@
 //! given no ground.
 
 mod own;
+mod target;
 
 use super::Shared;
 use super::journal::ConnectionLog;
@@ -256,13 +257,15 @@ async fn pass(
     let mut meter = carrier.meter();
     meter.parts_read(request_parts(&head));
     let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    tap.request_head(
-        &mut carrier.extractor(),
-        head.method.as_str().as_bytes(),
-        target.as_bytes(),
-        Version::Http2,
-        &fields(&head.headers),
+    let mut named = fields(&head.headers);
+    named.extend(
+        target::other_authority(&head, &carrier.channel).map(|authority| (b":authority".as_slice(), authority)),
     );
+    let method = head.method.as_str().as_bytes();
+    tap.request_head(&mut carrier.extractor(), method, target.as_bytes(), Version::Http2, &named);
+    if let Err(refusal) = target::check(&head) {
+        return Ok(target::refuse(refusal, tap));
+    }
     let mut shape = None;
     if let Some(Decided { plan, watch, delayed }) = own::decide(&carrier, &mut tap, head.method.as_str(), target).await
     {

@@ -5,7 +5,7 @@
 use crate::wire::Authority;
 
 /// The field by which an answer of ours is known.
-const MARK: &str = "X-Authtrace";
+pub(super) const MARK: &str = "X-Authtrace";
 
 /// The answer to a CONNECT that succeeded. Only a status line, as RFC 9110 §9.3.6 asks (no length, no coding).
 pub(super) const TUNNEL_GRANTED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";

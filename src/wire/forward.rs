@@ -5,6 +5,13 @@ use memchr::memchr;
 use super::target::authority;
 use super::{AbsoluteForm, Refusal, RequestHead};
 
+/// Whether two texts name the same host and port; neither does if it cannot be read.
+#[must_use]
+pub fn is_same_authority(one: &[u8], other: &[u8], default_port: u16) -> bool {
+    let one = authority(one, Some(default_port));
+    one.is_some() && one == authority(other, Some(default_port))
+}
+
 /// The head to send to the origin of a request whose target is in absolute form: the target in origin form
 /// ([RFC 9112 §3.2.1](https://www.rfc-editor.org/rfc/rfc9112#section-3.2.1)), `Proxy-Authorization` and `Proxy-Connection` left out,
 /// a `Host` added if there is none; every other byte as it was. `buf` is the buffer the head was read from, `form` its target

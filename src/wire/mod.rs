@@ -35,7 +35,7 @@ mod tests;
 
 pub use body::{BodyReader, Part};
 pub use fields::{Field, field_lines};
-pub use forward::{forwarded_head, is_for_this_proxy, proxied_head};
+pub use forward::{forwarded_head, is_for_this_proxy, is_same_authority, proxied_head};
 pub use head::{HeadReader, RequestContext, RequestHead, ResponseHead, ResponseKind, request_head, response_head};
 pub use refusal::Refusal;
 pub use target::{AbsoluteForm, Authority, Host, Scheme, absolute_form, connect_target};

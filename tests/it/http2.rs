@@ -4,7 +4,7 @@
 //! `AUTHTRACE_H2_PYTHON` names an interpreter that has h2, if `python3` has not.
 
 use crate::support::{HOST, Pki, Setup, TestProxy, soon, tool};
-use authtrace::trace::{EndKind, Exchange, Outcome};
+use authtrace::trace::{EndKind, Exchange, Origin, Outcome};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -155,6 +155,35 @@ fn sorted(pairs: &Value) -> Vec<String> {
     // Between fields of different names HTTP/2 gives the order no meaning; among those of one name it does.
     pairs.sort_by_key(|pair| pair.split(',').next().map(str::to_owned));
     pairs
+}
+
+#[tokio::test]
+async fn a_request_for_two_hosts_is_refused_and_one_for_another_is_told() {
+    let Some(python) = python() else { return };
+    let (pki, _origin, proxy) = start(&python).await;
+    let host = |names: &[&str]| -> Value { names.iter().map(|name| json!(["host", name])).collect() };
+    let requests = json!([
+        { "method": "GET", "path": "/echo", "fields": host(&["other.example"]) },
+        { "method": "GET", "path": "/echo", "fields": host(&[HOST, HOST]) },
+        { "method": "GET", "path": "/echo", "fields": host(&[HOST]), "authority": "other.example" },
+        { "method": "PUT", "path": "/echo", "fields": host(&[HOST]) },
+        { "method": "POST", "path": "/echo", "authority": "other.example" },
+    ]);
+    let came = ask(&python, &pki, &proxy, requests).await;
+    let answers = came["answers"].as_array().unwrap();
+    for answer in &answers[..3] {
+        assert_eq!(answer["fields"][0], json!([":status", "400"]));
+        let codes = ["bad_target", "bad_header"].map(|code| json!(["x-authtrace", code]));
+        assert!(codes.iter().any(|code| answer["fields"].as_array().unwrap().contains(code)), "{answer}");
+        assert!(answer["text"].as_str().unwrap().starts_with("authtrace: the request "), "{answer}");
+    }
+    assert_eq!((&answers[3]["fields"][0][1], &answers[4]["fields"][0][1]), (&json!("207"), &json!("207")));
+    let exchanges = proxy.records.await_exchanges(5).await;
+    for refused in of_path(&exchanges, "GET") {
+        assert_eq!((refused.origin, refused.end.outcome), (Origin::Authtrace, EndKind::Refused), "{refused:?}");
+    }
+    let fields = |method| of_path(&exchanges, method)[0].request.headers.len();
+    assert_eq!((fields("PUT"), fields("POST")), (1, 1), "the other authority is among the fields");
 }
 
 #[tokio::test]

@@ -143,3 +143,12 @@ fn a_host_that_is_not_the_target_s_is_refused() {
     }
     assert!(forward("GET https://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n").is_ok());
 }
+
+#[test]
+fn one_authority_in_two_spellings_is_the_same() {
+    let same = |one: &str, other: &str| is_same_authority(one.as_bytes(), other.as_bytes(), 443);
+    assert!(same("API.example", "api.example:443") && same("[::1]:443", "[::1]"));
+    for (one, other) in [("a.example", "b.example"), ("a.example:80", "a.example"), ("", ""), ("a@b", "a@b")] {
+        assert!(!same(one, other), "{one} {other}");
+    }
+}

@@ -1,0 +1,53 @@
+//! For whom a request is, when it says so twice.
+
+use super::super::reply;
+use super::own::Outgoing;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header, request};
+use http_body_util::Full;
+
+use super::{Channel, Tap};
+use crate::redact::Redacted;
+use crate::trace::{EndKind, Origin};
+use crate::wire::{self, Refusal};
+
+/// What `:authority` says if that is not the host that the connection is for: the record would not show it otherwise.
+pub(super) fn other_authority<'a>(head: &'a request::Parts, channel: &Channel) -> Option<&'a [u8]> {
+    let named = head.uri.authority()?.as_str().as_bytes();
+    let expected = format!("{}:{}", channel.host, channel.port);
+    (!wire::is_same_authority(named, expected.as_bytes(), DEFAULT_PORT)).then_some(named)
+}
+
+const DEFAULT_PORT: u16 = 443;
+
+/// Whether `host` repeats what `:authority` says, once; a request for two is malformed (RFC 9113 §8.3.1).
+pub(super) fn check(head: &request::Parts) -> Result<(), Refusal> {
+    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let Some(host) = hosts.next() else { return Ok(()) };
+    if hosts.next().is_some() {
+        return Err(Refusal::RepeatedHost);
+    }
+    match head.uri.authority() {
+        Some(authority) if !wire::is_same_authority(host.as_bytes(), authority.as_str().as_bytes(), DEFAULT_PORT) => {
+            Err(Refusal::HostMismatch)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Answers such a request as authtrace does over HTTP/1, and tells it.
+pub(super) fn refuse(refusal: Refusal, mut tap: Tap) -> Response<Outgoing> {
+    let told = match refusal {
+        Refusal::RepeatedHost => "the request has more than one host field, and was not sent to the server",
+        _ => "the request names two hosts (:authority and host), and was not sent to the server",
+    };
+    tap.set_origin(Origin::Authtrace);
+    tap.break_off(EndKind::Refused, Some(Redacted::literal(told)));
+    let mut answer = Response::new(Outgoing::Own(Full::new(Bytes::from(format!("authtrace: {told}\n")))));
+    *answer.status_mut() = StatusCode::BAD_REQUEST;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(reply::MARK, HeaderValue::from_static(refusal.code()));
+    answer
+}
