@@ -208,12 +208,11 @@ fn listen(parent: &ParentEnvironment, lane: &str) -> Result<(PathBuf, UnixListen
 
 async fn accept(listener: UnixListener, reception: Arc<Reception>, guests: Arc<Guests>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let own = rustix::process::geteuid().as_raw();
-        let Ok(peer) = stream.peer_cred() else { continue };
-        if peer.uid() != own {
+        if !is_own(&stream) {
             continue;
         }
-        if let Some(pid) = peer.pid().and_then(|pid| u32::try_from(pid).ok()) {
+        let peer = stream.peer_cred().ok();
+        if let Some(pid) = peer.and_then(|peer| peer.pid()).and_then(|pid| u32::try_from(pid).ok()) {
             reception.peers.expect(pid);
         }
         let (reception, guests) = (Arc::clone(&reception), Arc::clone(&guests));
@@ -302,6 +301,11 @@ pub(crate) async fn run(
     Ok(ExitCode::from(Outcome::exit_code(outcome)))
 }
 
+/// Whether the same user is at the other end.
+fn is_own(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+}
+
 /// The socket of that name, or the only one.
 async fn find_host(parent: &ParentEnvironment, name: &str) -> Result<UnixStream> {
     let folder = private_folder(parent)?;
@@ -312,7 +316,9 @@ async fn find_host(parent: &ParentEnvironment, name: &str) -> Result<UnixStream>
             continue;
         }
         match UnixStream::connect(&path).await {
-            Ok(stream) => living.push((path, stream)),
+            Ok(stream) if is_own(&stream) => living.push((path, stream)),
+            // Somebody else listens there.
+            Ok(_) => {}
             // Nobody listens: its run was killed.
             Err(_) => drop(fs::remove_file(&path)),
         }

@@ -119,7 +119,12 @@ impl Session {
         if matches!(self.recorder, Keeper::Ring(_)) || console::is_quiet() {
             return;
         }
-        let degraded = closed.degraded.as_deref();
+        let degraded = closed.degraded.as_ref().map(|why| match closed.totals.lost {
+            0 => why.clone(),
+            1 => format!("{why}; one record is not in the trace"),
+            lost => format!("{why}; {lost} records are not in the trace"),
+        });
+        let degraded = degraded.as_deref();
         let style = console::stderr_style();
         let survey = self.survey();
         let diagnosis = diagnose(&survey);

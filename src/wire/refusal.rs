@@ -74,6 +74,9 @@ pub enum Refusal {
     /// 101 to a request that did not ask for an upgrade, or without the fields that say to which protocol.
     #[error("a switch of protocols that was not asked for, or does not say to which")]
     UnsolicitedUpgrade,
+    /// Bytes of an answer to nothing.
+    #[error("the server sent an answer that nobody had asked for")]
+    UnaskedAnswer,
     /// The target of a CONNECT request is not `host:port`.
     #[error("the target of a CONNECT request is not a host and a port from 1 to 65535")]
     BadConnect,
@@ -107,6 +110,7 @@ impl Refusal {
             Self::StartLineTooLong | Self::HeadTooLarge | Self::TooManyFields | Self::TrailersTooLarge => "too_large",
             Self::Truncated => "truncated",
             Self::UnsolicitedUpgrade => "unsolicited_upgrade",
+            Self::UnaskedAnswer => "unasked_answer",
             Self::BadConnect => "bad_connect",
             Self::BadTarget | Self::TargetUserInfo | Self::HostMismatch => "bad_target",
         }

@@ -360,6 +360,40 @@ async fn an_answer_that_nobody_asked_for_passes() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one() {
+    let (_pki, origin, proxy) = start().await;
+    let (mut client, mut upstream) = proxy.intercepted(&origin).await;
+    client.send(GET).await;
+    upstream.expect(GET).await;
+    let unasked = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL";
+    upstream.send(&[OK, unasked].concat()).await;
+    client.expect(&[OK, unasked].concat()).await;
+    client.send(GET).await;
+    assert_eq!(client.receive_end().await, (Vec::new(), Ending::Reset));
+    upstream.expect_end(Ending::Reset).await;
+    ended(&proxy.records, EndKind::Complete, None).await;
+    proxy.records.await_outcome(Outcome::UpstreamProtocol).await;
+    assert_eq!(proxy.records.exchanges().len(), 1);
+}
+
+#[tokio::test]
+async fn empty_lines_between_answers_pass_and_answer_nothing() {
+    let (_pki, origin, proxy) = start().await;
+    let (mut client, mut upstream) = proxy.intercepted(&origin).await;
+    for (before, behind) in [("", "\r\n"), ("\r\n", "\n\r\n")] {
+        client.send(GET).await;
+        upstream.expect(GET).await;
+        let answer = [before.as_bytes(), OK, behind.as_bytes()].concat();
+        upstream.send(&answer).await;
+        client.expect(&answer).await;
+    }
+    client.close().await;
+    let exchanges = proxy.records.await_exchanges(2).await;
+    assert!(exchanges.iter().all(|exchange| exchange.end.outcome == EndKind::Complete), "{exchanges:?}");
+    proxy.records.await_outcome(Outcome::Ok).await;
+}
+
+#[tokio::test]
 async fn an_upstream_that_breaks_the_rules_is_cut_off_by_a_reset() {
     let cases: [&[u8]; 11] = [
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",

@@ -99,6 +99,12 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     }
 
     fn look_at_response_head(&mut self) -> Result<Looked, Refusal> {
+        // Empty lines between messages: clients skip them, so they pass.
+        let blank = self.down.unread().iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        if blank > 0 {
+            self.down.approve(blank);
+            return Ok(Looked::Again);
+        }
         let Some(current) = current_of(&mut self.exchanges) else {
             // Unasked for (a 408 on an idle connection): it passes, and nothing can follow it.
             self.answering = Answering::Raw;

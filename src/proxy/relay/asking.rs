@@ -1,7 +1,7 @@
 //! The client's direction: requests are looked at, passed on, and become facts.
 
 use super::{
-    Asking, Deferred, Form, Head, InFlight, Looked, PIPELINE, Purpose, RawHead, Relay, Stop, current_of,
+    Answering, Asking, Deferred, Form, Head, InFlight, Looked, PIPELINE, Purpose, RawHead, Relay, Stop, current_of,
     origin_form_of, raw_fields, shift, version_of,
 };
 use crate::facts::Extractor;
@@ -138,6 +138,11 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
     }
 
     fn look_at_request_head(&mut self) -> Result<Looked, Refusal> {
+        if matches!(self.answering, Answering::Raw) {
+            // What would be read as its answer has come already.
+            self.stop = Some(Stop::UpstreamRefused(Refusal::UnaskedAnswer));
+            return Ok(Looked::NeedMore);
+        }
         let unread = self.up.unread();
         let Some(head) = self.heads_up.request(unread, &self.limits)? else {
             self.expect_rest_of_head();
