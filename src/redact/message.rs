@@ -64,9 +64,20 @@ impl Redactor {
             end -= 1;
         }
         let read = text.get(..end).unwrap_or_default();
+        let mut shown = self.prose(read, end < text.len());
+        // What it taught, as a link with a secret in it does, holds for the rest of it as well.
+        if !self.taint.find(shown.as_bytes()).is_empty() {
+            shown = self.prose(read, end < text.len());
+        }
+        Redacted::vouched(&shown)
+    }
+}
+
+impl Redactor {
+    fn prose(&self, read: &str, cut: bool) -> String {
         let tainted = self.taint.find(read.as_bytes());
         if self.spells_a_secret(read, &tainted) {
-            return Redacted::literal("‹masked›");
+            return "‹masked›".to_owned();
         }
         let mut prose =
             Prose { redactor: self, tainted, shown: String::with_capacity(read.len()), numbers: 0, singles: 0 };
@@ -92,11 +103,9 @@ impl Redactor {
             at = next;
         }
         prose.chunk(read, start..read.len());
-        Redacted::vouched(&bounded(prose.shown.trim_end(), end < text.len()))
+        bounded(prose.shown.trim_end(), cut)
     }
-}
 
-impl Redactor {
     /// Whether a secret of this run stands in the text with something between its characters (`sk -a nt -`).
     fn spells_a_secret(&self, text: &str, tainted: &[Range<usize>]) -> bool {
         let rest = text.bytes().enumerate().filter(|(at, _)| tainted.iter().all(|hit| !hit.contains(at)));
@@ -317,6 +326,14 @@ mod tests {
         ]) {
             assert_eq!(r.message(text), text);
         }
+    }
+
+    #[test]
+    fn what_a_link_teaches_holds_for_the_words_behind_it() {
+        let r = Redactor::plain();
+        let shown = r.message("see /t#&-x#pz-rmission_denieuser:prisR or sion_denieuser:proofile");
+        assert!(!shown.as_str().contains("denieuser"), "{shown}");
+        assert_eq!(r.message(shown.as_str()), shown);
     }
 
     #[test]
