@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -208,11 +209,8 @@ fn listen(parent: &ParentEnvironment, lane: &str) -> Result<(PathBuf, UnixListen
 
 async fn accept(listener: UnixListener, reception: Arc<Reception>, guests: Arc<Guests>) {
     while let Ok((stream, _)) = listener.accept().await {
-        if !is_own(&stream) {
-            continue;
-        }
-        let peer = stream.peer_cred().ok();
-        if let Some(pid) = peer.and_then(|peer| peer.pid()).and_then(|pid| u32::try_from(pid).ok()) {
+        let Some(peer) = own_peer(&stream) else { continue };
+        if let Some(pid) = peer.pid().and_then(|pid| u32::try_from(pid).ok()) {
             reception.peers.expect(pid);
         }
         let (reception, guests) = (Arc::clone(&reception), Arc::clone(&guests));
@@ -301,9 +299,9 @@ pub(crate) async fn run(
     Ok(ExitCode::from(Outcome::exit_code(outcome)))
 }
 
-/// Whether the same user is at the other end.
-fn is_own(stream: &UnixStream) -> bool {
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+/// Who is at the other end, if it is the same user.
+fn own_peer(stream: &UnixStream) -> Option<UCred> {
+    stream.peer_cred().ok().filter(|peer| peer.uid() == rustix::process::geteuid().as_raw())
 }
 
 /// The socket of that name, or the only one.
@@ -316,7 +314,7 @@ async fn find_host(parent: &ParentEnvironment, name: &str) -> Result<UnixStream>
             continue;
         }
         match UnixStream::connect(&path).await {
-            Ok(stream) if is_own(&stream) => living.push((path, stream)),
+            Ok(stream) if own_peer(&stream).is_some() => living.push((path, stream)),
             // Somebody else listens there.
             Ok(_) => {}
             // Nobody listens: its run was killed.

@@ -121,8 +121,7 @@ impl Session {
         }
         let degraded = closed.degraded.as_ref().map(|why| match closed.totals.lost {
             0 => why.clone(),
-            1 => format!("{why}; one record is not in the trace"),
-            lost => format!("{why}; {lost} records are not in the trace"),
+            lost => format!("{why}; {} not in the trace", records(lost)),
         });
         let degraded = degraded.as_deref();
         let style = console::stderr_style();
@@ -191,16 +190,19 @@ fn keep(
 const DROPPED: &str =
     "the trace has reached --max-size: the oldest records make way; the report says how many are gone";
 
+fn records(count: u64) -> String {
+    if count == 1 { "one record".to_owned() } else { format!("{count} records") }
+}
+
 fn told(news: &TraceNews) -> String {
-    let records = |count: &u64| if *count == 1 { "one record".to_owned() } else { format!("{count} records") };
     match news {
         TraceNews::Degraded { why } => {
             format!("trace_degraded: {why}; the traffic goes on, and what is not recorded is counted")
         }
         TraceNews::Resumed { lost: 0 } => "the trace is written again".to_owned(),
-        TraceNews::Resumed { lost } => format!("the trace is written again; {} lost", records(lost)),
+        TraceNews::Resumed { lost } => format!("the trace is written again; {} lost", records(*lost)),
         TraceNews::Removed { records: gone } => {
-            format!("trace_degraded: somebody has removed the trace, and with it {}; it was begun anew", records(gone))
+            format!("trace_degraded: somebody has removed the trace, and with it {}; it was begun anew", records(*gone))
         }
         TraceNews::Dropped => DROPPED.to_owned(),
     }

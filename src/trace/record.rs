@@ -20,7 +20,8 @@ pub enum Record {
     Connection(Box<Connection>),
     /// A request that was forwarded and whose end was still to come.
     Request(RequestStart),
-    /// An exchange that has ended; shared with whoever remembers it.
+    /// An exchange that has ended.
+    // Shared with whoever remembers it while it is written.
     Exchange(Arc<Exchange>),
     /// Records that could not be written.
     Gap(Gap),
@@ -218,9 +219,9 @@ pub struct TraceEnd {
     /// When it was closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// Connections that came to be written, counted likewise.
+    /// Connections that came to be written; those of them that are not there are among the lost ones.
     pub connections: u64,
-    /// Exchanges that came to be written; those of them that are not there are among the lost ones.
+    /// Exchanges, counted likewise.
     pub exchanges: u64,
     /// Records lost.
     pub lost: u64,

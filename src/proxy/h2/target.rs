@@ -1,24 +1,26 @@
 //! For whom a request is, when it says so twice.
 
-use super::super::reply;
 use super::own::Outgoing;
+use crate::proxy::reply;
+use crate::proxy::tap::{Channel, Tap};
+use crate::redact::Redacted;
+use crate::trace::{EndKind, Origin};
+use crate::wire::{self, Refusal};
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header, request};
 use http_body_util::Full;
 
-use super::{Channel, Tap};
-use crate::redact::Redacted;
-use crate::trace::{EndKind, Origin};
-use crate::wire::{self, Refusal};
+const DEFAULT_PORT: u16 = 443;
 
 /// What `:authority` says if that is not the host that the connection is for: the record would not show it otherwise.
 pub(super) fn other_authority<'a>(head: &'a request::Parts, channel: &Channel) -> Option<&'a [u8]> {
-    let named = head.uri.authority()?.as_str().as_bytes();
+    let named = head.uri.authority()?.as_str();
+    if channel.port == DEFAULT_PORT && named.eq_ignore_ascii_case(&channel.host) {
+        return None;
+    }
     let expected = format!("{}:{}", channel.host, channel.port);
-    (!wire::is_same_authority(named, expected.as_bytes(), DEFAULT_PORT)).then_some(named)
+    (!wire::is_same_authority(named.as_bytes(), expected.as_bytes(), DEFAULT_PORT)).then_some(named.as_bytes())
 }
-
-const DEFAULT_PORT: u16 = 443;
 
 /// Whether `host` repeats what `:authority` says, once; a request for two is malformed (RFC 9113 §8.3.1).
 pub(super) fn check(head: &request::Parts) -> Result<(), Refusal> {

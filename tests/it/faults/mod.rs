@@ -282,10 +282,8 @@ impl Bench {
 
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         let all = self.records().into_iter();
-        all.filter_map(|record| {
-            if let Record::Exchange(one) = record { Some(std::sync::Arc::unwrap_or_clone(one)) } else { None }
-        })
-        .collect()
+        all.filter_map(|record| if let Record::Exchange(one) = record { Some(Arc::unwrap_or_clone(one)) } else { None })
+            .collect()
     }
 
     /// The connections that have ended so far, but for those to the host that is well.

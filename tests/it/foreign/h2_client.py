@@ -27,7 +27,8 @@ class Client:
     def __init__(self, sock, host):
         self.sock = sock
         self.host = host
-        self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding=None, validate_outbound_headers=False))
+        self.h2 = h2.connection.H2Connection(
+            h2.config.H2Configuration(header_encoding=None, validate_outbound_headers=False))
         self.h2.initiate_connection()
         self.streams = {}
         self.sending = {}
@@ -42,8 +43,8 @@ class Client:
 
     def ask(self, request):
         stream_id = self.h2.get_next_available_stream_id()
-        fields = [(":method", request.get("method", "GET")), (":scheme", "https"), (":authority", request.get("authority", self.host)),
-                  (":path", request["path"])]
+        fields = [(":method", request.get("method", "GET")), (":scheme", "https"),
+                  (":authority", request.get("authority", self.host)), (":path", request["path"])]
         fields += [(name, value.encode("latin-1")) for name, value in request.get("fields", [])]
         self.until_end |= request.get("until_end", False)
         size, trailers = request.get("body", 0), request.get("trailers")
