@@ -71,8 +71,12 @@ fn ancestors(mut pid: u32) -> Vec<u32> {
 #[test]
 fn the_proxys_password_is_in_the_childs_environment_and_nowhere_else() {
     let home = Home::new();
-    let script = "echo \"proxy $HTTPS_PROXY\"; echo \"pid $$\"; exec sleep 50";
-    let mut live = Live::start(home.authtrace().args(["run", "--upstream-proxy", "none", "--", "sh", "-c", script]));
+    // It waits within the shell for an input that never comes: while a process becomes another program, its
+    // environment cannot be read.
+    let script = "echo \"proxy $HTTPS_PROXY\"; echo \"pid $$\"; read -r nothing";
+    let mut command = home.authtrace();
+    command.args(["run", "--upstream-proxy", "none", "--", "sh", "-c", script]).stdin(Stdio::piped());
+    let mut live = Live::start(&mut command);
     live.until("pid ");
     let said = live.said().to_owned();
     let proxy = said.lines().find_map(|line| line.strip_prefix("proxy http://")).unwrap();
