@@ -13,9 +13,9 @@ use findings::Findings;
 /// The name of the only client of a trace that nobody joined.
 const ONLY_LANE: &str = "main";
 
-/// Records that are remembered. With half as many again it stays below ten megabytes, however long the proxy runs; what is
-/// found out later than that many records after its cause, the report finds out.
-const REMEMBERED: usize = 2_000;
+/// Records that are remembered: a few megabytes, however long the proxy runs. What is found out later than that many
+/// records after its cause, the report finds out.
+const REMEMBERED: usize = 1_000;
 
 /// So few records are looked through in no time.
 const LITTLE: usize = 256;
