@@ -3,7 +3,7 @@
 use crate::Scale;
 use crate::load::{Client, Way};
 use crate::message::{Ask, LARGE};
-use crate::process::{Origin, Party};
+use crate::process::{Origin, Party, Running};
 use anyhow::Result;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -35,8 +35,10 @@ pub(crate) enum Measure {
     /// MiB per second of a body of 64 MiB.
     Down,
     Up,
-    /// MiB resident with 64 connections open, each of which has carried a message.
+    /// MiB resident of a process of its own with 64 connections open, each of which has carried a message.
     Resident,
+    /// The same of the process that has carried everything else.
+    Kept,
     /// KiB that each further open connection adds, once it has carried a message.
     Idle,
     /// Milliseconds from the start of the process to the first accepted connection.
@@ -44,7 +46,7 @@ pub(crate) enum Measure {
 }
 
 impl Measure {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Ready,
         Self::Resident,
         Self::Idle,
@@ -58,6 +60,7 @@ impl Measure {
         Self::Burst,
         Self::Down,
         Self::Up,
+        Self::Kept,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -73,6 +76,7 @@ impl Measure {
             Self::Down => "64 MiB down (MiB/s)",
             Self::Up => "64 MiB up (MiB/s)",
             Self::Resident => "RSS, 64 connections (MiB)",
+            Self::Kept => "RSS, 64 connections, after all that (MiB)",
             Self::Idle => "RSS of each idle connection (KiB)",
             Self::Ready => "ready to accept (ms)",
         }
@@ -99,7 +103,14 @@ impl Measure {
             Self::Burst => burst(runtime, way, 200_000 / scale.divisor)?,
             Self::Down => mebibytes_per_second(runtime.block_on(async { Client::connect(way).await?.down().await })?),
             Self::Up => mebibytes_per_second(runtime.block_on(async { Client::connect(way).await?.up().await })?),
-            Self::Resident => return resident(runtime, party),
+            Self::Resident => {
+                let Some(another) = party.another(origin)? else { return Ok(None) };
+                resident(runtime, another.process(), &another.way()?)?
+            }
+            Self::Kept => {
+                let Some(process) = &party.process else { return Ok(None) };
+                resident(runtime, process, way)?
+            }
             Self::Idle => return idle(runtime, party, origin, scale),
             Self::Ready => return Ok(party.another(origin)?.map(|another| another.after().as_secs_f64() * 1e3)),
         };
@@ -220,16 +231,15 @@ fn idle(runtime: &Runtime, party: &Party, origin: &Origin, scale: Scale) -> Resu
     })
 }
 
-fn resident(runtime: &Runtime, party: &Party) -> Result<Option<f64>> {
-    let Some(process) = &party.process else { return Ok(None) };
+fn resident(runtime: &Runtime, process: &Running, way: &Way) -> Result<f64> {
     runtime.block_on(async {
         let mut clients = Vec::with_capacity(OPEN);
         for _ in 0..OPEN {
-            let mut client = Client::connect(&party.way).await?;
+            let mut client = Client::connect(way).await?;
             client.message().await?;
             clients.push(client);
         }
-        Ok(Some(process.resident()? as f64 / f64::from(1 << 20)))
+        Ok(process.resident()? as f64 / f64::from(1 << 20))
     })
 }
 

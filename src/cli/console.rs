@@ -8,14 +8,14 @@ use authtrace::export::{Style, clean};
 use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 /// Columns of a terminal that does not tell.
 const USUAL_WIDTH: usize = 100;
-/// Texts that may wait to be read.
-const WAITING: usize = 4_096;
+/// Texts that may wait to be read. The queue takes memory as they come: a bounded one would take all of it at once.
+const MAY_WAIT: usize = 4_096;
 /// How long the end waits for a reader.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -71,7 +71,9 @@ pub(crate) fn command(text: &str) {
 }
 
 /// Where texts go that must not be waited for.
-static OUTLET: OnceLock<SyncSender<Piece>> = OnceLock::new();
+static OUTLET: OnceLock<Sender<Piece>> = OnceLock::new();
+/// Texts that wait there.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
 /// Texts that found no room there.
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
@@ -83,7 +85,7 @@ enum Piece {
 
 /// From here on nobody waits for standard error to be read.
 pub(crate) fn detach() {
-    let (send, pieces) = sync_channel(WAITING);
+    let (send, pieces) = channel();
     let spawned = std::thread::Builder::new().name("console".to_owned()).spawn(move || pass_on(&pieces));
     if spawned.is_ok() {
         let _ = OUTLET.set(send);
@@ -93,7 +95,10 @@ pub(crate) fn detach() {
 /// Text as it is, now or in its turn.
 pub(crate) fn put(text: &str) {
     let Some(outlet) = OUTLET.get() else { return put_now(text) };
-    if let Err(TrySendError::Full(_)) = outlet.try_send(Piece::Text(text.to_owned())) {
+    if WAITING.fetch_add(1, Ordering::Relaxed) < MAY_WAIT {
+        let _ = outlet.send(Piece::Text(text.to_owned()));
+    } else {
+        WAITING.fetch_sub(1, Ordering::Relaxed);
         LEFT_OUT.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -102,7 +107,7 @@ pub(crate) fn put(text: &str) {
 pub(crate) fn flush() {
     let Some(outlet) = OUTLET.get() else { return };
     let (done, flushed) = channel();
-    if outlet.try_send(Piece::Flushed(done)).is_ok() {
+    if outlet.send(Piece::Flushed(done)).is_ok() {
         let _ = flushed.recv_timeout(PATIENCE);
     }
 }
@@ -110,7 +115,10 @@ pub(crate) fn flush() {
 fn pass_on(pieces: &Receiver<Piece>) {
     for piece in pieces {
         match piece {
-            Piece::Text(text) => put_now(&text),
+            Piece::Text(text) => {
+                WAITING.fetch_sub(1, Ordering::Relaxed);
+                put_now(&text);
+            }
             Piece::Flushed(done) => drop(done.send(())),
         }
         match LEFT_OUT.swap(0, Ordering::Relaxed) {

@@ -61,7 +61,8 @@ impl Scenario {
         hosts.extend(self.client.mcp.as_ref().and_then(|server| of_url(&server.url)));
         hosts.extend(self.client.variables.get("ANTHROPIC_BASE_URL").and_then(|url| of_url(url)));
         // An address is no name that an authority can sign for; without TLS it is read all the same.
-        hosts.retain(|host| !is_anthropic(host) && host.trim_matches(['[', ']']).parse::<IpAddr>().is_err());
+        let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+        hosts.retain(|host| !host.is_empty() && !is_anthropic(host) && !is_address(host));
         hosts.sort();
         hosts.dedup();
         hosts

@@ -103,6 +103,10 @@ fn the_hosts_beside_anthropics_are_known() {
     assert_eq!(hosts("gateway-key-rejected"), ["gateway.example.com"]);
     assert_eq!(hosts("cloud-provider-credentials"), ["bedrock-runtime.us-east-1.amazonaws.com"]);
     assert!(hosts("refresh-race").is_empty());
+    let odd = |url| format!("format = 1\ntitle = \"x\"\n[client]\nvariables = {{ ANTHROPIC_BASE_URL = \"{url}\" }}\n");
+    for url in [":8080", "http://[::1]:8080", "https://api.anthropic.com", ""] {
+        assert_eq!(read(&odd(url)).unwrap().hosts(), [""; 0], "{url}");
+    }
 }
 
 #[test]
