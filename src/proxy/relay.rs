@@ -282,6 +282,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         self.answers_first = !self.answers_first;
         loop {
             let down = if self.answers_first { self.poll_down(cx) } else { Poll::Pending };
+            let waited = self.awaits_own_answer();
             self.poll_up(cx);
             let down = if self.answers_first { down } else { self.poll_down(cx) };
             if let Some(stop) = self.stop.take() {
@@ -301,6 +302,10 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
             }
             // The client's direction may have come to where an answer of ours is due.
             if self.is_own_answer_due() {
+                continue;
+            }
+            // As long as it was due, or a request was being decided on, the upstream was not read.
+            if waited && !self.awaits_own_answer() {
                 continue;
             }
             // The answer may have unblocked the client's direction (an upgrade, room in the pipeline).

@@ -137,6 +137,33 @@ async fn a_held_request_goes_on_is_refused_or_dropped_as_somebody_decides() {
     );
 }
 
+/// What TLS says meanwhile wakes authtrace, and so does the client; whichever comes last, the server is read afterwards.
+#[tokio::test]
+async fn the_answer_to_a_held_request_arrives_though_the_server_renewed_its_keys_meanwhile() {
+    for length in 0..4 {
+        let (desk, mut questions) = unbounded_channel();
+        let (_pki, origin, proxy) = start(guarded(1, OnGuard::Hold(desk)), "http/1.1").await;
+        let (mut client, mut upstream) = proxy.intercepted(&origin).await;
+        let (mut other, mut other_upstream) = proxy.intercepted(&origin).await;
+        let (one, two) = (with_key("/v1/messages", "one"), with_key("/v1/messages", "two"));
+        pass(&mut client, &mut upstream, &one, REFUSED).await;
+        let head = one.replace("\r\n\r\n", &format!("\r\nContent-Length: {length}\r\n\r\n"));
+        client.send(&head).await;
+        let held = soon("the question", questions.recv()).await.unwrap();
+        upstream.renew_keys().await;
+        // When this has passed, authtrace has been woken.
+        pass(&mut other, &mut other_upstream, &two, OK).await;
+        for _ in 0..length {
+            client.send("x").await;
+            pass(&mut other, &mut other_upstream, &two, OK).await;
+        }
+        held.reply.send(Choice::Continue).unwrap();
+        upstream.expect(head + &"x".repeat(length)).await;
+        upstream.send(OK).await;
+        client.expect(OK).await;
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_is_not_asked_about_any_more() {
     let (desk, mut questions) = unbounded_channel();

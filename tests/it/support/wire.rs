@@ -88,6 +88,13 @@ impl Wire {
     }
 
     /// Every piece in a write, and so in a TLS record, of its own.
+    /// A record of TLS without any data of ours (RFC 8446 §4.6.3).
+    pub(crate) async fn renew_keys(&mut self) {
+        let Self::Server(stream, _) = self else { panic!("this is no server with TLS") };
+        stream.get_mut().1.refresh_traffic_keys().unwrap();
+        stream.flush().await.unwrap();
+    }
+
     pub(crate) async fn send_pieces(&mut self, pieces: &[Vec<u8>]) {
         for piece in pieces {
             self.send(piece).await;
