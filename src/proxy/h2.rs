@@ -27,6 +27,7 @@ use hyper::client::conn::http2::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use own::{Outgoing, Shaped};
+use std::error::Error;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -42,10 +43,14 @@ use tokio_util::task::TaskTracker;
 const LARGEST_HEAD: u32 = 256 * 1024;
 /// Streams that a client may have open at once.
 const STREAMS: u32 = 256;
+/// Bytes that one side of a stream may be ahead of the other: 256 KiB with what waits to be sent.
+const WINDOW: u32 = 192 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
 /// How long the client's connection may take to end after the upstream's has.
 const PARTING: Duration = Duration::from_secs(1);
 /// Time for the last frames before a cut to reach the socket.
 const SETTLE: Duration = Duration::from_millis(30);
+const BROKEN_OFF: &str = "the upstream broke the connection off";
 
 /// Serves one connection to its end.
 pub(super) async fn serve(
@@ -62,6 +67,8 @@ pub(super) async fn serve(
     let (upstream, upstream_watch) = Watched::new(upstream);
     let handshake = hyper::client::conn::http2::Builder::new(executor.clone())
         .max_header_list_size(LARGEST_HEAD)
+        .initial_stream_window_size(WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .handshake(TokioIo::new(upstream))
         .await;
     let Ok((sender, upstream)) = handshake else {
@@ -87,11 +94,13 @@ pub(super) async fn serve(
         .auto_date_header(false)
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(LARGEST_HEAD)
+        .initial_stream_window_size(WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .serve_connection(TokioIo::new(client), service);
     let (mut serving, mut upstream) = (pin!(serving), pin!(upstream));
     let mut outcome = (Outcome::Ok, None);
     let mut upstream_open = true;
-    let (mut leaving, mut cutting) = (false, false);
+    let (mut leaving, mut cutting, mut draining) = (false, false, false);
     let mut parting = pin!(tokio::time::sleep(Duration::MAX));
     loop {
         tokio::select! {
@@ -103,15 +112,25 @@ pub(super) async fn serve(
                 if served.is_err() && outcome.0 == Outcome::Ok && carrier.has_open_streams() {
                     outcome = (Outcome::ClientAbort, None);
                 }
+                if draining && carrier.was_broken() && upstream_watch.end().is_some() {
+                    outcome = (Outcome::UpstreamReset, Some(Redacted::literal(BROKEN_OFF)));
+                }
                 break;
             }
             ended = &mut upstream, if upstream_open => {
                 upstream_open = false;
                 let end = upstream_watch.end();
+                if ended.is_ok() && end.is_none() {
+                    // GOAWAY: what is open comes to its end (RFC 9113 §6.8), and so the client is told.
+                    draining = true;
+                    leaving = true;
+                    serving.as_mut().graceful_shutdown();
+                    continue;
+                }
                 if certificate_asked && end.is_some_and(|end| end.alert.is_some()) {
                     outcome = (Outcome::UpstreamMtls, Some(Redacted::literal(tls::MTLS_HINT)));
                 } else if carrier.was_broken() && (ended.is_err() || end.is_some()) {
-                    outcome = (Outcome::UpstreamReset, Some(Redacted::literal("the upstream broke the connection off")));
+                    outcome = (Outcome::UpstreamReset, Some(Redacted::literal(BROKEN_OFF)));
                 }
                 if upstream_watch.is_reset() {
                     carrier.channel.upstream_gone.store(true, Ordering::Release);
@@ -125,7 +144,7 @@ pub(super) async fn serve(
                 leaving = true;
                 serving.as_mut().graceful_shutdown();
             }
-            () = &mut parting, if !upstream_open || cutting => break,
+            () = &mut parting, if (!upstream_open && !draining) || cutting => break,
             () = carrier.cut_now.cancelled(), if !cutting => {
                 cutting = true;
                 outcome = (Outcome::Ok, Some(Redacted::literal("authtrace cut the connection on purpose")));
@@ -206,6 +225,11 @@ impl Carrier {
         lock(tap).break_off(EndKind::UpstreamReset, Some(detail));
     }
 
+    fn upstream_refused(&self, tap: &Mutex<Tap>) {
+        let detail = Redacted::literal("the upstream was about to end the connection and did not take the request");
+        lock(tap).break_off(EndKind::UpstreamReset, Some(detail));
+    }
+
     /// Until no stream is open.
     async fn idle(&self) {
         loop {
@@ -248,7 +272,7 @@ async fn pass(
     carrier: Arc<Carrier>,
     mut sender: SendRequest<Passing>,
     request: Request<Incoming>,
-) -> Result<Response<Outgoing>, hyper::Error> {
+) -> Result<Response<Outgoing>, Box<dyn Error + Send + Sync>> {
     let begun = Instant::now();
     let open = OpenStream::new(&carrier);
     let first = carrier.carried.fetch_add(1, Ordering::Relaxed) == 0;
@@ -289,9 +313,14 @@ async fn pass(
     lock(&tap).add_held(begun, Instant::now());
     let answer = match sent.await {
         Ok(answer) => answer,
+        Err(error) if was_refused(&error) => {
+            carrier.upstream_refused(&tap);
+            // What the client would do after the upstream's GOAWAY, it may do after this: ask again elsewhere.
+            return Err(h2::Error::from(h2::Reason::REFUSED_STREAM).into());
+        }
         Err(error) => {
             carrier.upstream_reset(&tap);
-            return Err(error);
+            return Err(error.into());
         }
     };
     let arrived = Instant::now();
@@ -318,6 +347,13 @@ async fn pass(
     }
     let body = Passing::new(body, Way::Down, &tap, &carrier, Some(open));
     Ok(Response::from_parts(head, Outgoing::Passing(body)))
+}
+
+/// Whether the upstream ends the connection in order, and has not begun with this request.
+fn was_refused(error: &hyper::Error) -> bool {
+    let going = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    let going = going.is_some_and(|error| error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR));
+    going || error.is_canceled()
 }
 
 /// Everything that the head of a request says, in the order in which it is kept.

@@ -7,7 +7,7 @@ use super::vigil::{Decision, Found, Now, Times, Vigil};
 use super::{FAILED, Observer, RecordError, file, line};
 use crate::redact::{self, Redactor};
 use crate::trace::{EventSink, Gap, Record, Timestamp, TraceEnd, TraceHead};
-use std::io::BufRead;
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -272,22 +272,26 @@ impl Thread {
     }
 
     fn put(&mut self, record: &Record, text: &[u8]) {
-        let Some(placed) = self.ring.push(record, text.len() as u64) else { return };
-        if let Err(error) = self.spool.put(&placed, text) {
-            self.ring.take_back();
+        if let Err(error) = self.place(record, text) {
             self.lose(u64::from(record.is_counted()), &line::describe(&error));
         }
     }
 
+    fn place(&mut self, record: &Record, text: &[u8]) -> io::Result<()> {
+        let Some(placed) = self.ring.push(record, text.len() as u64) else { return Ok(()) };
+        self.spool.put(&placed, text).inspect_err(|_| self.ring.take_back())
+    }
+
+    /// What was lost stays to be told until a gap that tells it has been kept.
     fn keep_gap(&mut self) {
-        let lost = std::mem::take(&mut self.missing);
-        if lost > 0 {
-            let cause = self.closed.degraded.as_deref().unwrap_or("unknown");
-            let gap = Record::Gap(Gap { at: Timestamp::now(), lost, cause: self.redactor.message(cause) });
-            let mut text = Vec::new();
-            if line::push(&self.redactor, &mut text, &gap).is_some() {
-                self.put(&gap, &text);
-            }
+        if self.missing == 0 {
+            return;
+        }
+        let cause = self.closed.degraded.as_deref().unwrap_or("unknown");
+        let gap = Record::Gap(Gap { at: Timestamp::now(), lost: self.missing, cause: self.redactor.message(cause) });
+        let mut text = Vec::new();
+        if line::push(&self.redactor, &mut text, &gap).is_some() && self.place(&gap, &text).is_ok() {
+            self.missing = 0;
         }
     }
 
@@ -324,6 +328,7 @@ impl Thread {
 
     /// `retry`: when it is tried again if that fails.
     fn write(&mut self, found: Option<Found>, retry: Retry) {
+        self.keep_gap();
         let why = found.as_ref().map_or("asked", |found| found.code);
         let path = self.config.folder.join(format!("{}-frozen-{why}.jsonl", file::stem()));
         let selection: Selection = self.ring.select(u64::MAX);

@@ -267,6 +267,26 @@ async fn a_connection_that_the_upstream_ends_ends_for_the_client() {
 }
 
 #[tokio::test]
+async fn a_connection_that_the_upstream_ends_in_order_carries_its_streams_to_their_end() {
+    let Some(python) = python() else { return };
+    let (pki, _origin, proxy) = start(&python).await;
+    let came =
+        ask(&python, &pki, &proxy, json!([{ "path": "/drain/2.5" }, { "method": "POST", "path": "/echo" }])).await;
+    let answers = came["answers"].as_array().unwrap();
+    assert_eq!((&answers[0]["text"], &answers[0]["reset"]), (&json!("before and after"), &Value::Null), "{came}");
+    assert_eq!(
+        (&answers[1]["reset"], &came["goaway"]),
+        (&json!(REFUSED_STREAM), &json!(0)),
+        "to be asked again: {came}"
+    );
+    let exchanges = proxy.records.await_exchanges(2).await;
+    let end = |method| of_path(&exchanges, method)[0].end.outcome;
+    assert_eq!((end("GET"), end("POST")), (EndKind::Complete, EndKind::UpstreamReset));
+    proxy.records.await_outcome(Outcome::Ok).await;
+    proxy.until_idle().await;
+}
+
+#[tokio::test]
 async fn stopping_ends_open_streams_and_tells_them() {
     let Some(python) = python() else { return };
     let (pki, _origin, proxy) = start(&python).await;

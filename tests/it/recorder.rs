@@ -171,6 +171,36 @@ fn verdict(path: &Path) -> &'static str {
 }
 
 #[test]
+fn what_could_not_be_kept_is_told_by_its_number() {
+    let (Some(stage), Some(prlimit)) = (Stage::set(), tool("prlimit")) else { return };
+    let mut recorder = stage.recorder(&[]);
+    let limit = |recorder: &Live, bytes: &str| {
+        let mut command = Command::new(&prlimit);
+        command.arg(format!("--fsize={bytes}:unlimited")).arg("--pid").arg(recorder.pid().to_string());
+        assert!(command.status().unwrap().success());
+    };
+    let good = &stage.login.access_token;
+    assert_eq!(stage.message(good), 200);
+    limit(&recorder, "1");
+    for _ in 0..5 {
+        assert_eq!(stage.message(good), 200);
+        // Each is a batch of its own.
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    limit(&recorder, "unlimited");
+    kill_process(recorder.pid(), Signal::USR1).unwrap();
+    recorder.until("exchanges are in ");
+    stop(recorder);
+    let trace = std::fs::read_to_string(&stage.traces()[0]).unwrap();
+    let records: Vec<Value> = trace.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let gaps = records.iter().filter(|record| record["record"] == "gap");
+    let told: u64 = gaps.map(|gap| gap["lost"].as_u64().unwrap()).sum();
+    assert!(told >= 5, "{trace}");
+    assert_eq!(records.last().unwrap()["lost"], told, "gaps are no lost records: {trace}");
+    stage.end();
+}
+
+#[test]
 fn a_token_that_is_renewed_over_night_is_no_failure() {
     let Some(stage) = Stage::set() else { return };
     let recorder = stage.recorder(&[]);

@@ -23,6 +23,12 @@ def tunnel(port, host):
     return sock
 
 
+# Streams that are open at a GOAWAY go on (RFC 9113 §6.8); h2 would take the connection for closed.
+OPEN = h2.connection.ConnectionState.CLIENT_OPEN
+h2.connection.H2ConnectionStateMachine._transitions[
+    (OPEN, h2.connection.ConnectionInputs.RECV_GOAWAY)] = (None, OPEN)
+
+
 class Client:
     def __init__(self, sock, host):
         self.sock = sock

@@ -7,11 +7,13 @@ import ssl
 import struct
 import sys
 import threading
+import time
 
 import h2.config
 import h2.connection
 import h2.errors
 import h2.events
+import hyperframe.frame
 
 
 def say(**event):
@@ -97,6 +99,14 @@ class Connection:
             self.h2.close_connection(int(argument))
             self.flush()
             self.sock.close()
+        elif what == "drain":
+            self.h2.send_headers(stream_id, [(":status", "200")])
+            self.h2.send_data(stream_id, b"before")
+            self.flush()
+            # Not by h2, which would not let the stream go on.
+            self.sock.sendall(hyperframe.frame.GoAwayFrame(last_stream_id=stream_id).serialize())
+            time.sleep(float(argument))
+            self.h2.send_data(stream_id, b" and after", end_stream=True)
         elif what == "tcp-reset":
             self.h2.send_headers(stream_id, [(":status", "200")])
             self.h2.send_data(stream_id, b"part")
