@@ -110,7 +110,7 @@ impl Redactor {
     fn spells_a_secret(&self, text: &str, tainted: &[Range<usize>]) -> bool {
         let rest = text.bytes().enumerate().filter(|(at, _)| tainted.iter().all(|hit| !hit.contains(at)));
         let squeezed = squeezed(rest.map(|(_, byte)| byte));
-        !self.taint.find(&squeezed).is_empty()
+        !self.taint.find(&squeezed).is_empty() || !self.taint.find(&squeezed.to_ascii_lowercase()).is_empty()
     }
 }
 
@@ -119,6 +119,12 @@ pub(super) fn is_known_word(word: &[u8]) -> bool {
     TEMPLATES.iter().flat_map(|known| known.split(' ')).any(|known| {
         known.trim_start_matches(is_opening).trim_end_matches(is_closing).as_bytes().eq_ignore_ascii_case(word)
     })
+}
+
+/// Whether a secret is made of words and numbers, as a pass phrase is: no letter beside a digit.
+pub(super) fn is_phrase(core: &[u8]) -> bool {
+    core.iter().any(u8::is_ascii_alphabetic)
+        && !core.windows(2).any(|pair| pair.iter().any(u8::is_ascii_alphabetic) && pair.iter().any(u8::is_ascii_digit))
 }
 
 /// Letters and digits alone.

@@ -165,6 +165,7 @@ impl Redactor {
         let digest = self.fingerprinter.digest(core);
         if !kind::is_placeholder(core) && !marker::is_whole(core) {
             self.taint.learn(core, prefix_len, digest.identity);
+            self.learn_phrase(core);
         }
         let len = if kind.has_public_length() { Length::exact(core.len()) } else { Length::bucket(core.len()) };
         Credential { kind, len, fp: digest.shown, flags, prefix }
@@ -177,6 +178,18 @@ impl Redactor {
             if squeezed.len() < core.len() && squeezed.len() >= 12 {
                 let prefix_len = message::squeezed(core.iter().take(prefix_len).copied()).len();
                 self.taint.learn(&squeezed, prefix_len, self.digest(&squeezed).identity);
+            }
+            self.learn_phrase(core);
+        }
+    }
+
+    /// What is made of words passes as prose in any case and with anything between them: [`message`](Self::message)
+    /// looks for its letters alone.
+    fn learn_phrase(&self, core: &[u8]) {
+        if message::is_phrase(core) {
+            let letters = message::squeezed(core.iter().map(u8::to_ascii_lowercase));
+            if letters.len() >= 12 {
+                self.taint.learn(&letters, 0, self.digest(&letters).identity);
             }
         }
     }

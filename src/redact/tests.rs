@@ -437,3 +437,24 @@ fn broken_lists_and_odd_keys_are_stable() {
         assert_eq!(r.path(shown.as_str().as_bytes()), shown, "{path}");
     }
 }
+
+#[test]
+fn a_pass_phrase_that_was_seen_is_masked_in_any_case_and_with_anything_between_its_words() {
+    for sent in
+        ["fake horse staple window", "Fake-Horse-Staple-Window", "fake.horse.staple.window!", "FakeHorseStapleWindow"]
+    {
+        let r = redactor();
+        let _ = r.header(b"x-api-key", sent.as_bytes(), Direction::Request);
+        for echo in [
+            "FAKE HORSE STAPLE WINDOW",
+            "Fake Horse Staple Window",
+            "fake horse, staple window",
+            "fake-horse staple-window",
+        ] {
+            let shown = r.message(&format!("No user has the key {echo} here"));
+            assert!(!shown.as_str().to_ascii_lowercase().contains("staple"), "{sent} as {echo}: {shown}");
+        }
+        let other = r.message("No horse is here");
+        assert_eq!(other.as_str(), "No horse is here");
+    }
+}
