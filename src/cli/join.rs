@@ -13,6 +13,7 @@ use authtrace::redact::Redactor;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -332,7 +333,12 @@ async fn find_host(parent: &ParentEnvironment, name: &str) -> Result<UnixStream>
         1 => living.pop().map(|(_, stream)| stream).context("no authtrace is running"),
         _ => {
             let lanes: Vec<&str> = living.iter().filter_map(|(path, _)| lane_of(path)).collect();
-            bail!("several authtrace are running ({}); name one: --join=NAME (its --lane)", lanes.join(", "))
+            let are_told_apart = lanes.iter().collect::<HashSet<_>>().len() == lanes.len();
+            let next = match are_told_apart {
+                true => "name one: --join=NAME (its --lane)",
+                false => "start each with a --lane of its own, so that one can be named: --join=NAME",
+            };
+            bail!("several authtrace are running ({}); {next}", lanes.join(", "))
         }
     }
 }

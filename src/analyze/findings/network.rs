@@ -7,6 +7,9 @@ use crate::analyze::endpoint::{Endpoint, is_anthropic};
 use crate::catalogue::Code;
 use crate::trace::{Connection, EndKind, Origin, Outcome};
 
+/// The last moments of a run, in milliseconds.
+const LAST_MS: i64 = 1_000;
+
 /// A proxy on the way answered 407.
 pub(super) fn proxy_auth(context: &Context<'_>) -> Vec<Finding> {
     let connections = context.survey.connections();
@@ -70,7 +73,8 @@ pub(super) fn untrusted(context: &Context<'_>) -> Vec<Finding> {
             .iter()
             .any(|alert| detail.contains(alert))
         });
-        one.end.outcome == Outcome::ClientDistrustsCa || one.end.outcome == Outcome::ClientTls && unknown_ca
+        let distrusts = one.end.outcome == Outcome::ClientDistrustsCa && !is_departure(context, one);
+        distrusts || one.end.outcome == Outcome::ClientTls && unknown_ca
     };
     let clients: Vec<&Connection> = connections.iter().filter(distrusted).collect();
     let upstream: Vec<&Connection> = connections.iter().filter(|one| one.end.outcome == Outcome::UpstreamTls).collect();
@@ -85,7 +89,9 @@ pub(super) fn untrusted(context: &Context<'_>) -> Vec<Finding> {
             host(first),
             since(distrusting.len(), first.opened),
         );
-        findings.push(of_connections(context, Code::TlsInterceptionUntrusted, Confidence::High, summary, &distrusting));
+        let doubtful = distrusting.iter().all(|one| is_silent(one) && has_trusted(context, one));
+        let confidence = if doubtful { Confidence::Medium } else { Confidence::High };
+        findings.push(of_connections(context, Code::TlsInterceptionUntrusted, confidence, summary, &distrusting));
     }
     if let Some(first) = upstream.first() {
         let detail = first.end.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
@@ -119,6 +125,32 @@ pub(super) fn untrusted(context: &Context<'_>) -> Vec<Finding> {
 /// Whether the detail of a refusal says which authentication the proxy wants.
 fn names_schemes(detail: &str) -> bool {
     ["Basic", "Digest", "Negotiate", "NTLM", "Kerberos", "Bearer"].iter().any(|scheme| detail.contains(scheme))
+}
+
+/// Whether the client closed the connection during the handshake because it was about to end, or was ended: in the last
+/// second, without a word, having trusted the certificate before or ended by a signal.
+fn is_departure(context: &Context<'_>, connection: &Connection) -> bool {
+    let Some(end) = context.survey.end() else { return false };
+    let closed = connection.opened.unix_ms().saturating_add_unsigned(connection.duration_us / 1_000);
+    let at_the_end = end.at.is_some_and(|at| at.unix_ms().saturating_sub(closed) <= LAST_MS);
+    let by_signal = end.exit_code.is_some_and(|code| code > 128);
+    at_the_end && is_silent(connection) && (by_signal || has_trusted(context, connection))
+}
+
+/// Whether it was closed without a TLS alert that says why.
+fn is_silent(connection: &Connection) -> bool {
+    connection.end.detail.as_ref().is_none_or(|detail| !detail.as_str().contains("alert"))
+}
+
+/// Whether the same process has finished a handshake with that host before.
+fn has_trusted(context: &Context<'_>, connection: &Connection) -> bool {
+    let Some(peer) = &connection.peer else { return false };
+    context.survey.connections().iter().any(|one| {
+        one.client_tls.is_some()
+            && one.opened < connection.opened
+            && host(one) == host(connection)
+            && one.peer.as_ref().is_some_and(|other| other.pid == peer.pid)
+    })
 }
 
 fn by_host<'a>(connections: &[&'a Connection]) -> Vec<Vec<&'a Connection>> {

@@ -98,3 +98,40 @@ fn distrust_matters_where_the_client_itself_gets_nowhere() {
     let beside = Tale::new().ok(0, 'a').with(distrusted("github.com"));
     assert_eq!(beside.verdict(), (Code::Healthy, Confidence::High));
 }
+
+/// A client that ends breaks off the handshakes that it had begun: no sign of what it thinks of the certificate.
+#[test]
+fn handshakes_that_end_with_the_client_are_no_distrust() {
+    let closed = |at_ms: i64, detail: &str| {
+        let mut connection = distrusted(API);
+        connection["opened"] = json!(Timestamp::from_unix_ms(BEGIN + at_ms));
+        connection["peer"] = json!({"pid": 7});
+        connection["detail"] = json!(detail);
+        connection
+    };
+    let trusted = || {
+        let mut connection = closed(0, "");
+        connection["id"] = json!(899);
+        connection["outcome"] = json!("ok");
+        connection["client_tls"] = json!({"version": "TLSv1.3", "resumed": false, "handshake_us": 900});
+        connection
+    };
+    let end = |exit_code: i32| {
+        json!({
+            "record": "end", "at": Timestamp::from_unix_ms(BEGIN + 9_500), "connections": 2, "exchanges": 0, "lost": 0,
+            "exit_code": exit_code,
+        })
+    };
+    let told = |lines: Vec<Value>| {
+        let tale = lines.into_iter().fold(Tale::new(), Tale::with);
+        let found = tale.diagnosis().findings;
+        found.iter().find(|one| one.code == Code::TlsInterceptionUntrusted).map(|one| one.confidence)
+    };
+    let (silent, alert) = ("the client closed the connection", "the client refused our certificate with a TLS alert");
+    assert_eq!(told(vec![trusted(), closed(9_000, silent), end(0)]), None);
+    assert_eq!(told(vec![closed(9_000, silent), end(143)]), None);
+    assert_eq!(told(vec![closed(9_000, silent), end(1)]), Some(Confidence::High));
+    assert_eq!(told(vec![trusted(), closed(2_000, silent), end(143)]), Some(Confidence::Medium));
+    assert_eq!(told(vec![closed(2_000, silent), end(143)]), Some(Confidence::High));
+    assert_eq!(told(vec![trusted(), closed(9_000, alert), end(143)]), Some(Confidence::High));
+}
