@@ -279,7 +279,7 @@ impl Thread {
 
     fn place(&mut self, record: &Record, text: &[u8]) -> io::Result<()> {
         let Some(placed) = self.ring.push(record, text.len() as u64) else { return Ok(()) };
-        self.spool.put(&placed, text).inspect_err(|_| self.ring.take_back())
+        self.spool.put(&placed, text).inspect_err(|_| self.ring.take_back(&placed))
     }
 
     /// What was lost stays to be told until a gap that tells it has been kept.

@@ -144,9 +144,12 @@ impl Ring {
         Some(placed)
     }
 
-    /// The last line could not be written.
-    pub(super) fn take_back(&mut self) {
-        if let Some(mut entry) = self.entries.pop_back() {
+    /// The last line could not be written, or what was to be written again before it: nobody knows what lies there now.
+    pub(super) fn take_back(&mut self, placed: &Placed) {
+        for again in (0..=placed.again.len()).rev() {
+            let Some(mut entry) = self.entries.pop_back() else { return };
+            let counts = !matches!(entry.what, What::Request(_) | What::Gone);
+            self.dropped += u64::from(counts && again < placed.again.len());
             self.forget(&mut entry);
         }
     }

@@ -64,15 +64,27 @@ impl Disk {
     }
 
     /// Puts a line of that length which begins with the record's number.
-    fn put(&mut self, thing: &Thing, len: u64) {
+    fn put(&mut self, thing: &Thing, len: u64) -> Option<Placed> {
         self.serial += 1;
         let line = format!("{:<width$}", self.serial, width = usize::try_from(len).unwrap());
-        let Some(placed) = self.ring.push(&record(thing), len) else { return };
+        let placed = self.ring.push(&record(thing), len)?;
         let again: Vec<(Vec<u8>, u64)> =
             placed.again.iter().map(|(from, to)| (self.bytes[range(*from)].to_vec(), *to)).collect();
         for (text, to) in again.iter().map(|(text, to)| (text.as_slice(), *to)).chain([(line.as_bytes(), placed.at)]) {
             self.bytes[range(Extent { at: to, len: text.len() as u64 })].copy_from_slice(text);
         }
+        Some(placed)
+    }
+
+    /// A disk that refuses the line, and whatever was to be written again before it.
+    fn fail(&mut self, thing: &Thing, len: u64) -> usize {
+        self.serial += 1;
+        let placed = self.ring.push(&record(thing), len).unwrap();
+        for to in placed.again.iter().map(|(_, to)| *to).chain([placed.at]) {
+            self.bytes[usize::try_from(to).unwrap()] = b'?';
+        }
+        self.ring.take_back(&placed);
+        placed.again.len()
     }
 
     /// The numbers of the records that stand in these places.
@@ -204,11 +216,25 @@ fn a_line_that_is_too_long_is_counted_and_a_failed_one_taken_back() {
     let mut disk = Disk::new(1_000);
     disk.put(&Thing::Note, 900);
     disk.put(&Thing::Note, 100);
-    disk.put(&Thing::Exchange { id: 1, connection: 1, credential: 1, status: 200, token: false }, 100);
-    disk.ring.take_back();
+    disk.fail(&Thing::Exchange { id: 1, connection: 1, credential: 1, status: 200, token: false }, 100);
     disk.put(&Thing::Closes(1), 100);
     let selection = disk.ring.select(u64::MAX);
     assert_eq!((selection.dropped, selection.exchanges, disk.kept(u64::MAX)), (1, 0, vec![2, 4]));
+}
+
+#[test]
+fn what_could_not_be_written_again_is_lost_and_counted() {
+    let mut disk = Disk::new(1_000);
+    disk.put(&Thing::Exchange { id: 1, connection: 1, credential: 1, status: 200, token: true }, 100);
+    for _ in 0..9 {
+        disk.put(&Thing::Note, 100);
+    }
+    assert_eq!(disk.fail(&Thing::Note, 100), 1);
+    let selection = disk.ring.select(u64::MAX);
+    assert_eq!((selection.exchanges, selection.elders.len()), (0, 0));
+    assert!(selection.dropped >= 1);
+    disk.put(&Thing::Note, 100);
+    assert_eq!(disk.kept(u64::MAX).last(), Some(&12));
 }
 
 #[test]
