@@ -46,11 +46,10 @@ const STREAMS: u32 = 256;
 /// Bytes that one side of a stream may be ahead of the other: 256 KiB with what waits to be sent.
 const WINDOW: u32 = 192 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
-/// How long the client's connection may take to end after the upstream's has.
+/// How long the client's connection may take to end once the upstream's has and no stream is open any more.
 const PARTING: Duration = Duration::from_secs(1);
 /// Time for the last frames before a cut to reach the socket.
 const SETTLE: Duration = Duration::from_millis(30);
-const BROKEN_OFF: &str = "the upstream broke the connection off";
 
 /// Serves one connection to its end.
 pub(super) async fn serve(
@@ -99,8 +98,8 @@ pub(super) async fn serve(
         .serve_connection(TokioIo::new(client), service);
     let (mut serving, mut upstream) = (pin!(serving), pin!(upstream));
     let mut outcome = (Outcome::Ok, None);
-    let mut upstream_open = true;
-    let (mut leaving, mut cutting, mut draining) = (false, false, false);
+    let (mut upstream_open, mut upstream_failed) = (true, false);
+    let (mut leaving, mut parted, mut cutting, mut draining) = (false, false, false, false);
     let mut parting = pin!(tokio::time::sleep(Duration::MAX));
     loop {
         tokio::select! {
@@ -112,9 +111,7 @@ pub(super) async fn serve(
                 if served.is_err() && outcome.0 == Outcome::Ok && carrier.has_open_streams() {
                     outcome = (Outcome::ClientAbort, None);
                 }
-                if draining && carrier.was_broken() && upstream_watch.end().is_some() {
-                    outcome = (Outcome::UpstreamReset, Some(Redacted::literal(BROKEN_OFF)));
-                }
+                upstream_failed |= draining && upstream_watch.end().is_some();
                 break;
             }
             ended = &mut upstream, if upstream_open => {
@@ -129,22 +126,23 @@ pub(super) async fn serve(
                 }
                 if certificate_asked && end.is_some_and(|end| end.alert.is_some()) {
                     outcome = (Outcome::UpstreamMtls, Some(Redacted::literal(tls::MTLS_HINT)));
-                } else if carrier.was_broken() && (ended.is_err() || end.is_some()) {
-                    outcome = (Outcome::UpstreamReset, Some(Redacted::literal(BROKEN_OFF)));
                 }
+                upstream_failed = ended.is_err() || end.is_some();
                 if upstream_watch.is_reset() {
+                    carrier.broken.fetch_or(carrier.has_open_streams(), Ordering::AcqRel);
                     carrier.channel.upstream_gone.store(true, Ordering::Release);
                     client_watch.reset_on_close();
                     break;
                 }
+            }
+            // Every stream has ended with the code that the upstream gave, or its reader has taken the rest of it; now
+            // the connection ends.
+            () = carrier.idle(), if !upstream_open && !parted => {
+                (leaving, parted) = (true, true);
+                serving.as_mut().graceful_shutdown();
                 parting.as_mut().reset(tokio::time::Instant::now() + PARTING);
             }
-            // Every stream has ended with the code that the upstream gave; now the connection does.
-            () = carrier.idle(), if !upstream_open && !leaving => {
-                leaving = true;
-                serving.as_mut().graceful_shutdown();
-            }
-            () = &mut parting, if (!upstream_open && !draining) || cutting => break,
+            () = &mut parting, if parted || cutting => break,
             () = carrier.cut_now.cancelled(), if !cutting => {
                 cutting = true;
                 outcome = (Outcome::Ok, Some(Redacted::literal("authtrace cut the connection on purpose")));
@@ -160,6 +158,9 @@ pub(super) async fn serve(
                 serving.as_mut().graceful_shutdown();
             }
         }
+    }
+    if outcome.0 == Outcome::Ok && upstream_failed && carrier.broken.load(Ordering::Acquire) {
+        outcome = (Outcome::UpstreamReset, Some(Redacted::literal("the upstream broke the connection off")));
     }
     log.add_requests(carrier.carried.load(Ordering::Relaxed));
     log.add_bytes(carrier.up.load(Ordering::Relaxed), carrier.down.load(Ordering::Relaxed));
@@ -200,7 +201,7 @@ struct Carrier {
     /// Streams that have not ended.
     open: AtomicU64,
     stream_ended: Notify,
-    /// Whether a stream ended by the upstream's reset.
+    /// Whether a stream ended by the upstream's reset, or by the end of its connection.
     broken: AtomicBool,
     /// Set when the connection is to be cut on purpose, and how.
     cut: OnceLock<Cut>,
@@ -212,11 +213,6 @@ struct Carrier {
 impl Carrier {
     fn has_open_streams(&self) -> bool {
         self.open.load(Ordering::Acquire) > 0
-    }
-
-    /// Whether the end of the upstream's connection took a stream with it, now or a moment ago.
-    fn was_broken(&self) -> bool {
-        self.has_open_streams() || self.broken.load(Ordering::Acquire)
     }
 
     fn upstream_reset(&self, tap: &Mutex<Tap>) {

@@ -286,6 +286,19 @@ async fn a_connection_that_the_upstream_ends_in_order_carries_its_streams_to_the
     proxy.until_idle().await;
 }
 
+/// What the upstream sent before it closed waits for a client that is slow to take it.
+#[tokio::test]
+async fn a_slow_reader_gets_what_the_upstream_sent_before_it_closed() {
+    let Some(python) = python() else { return };
+    let (pki, _origin, proxy) = start(&python).await;
+    let came = ask(&python, &pki, &proxy, json!([{ "path": "/last/150000", "pause": 2.5 }])).await;
+    let answer = &came["answers"][0];
+    assert_eq!((&answer["bytes"], &answer["reset"]), (&json!(150_000), &Value::Null));
+    assert_eq!(proxy.records.await_exchange().await.end.outcome, EndKind::Complete);
+    proxy.records.await_outcome(Outcome::Ok).await;
+    proxy.until_idle().await;
+}
+
 #[tokio::test]
 async fn stopping_ends_open_streams_and_tells_them() {
     let Some(python) = python() else { return };

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import sys
+import time
 
 import h2.config
 import h2.connection
@@ -41,6 +42,7 @@ class Client:
         self.goaway = None
         self.end = None
         self.until_end = False
+        self.pause = 0
 
     def flush(self):
         data = self.h2.data_to_send()
@@ -53,6 +55,7 @@ class Client:
                   (":authority", request.get("authority", self.host)), (":path", request["path"])]
         fields += [(name, value.encode("latin-1")) for name, value in request.get("fields", [])]
         self.until_end |= request.get("until_end", False)
+        self.pause = max(self.pause, request.get("pause", 0))
         size, trailers = request.get("body", 0), request.get("trailers")
         self.h2.send_headers(stream_id, fields, end_stream=size == 0 and trailers is None)
         self.streams[stream_id] = {"fields": None, "bytes": 0, "hash": hashlib.sha256(), "text": b"", "trailers": [],
@@ -78,6 +81,7 @@ class Client:
 
     def run(self):
         self.flush()
+        time.sleep(self.pause)
         while self.until_end or not all(stream["done"] for stream in self.streams.values()):
             try:
                 data = self.sock.recv(65536)

@@ -107,6 +107,11 @@ class Connection:
             self.sock.sendall(hyperframe.frame.GoAwayFrame(last_stream_id=stream_id).serialize())
             time.sleep(float(argument))
             self.h2.send_data(stream_id, b" and after", end_stream=True)
+        elif what == "last":
+            self.h2.send_headers(stream_id, [(":status", "200")])
+            self.send(stream_id, b"x" * int(argument), None)
+            self.flush()
+            self.sock.unwrap()
         elif what == "tcp-reset":
             self.h2.send_headers(stream_id, [(":status", "200")])
             self.h2.send_data(stream_id, b"part")
