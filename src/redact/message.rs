@@ -50,6 +50,16 @@ pub(super) const TEMPLATES: &[&str] = &[
     "reauth related error (invalid_rapt)",
 ];
 
+/// What servers say besides, of the words that made-up keys are made of (`my-anthropic-api-key`).
+pub(super) const PHRASES: &[&str] = &[
+    "Use an Anthropic API key instead",
+    "Claude subscription access for Claude Code",
+    "Please carry the API secret key in the Authorization field of the request header",
+    "Please check your API key and try again. You can find your API key in the Anthropic Console",
+    "Please run /login with your Anthropic account",
+    "ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN",
+];
+
 impl Redactor {
     /// An error message: known ones as they are; of any other one the plain words, ordinary punctuation, numbers of up
     /// to six digits and known identifiers. Learned secrets never survive, nor do control characters. At most 2,000

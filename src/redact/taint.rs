@@ -342,6 +342,10 @@ impl Taint {
                 common.extend(text.as_bytes().windows(GRAM).map(|gram| self.hash(gram)));
                 common.extend(text.as_bytes().get(..SHORTEST).map(|head| self.hash(head)));
             }
+            for text in message::TEMPLATES.iter().chain(message::PHRASES) {
+                let letters = message::squeezed(text.bytes().map(|byte| byte.to_ascii_lowercase()));
+                common.extend(letters.windows(GRAM).map(|gram| self.hash(gram)));
+            }
             common
         })
     }

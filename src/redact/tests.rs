@@ -458,3 +458,19 @@ fn a_pass_phrase_that_was_seen_is_masked_in_any_case_and_with_anything_between_i
         assert_eq!(other.as_str(), "No horse is here");
     }
 }
+
+/// A made-up key is of words that servers use as well: what they say about it stays readable.
+#[test]
+fn a_key_of_common_words_hides_no_message() {
+    for key in ["my-anthropic-api-key", "claude-code-oauth-token", "Invalid bearer token", "anthropic_api_key"] {
+        let r = redactor();
+        let _ = r.header(b"x-api-key", key.as_bytes(), Direction::Request);
+        for message in [
+            "Your organization has disabled Claude subscription access for Claude Code · Use an Anthropic API key instead",
+            "Invalid authentication credentials",
+            "invalid x-api-key, please check your Anthropic API key",
+        ] {
+            assert_eq!(r.message(message).as_str(), message, "{key}");
+        }
+    }
+}

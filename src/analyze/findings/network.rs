@@ -127,14 +127,14 @@ fn names_schemes(detail: &str) -> bool {
     ["Basic", "Digest", "Negotiate", "NTLM", "Kerberos", "Bearer"].iter().any(|scheme| detail.contains(scheme))
 }
 
-/// Whether the client closed the connection during the handshake because it was about to end, or was ended: in the last
-/// second, without a word, having trusted the certificate before or ended by a signal.
+/// Whether the client may have closed the connection during the handshake because a signal ended it: in the last second,
+/// without a word.
 fn is_departure(context: &Context<'_>, connection: &Connection) -> bool {
     let Some(end) = context.survey.end() else { return false };
     let closed = connection.opened.unix_ms().saturating_add_unsigned(connection.duration_us / 1_000);
     let at_the_end = end.at.is_some_and(|at| at.unix_ms().saturating_sub(closed) <= LAST_MS);
     let by_signal = end.exit_code.is_some_and(|code| code > 128);
-    at_the_end && is_silent(connection) && (by_signal || has_trusted(context, connection))
+    at_the_end && by_signal && is_silent(connection)
 }
 
 /// Whether it was closed without a TLS alert that says why.
@@ -142,7 +142,8 @@ fn is_silent(connection: &Connection) -> bool {
     connection.end.detail.as_ref().is_none_or(|detail| !detail.as_str().contains("alert"))
 }
 
-/// Whether the same process has finished a handshake with that host before.
+/// Whether the same process has finished a handshake with that host before. One part of it may trust what another does
+/// not, so that is a doubt and no more.
 fn has_trusted(context: &Context<'_>, connection: &Connection) -> bool {
     let Some(peer) = &connection.peer else { return false };
     context.survey.connections().iter().any(|one| {
