@@ -64,3 +64,22 @@ fn the_fuzzer_tries_the_versions_that_are_shipped() {
         assert!(other.is_empty(), "{name} {other:?} in fuzz/Cargo.lock; copy Cargo.lock to fuzz/ and build there");
     }
 }
+
+/// Else `cargo build --locked` refuses to build the fuzzer.
+#[test]
+fn the_fuzzer_knows_what_the_crate_depends_on() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let section = manifest.split("\n[dependencies]\n").nth(1).and_then(|rest| rest.split("\n[").next()).unwrap();
+    let lock = fs::read_to_string(root.join("fuzz/Cargo.lock")).unwrap();
+    let entry = lock.split("[[package]]").find(|package| package.contains("\nname = \"authtrace\"\n")).unwrap();
+    let names: Vec<&str> = section.lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let listed = |end| entry.contains(&format!("\n \"{name}{end}"));
+        assert!(
+            listed("\"") || listed(" "),
+            "{name} is missing in fuzz/Cargo.lock; run cargo metadata --offline in fuzz"
+        );
+    }
+}
