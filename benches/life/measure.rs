@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+/// Seconds for which a server reads nothing: longer than a busy machine takes to begin.
+const STALL: usize = 30;
+
 /// The bars. Memory while connections are open, and what stays of a stream or a body.
 const MOST_RESIDENT: u64 = 150 << 20;
 const PER_STREAM: u64 = 256 << 10;
@@ -112,10 +115,10 @@ impl Measure {
     }
 }
 
-/// Until its descriptors are back where they were, for ten seconds at most, and the recorder has written.
+/// Until its descriptors are back where they were, for twice as long as a server stalls, and the recorder has written.
 async fn settle(proxy: &Proxy, descriptors: Option<usize>) -> Result<()> {
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let due = Instant::now() + Duration::from_secs(10);
+    let due = Instant::now() + Duration::from_secs(2 * STALL as u64);
     // A server that reads nothing is waited for until it is gone, whatever its client does.
     while Instant::now() < due && proxy.held()?.descriptors > descriptors.or(Some(usize::MAX)) {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -240,7 +243,7 @@ async fn stalled(stage: &Stage, reader: bool, watch: &mut Watch) -> Result<Tally
                 client.ask("down", ENDLESS, 0).await?;
                 tokio::time::sleep(patience).await;
             } else {
-                client.ask("stall", 120, ENDLESS).await?;
+                client.ask("stall", STALL, ENDLESS).await?;
                 let sent = tokio::time::timeout(patience, client.send(ENDLESS)).await;
                 ensure!(sent.is_err(), "a server that reads nothing was sent all");
             }
