@@ -99,7 +99,7 @@ pub(super) async fn serve(
     let (mut serving, mut upstream) = (pin!(serving), pin!(upstream));
     let mut outcome = (Outcome::Ok, None);
     let (mut upstream_open, mut upstream_failed) = (true, false);
-    let (mut leaving, mut parted, mut cutting, mut draining) = (false, false, false, false);
+    let (mut leaving, mut parted, mut cutting) = (false, false, false);
     let mut parting = pin!(tokio::time::sleep(Duration::MAX));
     loop {
         tokio::select! {
@@ -111,28 +111,25 @@ pub(super) async fn serve(
                 if served.is_err() && outcome.0 == Outcome::Ok && carrier.has_open_streams() {
                     outcome = (Outcome::ClientAbort, None);
                 }
-                upstream_failed |= draining && upstream_watch.end().is_some();
                 break;
             }
             ended = &mut upstream, if upstream_open => {
                 upstream_open = false;
                 let end = upstream_watch.end();
-                if ended.is_ok() && end.is_none() {
-                    // GOAWAY: what is open comes to its end (RFC 9113 §6.8), and so the client is told.
-                    draining = true;
-                    leaving = true;
-                    serving.as_mut().graceful_shutdown();
-                    continue;
-                }
                 if certificate_asked && end.is_some_and(|end| end.alert.is_some()) {
                     outcome = (Outcome::UpstreamMtls, Some(Redacted::literal(tls::MTLS_HINT)));
                 }
-                upstream_failed = ended.is_err() || end.is_some();
+                upstream_failed = ended.is_err();
                 if upstream_watch.is_reset() {
                     carrier.broken.fetch_or(carrier.has_open_streams(), Ordering::AcqRel);
                     carrier.channel.upstream_gone.store(true, Ordering::Release);
                     client_watch.reset_on_close();
                     break;
+                }
+                if ended.is_ok() && end.is_none() {
+                    // GOAWAY: what is open comes to its end (RFC 9113 §6.8), and so the client is told.
+                    leaving = true;
+                    serving.as_mut().graceful_shutdown();
                 }
             }
             // Every stream has ended with the code that the upstream gave, or its reader has taken the rest of it; now
@@ -159,6 +156,7 @@ pub(super) async fn serve(
             }
         }
     }
+    upstream_failed |= !upstream_open && upstream_watch.end().is_some();
     if outcome.0 == Outcome::Ok && upstream_failed && carrier.broken.load(Ordering::Acquire) {
         outcome = (Outcome::UpstreamReset, Some(Redacted::literal("the upstream broke the connection off")));
     }
