@@ -1,6 +1,6 @@
 //! `authtrace doctor` as a user starts it: a home of its own, an upstream on loopback, programs that accept or refuse.
 
-use super::real_client::{Slot, Version};
+use super::support::claude::{Slot, Version};
 use super::support::program::{Ended, Home, Live, assert_without, run};
 use super::support::tool;
 use authtrace::fake::{Fake, FakeConfig, Model, Seed};

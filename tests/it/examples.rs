@@ -1,7 +1,7 @@
 //! The examples, run as somebody would who has copied them.
 
 use super::clients::installed;
-use super::real_client::Version;
+use super::support::claude::Version;
 use super::support::program::{Ended, Home, PATIENCE, run};
 use super::support::tool;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The guard with the real Claude Code, both versions: a loop ends after N refusals, healthy traffic is not touched.
 
-use super::real_client::{Seance, Stage, Version};
+use super::support::claude::{Seance, Stage, Version};
 use authtrace::policy::{ApiError, Rule, Script, Then, When};
 use authtrace::trace::{Exchange, NoteKind, Origin};
 use std::time::{Duration, Instant};

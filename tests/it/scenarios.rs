@@ -5,7 +5,7 @@
 
 mod variants;
 
-use super::real_client::{ASKS, AT_ONCE, Seance, Stage, Version};
+use super::support::claude::{ASKS, AT_ONCE, Seance, Stage, Version};
 use authtrace::analyze::{Diagnosis, Severity, Survey, diagnose};
 use authtrace::ca::{LeafStore, Root, Scope};
 use authtrace::catalogue::Code;

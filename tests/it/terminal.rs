@@ -2,7 +2,7 @@
 //! several runs side by side, and runs that join another.
 
 use super::ca::available;
-use super::real_client::{Slot, Version};
+use super::support::claude::{Slot, Version};
 use super::support::program::{Ended, Home, Live, PATIENCE, Trace, run};
 use authtrace::fake::{Fake, FakeConfig, Model, Seed};
 use rustix::process::{Signal, kill_process};

@@ -1,8 +1,8 @@
 //! Both versions of the real client, with `--debug-file`, behind `authtrace run` and against the fake.
 
-use super::super::real_client::{Slot, Version};
 use super::super::support::program::{Home, assert_without, run};
 use super::report;
+use crate::support::claude::{Slot, Version};
 use authtrace::fake::{Fake, FakeConfig, Model, Seed};
 use authtrace::policy::{Coding, RawAnswer, Rule, Script, Then, When};
 use authtrace::trace::Timestamp;

@@ -1,6 +1,6 @@
 //! The real Claude Code as the command of a harness.
 
-use crate::real_client::Version;
+use crate::support::claude::Version;
 use authtrace::harness::Harness;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Traces of the real Claude Code, played again with it and with the built-in client: the verdict has to be the same, and
 //! the trace alone has to be enough. `ONLY_SCENARIO=refresh-race,…` plays some of them.
 
-use crate::real_client::{ASKS, AT_ONCE, Slot, Version};
+use crate::support::claude::{ASKS, AT_ONCE, Slot, Version};
 use crate::support::program::{Ended, Home, assert_without, run};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::catalogue::Code;

@@ -1,7 +1,7 @@
 //! Other ways to the same codes, and what is no failure at all.
 
 use super::Case;
-use crate::real_client::Stage;
+use crate::support::claude::Stage;
 use authtrace::analyze::Survey;
 use authtrace::catalogue::Code;
 use authtrace::policy::PathPattern;

@@ -3,6 +3,7 @@
 //!
 //! Nothing here parses HTTP: a test says which bytes go out and compares which bytes came in.
 
+pub(crate) mod claude;
 mod collector;
 mod pki;
 pub(crate) mod program;
