@@ -12,6 +12,7 @@ use super::redacted::Redacted;
 use super::redactor::{Redactor, TOO_LONG, too_long};
 use super::routes::{ID_PREFIXES, QUERY_KEYS, QUERY_SECRETS, QUERY_VALUES, ROUTES};
 use super::syntax;
+use super::words;
 
 /// Every literal segment of the route table.
 static SEGMENTS: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
@@ -71,7 +72,9 @@ impl Redactor {
         }
         if before_fragment.len() < raw.len() {
             let fragment = &raw[before_fragment.len() + 1..];
-            self.learn(fragment);
+            if !is_anchor(fragment) {
+                self.learn(fragment);
+            }
             shown.push('#');
             shown.push_str(&self.opaque(fragment));
         }
@@ -213,6 +216,16 @@ fn is_model_segment(text: &str) -> bool {
 }
 
 /// Up to the first `separator` outside markers; all of it where there is none.
+/// Whether a fragment names a section of a page (`oauth-errors`): up to six words, in small letters.
+fn is_anchor(fragment: &[u8]) -> bool {
+    let is_word = |word: &str| {
+        let small = (2..=14).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase());
+        small && !words::is_pair(word) && words::is_plain(word)
+    };
+    std::str::from_utf8(fragment)
+        .is_ok_and(|text| text.split(['-', '_']).count() <= 6 && text.split(['-', '_']).all(is_word))
+}
+
 fn first(raw: &[u8], separator: u8) -> &[u8] {
     marker::split(raw, separator).first().copied().unwrap_or(raw)
 }

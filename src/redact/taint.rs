@@ -100,6 +100,7 @@ pub(super) struct Taint {
     probe_key: u64,
     common: OnceLock<HashSet<u64, PlainState>>,
     known: RwLock<Known>,
+    learned: AtomicU64,
     masked: AtomicU64,
 }
 
@@ -191,6 +192,7 @@ impl Taint {
             leave_short,
             common: OnceLock::new(),
             known: RwLock::default(),
+            learned: AtomicU64::new(0),
             masked: AtomicU64::new(0),
         }
     }
@@ -206,6 +208,7 @@ impl Taint {
             known.previous = std::mem::take(&mut known.current);
         }
         known.current.identities.insert(identity);
+        self.learned.fetch_add(1, Ordering::Relaxed);
         known.current.edges.extend(edges::edges(core, prefix).map(|edge| self.word(edge)));
         if (SHORTEST..GRAM).contains(&core.len()) {
             let head = self.hash(&core[..SHORTEST]);
@@ -216,6 +219,11 @@ impl Taint {
         for gram in &grams {
             known.current.insert(gram);
         }
+    }
+
+    /// How many secrets have been learned so far.
+    pub(super) fn learned(&self) -> u64 {
+        self.learned.load(Ordering::Relaxed)
     }
 
     /// Where learned secrets stand in `bytes`, as they are.
