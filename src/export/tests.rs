@@ -236,6 +236,21 @@ fn the_end_of_a_finding_is_told() {
 }
 
 #[test]
+fn what_is_forgotten_does_not_work_again() {
+    let token = fixture::access("3f9c21ab");
+    let refused = |id| {
+        let mut line = fixture::message(id, "01.000", &token, 401, 9);
+        line["request"]["path"] = "/v1/environments/env_x/work/poll".into();
+        fixture::refuse(line, "Authentication failed")
+    };
+    let accepted = |id| fixture::message(id, "02.000", &token, 200, 9);
+    let story = [accepted(1), refused(2), accepted(3), refused(4)].into_iter().chain((5..2_500).map(accepted));
+    let shown = live_of(&fixture::join(story), WIDE);
+    let told: Vec<&str> = shown.lines().filter(|line| line.contains("endpoint-inconsistent-401: ")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
 fn a_token_that_is_refused_again_and_again_while_it_runs() {
     let token = fixture::access("3f9c21ab");
     let mut lines = vec![fixture::message(1, "00.001", &token, 200, 9)];

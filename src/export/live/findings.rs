@@ -16,11 +16,18 @@ const REPEATED: usize = 4;
 #[derive(Default)]
 pub(super) struct Findings {
     /// Findings that were said and are not over.
-    open: Vec<Code>,
+    open: Vec<Open>,
     /// How often a refused credential was sent when that was last said.
     repeated: HashMap<Fingerprint, usize>,
     /// How often a refresh failed in one way, since the last that went well.
     refreshes: HashMap<String, usize>,
+}
+
+struct Open {
+    code: Code,
+    /// What it rested on when it was seen last.
+    exchanges: Vec<u64>,
+    connections: Vec<u64>,
 }
 
 impl Findings {
@@ -42,8 +49,8 @@ impl Findings {
         let mut lines = Vec::new();
         let mut told: Vec<u64> = Vec::new();
         for finding in &diagnosis.findings {
-            if is_certain(finding) && !self.open.contains(&finding.code) {
-                self.open.push(finding.code);
+            if is_certain(finding) && !self.open.iter().any(|open| open.code == finding.code) {
+                self.open.push(Open::of(finding));
                 told.extend(&finding.exchanges);
                 let text = format!("{}: {}", finding.code, finding.summary);
                 say(&text, style.paint(Ink::Bad, "✗"), style, &mut lines);
@@ -55,7 +62,7 @@ impl Findings {
             }
         }
         self.repetitions(&diagnosis, survey, style, &mut lines);
-        self.close(&diagnosis, style, &mut lines);
+        self.close(&diagnosis, survey, style, &mut lines);
         lines
     }
 
@@ -100,15 +107,31 @@ impl Findings {
         }
     }
 
-    /// What is over may be said again if it comes back.
-    fn close(&mut self, diagnosis: &Diagnosis, style: Style, lines: &mut Vec<String>) {
-        self.open.retain(|code| {
-            let goes_on = diagnosis.findings.iter().any(|finding| finding.code == *code && !finding.recovered);
-            if !goes_on {
-                say(&format!("{code}: it works again"), style.paint(Ink::Good, "✓"), style, lines);
+    /// What is over may be said again if it comes back; so may what is not seen any more because it was forgotten, which
+    /// is no sign that anything works.
+    fn close(&mut self, diagnosis: &Diagnosis, survey: &Survey, style: Style, lines: &mut Vec<String>) {
+        self.open.retain_mut(|open| {
+            let seen = diagnosis.findings.iter().find(|finding| finding.code == open.code);
+            if let Some(goes_on) = seen.filter(|finding| !finding.recovered) {
+                *open = Open::of(goes_on);
+                return true;
             }
-            goes_on
+            if seen.is_some() || open.is_remembered(survey) {
+                say(&format!("{}: it works again", open.code), style.paint(Ink::Good, "✓"), style, lines);
+            }
+            false
         });
+    }
+}
+
+impl Open {
+    fn of(finding: &Finding) -> Self {
+        Self { code: finding.code, exchanges: finding.exchanges.clone(), connections: finding.connections.clone() }
+    }
+
+    fn is_remembered(&self, survey: &Survey) -> bool {
+        self.exchanges.iter().all(|id| survey.exchanges().iter().any(|exchange| exchange.id == *id))
+            && self.connections.iter().all(|id| survey.connections().iter().any(|connection| connection.id == *id))
     }
 }
 
