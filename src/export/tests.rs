@@ -207,6 +207,23 @@ fn repetitions_are_told_at_four_and_then_at_twice_as_many() {
     assert_eq!(shown.matches("✗").count(), 1, "one finding, told once: {shown}");
 }
 
+/// More than is remembered: the count goes on, and nothing is told twice.
+#[test]
+fn repetitions_are_counted_over_what_is_forgotten() {
+    let (refused, other) = (fixture::access("3f9c21ab"), fixture::access("0ddba11d"));
+    let line = |id: u64| match id % 700 {
+        0..300 => fixture::refuse(fixture::message(id, "01.000", &refused, 401, 9), "Invalid bearer token"),
+        _ => fixture::message(id, "01.000", &other, 200, 9),
+    };
+    let shown = live_of(&fixture::join((1..4_500).map(line)), WIDE);
+    let told: Vec<usize> = shown
+        .lines()
+        .filter(|line| line.contains("same refused credential"))
+        .map(|line| line.split(' ').rev().nth(1).unwrap().replace(',', "").parse().unwrap())
+        .collect();
+    assert!(told.windows(2).all(|two| two[0] < two[1]) && told.last() > Some(&1_024), "{told:?}");
+}
+
 #[test]
 fn no_finding_or_failed_connection_is_wider_than_the_screen() {
     for lines in [fixture::untrusted(), fixture::refused_after_refresh(), fixture::two_lanes_records()] {
