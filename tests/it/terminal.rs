@@ -259,9 +259,13 @@ fn a_configuration_in_the_working_folder_is_not_read() {
     };
     let ended = run_there(&|_| {});
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let relative = run_there(&|command| drop(command.env("XDG_CONFIG_HOME", ".config")));
+    let relative = run_there(&|command| {
+        command.env("XDG_CONFIG_HOME", ".config");
+    });
     assert_eq!(relative.code, Some(0), "{}", relative.stderr);
-    let named = run_there(&|command| drop(command.env("AUTHTRACE_CONFIG", &file)));
+    let named = run_there(&|command| {
+        command.env("AUTHTRACE_CONFIG", &file);
+    });
     assert_eq!(named.code, Some(125), "{}", named.stderr);
 }
 
