@@ -180,7 +180,7 @@ pub(super) async fn serve(
     log.add_requests(carrier.carried.load(Ordering::Relaxed));
     log.add_bytes(carrier.up.load(Ordering::Relaxed), carrier.down.load(Ordering::Relaxed));
     if outcome.0 == Outcome::Ok && carrier.carried.load(Ordering::Relaxed) == 0 {
-        let detail = "the client finished the handshake and closed without a request";
+        let detail = "the client finished the handshake and closed without a well-formed request";
         return (Outcome::UnusedTunnel, Some(Redacted::literal(detail)));
     }
     outcome
