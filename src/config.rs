@@ -382,7 +382,9 @@ pub fn config_file(parent: &ParentEnvironment) -> Option<PathBuf> {
     if let Some(path) = named("AUTHTRACE_CONFIG") {
         return Some(path);
     }
-    let folder = named("XDG_CONFIG_HOME").or_else(|| named("HOME").map(|home| home.join(".config")))?;
+    // A relative one counts as not set (XDG Base Directory Specification); it would lead into the working folder.
+    let whole = |name: &str| named(name).filter(|path| path.is_absolute());
+    let folder = whole("XDG_CONFIG_HOME").or_else(|| whole("HOME").map(|home| home.join(".config")))?;
     let path = folder.join("authtrace").join("authtrace.toml");
     path.is_file().then_some(path)
 }

@@ -207,6 +207,23 @@ fn repetitions_are_told_at_four_and_then_at_twice_as_many() {
     assert_eq!(shown.matches("✗").count(), 1, "one finding, told once: {shown}");
 }
 
+/// More than is remembered: the count goes on, and nothing is told twice.
+#[test]
+fn repetitions_are_counted_over_what_is_forgotten() {
+    let (refused, other) = (fixture::access("3f9c21ab"), fixture::access("0ddba11d"));
+    let line = |id: u64| match id % 700 {
+        0..300 => fixture::refuse(fixture::message(id, "01.000", &refused, 401, 9), "Invalid bearer token"),
+        _ => fixture::message(id, "01.000", &other, 200, 9),
+    };
+    let shown = live_of(&fixture::join((1..4_500).map(line)), WIDE);
+    let told: Vec<usize> = shown
+        .lines()
+        .filter(|line| line.contains("same refused credential"))
+        .map(|line| line.split(' ').rev().nth(1).unwrap().replace(',', "").parse().unwrap())
+        .collect();
+    assert!(told.windows(2).all(|two| two[0] < two[1]) && told.last() > Some(&1_024), "{told:?}");
+}
+
 #[test]
 fn no_finding_or_failed_connection_is_wider_than_the_screen() {
     for lines in [fixture::untrusted(), fixture::refused_after_refresh(), fixture::two_lanes_records()] {
@@ -233,6 +250,21 @@ fn the_end_of_a_finding_is_told() {
     let (begun, over) =
         (shown.find("✗ token-revoked: ").unwrap(), shown.find("✓ token-revoked: it works again").unwrap());
     assert!(begun < over && shown.matches("token-revoked").count() == 2, "{shown}");
+}
+
+#[test]
+fn what_is_forgotten_does_not_work_again() {
+    let token = fixture::access("3f9c21ab");
+    let refused = |id| {
+        let mut line = fixture::message(id, "01.000", &token, 401, 9);
+        line["request"]["path"] = "/v1/environments/env_x/work/poll".into();
+        fixture::refuse(line, "Authentication failed")
+    };
+    let accepted = |id| fixture::message(id, "02.000", &token, 200, 9);
+    let story = [accepted(1), refused(2), accepted(3), refused(4)].into_iter().chain((5..2_500).map(accepted));
+    let shown = live_of(&fixture::join(story), WIDE);
+    let told: Vec<&str> = shown.lines().filter(|line| line.contains("endpoint-inconsistent-401: ")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
 }
 
 #[test]

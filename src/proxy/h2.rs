@@ -3,6 +3,7 @@
 //! One upstream connection per client connection. hyper's own additions (date, content-length) are switched off or
 //! given no ground.
 
+mod fault;
 mod own;
 mod target;
 
@@ -46,10 +47,15 @@ const STREAMS: u32 = 256;
 /// Bytes that one side of a stream may be ahead of the other: 256 KiB with what waits to be sent.
 const WINDOW: u32 = 192 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
+/// Bytes that all streams of a connection together may be ahead: with less, some that nobody reads hold up the others.
+const CONNECTION_WINDOW: u32 = STREAMS * WINDOW;
 /// How long the client's connection may take to end once the upstream's has and no stream is open any more.
 const PARTING: Duration = Duration::from_secs(1);
 /// Time for the last frames before a cut to reach the socket.
 const SETTLE: Duration = Duration::from_millis(30);
+
+const CLIENT_BROKE_RULES: &str = "the client broke the rules of HTTP/2, or its limits; authtrace ended the connection";
+const UPSTREAM_BROKE_RULES: &str = "the upstream broke the rules of HTTP/2, or its limits";
 
 /// Serves one connection to its end.
 pub(super) async fn serve(
@@ -67,6 +73,7 @@ pub(super) async fn serve(
     let handshake = hyper::client::conn::http2::Builder::new(executor.clone())
         .max_header_list_size(LARGEST_HEAD)
         .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .handshake(TokioIo::new(upstream))
         .await;
@@ -94,6 +101,7 @@ pub(super) async fn serve(
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(LARGEST_HEAD)
         .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .serve_connection(TokioIo::new(client), service);
     let (mut serving, mut upstream) = (pin!(serving), pin!(upstream));
@@ -108,8 +116,14 @@ pub(super) async fn serve(
                 if client_watch.is_reset() {
                     upstream_watch.reset_on_close();
                 }
-                if served.is_err() && outcome.0 == Outcome::Ok && carrier.has_open_streams() {
-                    outcome = (Outcome::ClientAbort, None);
+                if served.is_err() && outcome.0 == Outcome::Ok {
+                    outcome = match &served {
+                        Err(error) if fault::broke_rules(error) => {
+                            (Outcome::ClientProtocol, Some(Redacted::literal(CLIENT_BROKE_RULES)))
+                        }
+                        _ if carrier.has_open_streams() => (Outcome::ClientAbort, None),
+                        _ => outcome,
+                    };
                 }
                 break;
             }
@@ -120,6 +134,9 @@ pub(super) async fn serve(
                     outcome = (Outcome::UpstreamMtls, Some(Redacted::literal(tls::MTLS_HINT)));
                 }
                 upstream_failed = ended.is_err();
+                if ended.as_ref().is_err_and(fault::broke_rules) {
+                    outcome = (Outcome::UpstreamProtocol, Some(Redacted::literal(UPSTREAM_BROKE_RULES)));
+                }
                 if upstream_watch.is_reset() {
                     carrier.broken.fetch_or(carrier.has_open_streams(), Ordering::AcqRel);
                     carrier.channel.upstream_gone.store(true, Ordering::Release);
@@ -163,7 +180,7 @@ pub(super) async fn serve(
     log.add_requests(carrier.carried.load(Ordering::Relaxed));
     log.add_bytes(carrier.up.load(Ordering::Relaxed), carrier.down.load(Ordering::Relaxed));
     if outcome.0 == Outcome::Ok && carrier.carried.load(Ordering::Relaxed) == 0 {
-        let detail = "the client finished the handshake and closed without a request";
+        let detail = "the client finished the handshake and closed without a well-formed request";
         return (Outcome::UnusedTunnel, Some(Redacted::literal(detail)));
     }
     outcome
@@ -213,10 +230,13 @@ impl Carrier {
         self.open.load(Ordering::Acquire) > 0
     }
 
-    fn upstream_reset(&self, tap: &Mutex<Tap>) {
+    fn upstream_failed(&self, tap: &Mutex<Tap>, error: &hyper::Error) {
         self.broken.store(true, Ordering::Release);
-        let detail = Redacted::literal("the upstream reset the stream");
-        lock(tap).break_off(EndKind::UpstreamReset, Some(detail));
+        let (outcome, detail) = match fault::broke_rules(error) {
+            true => (EndKind::UpstreamProtocol, UPSTREAM_BROKE_RULES),
+            false => (EndKind::UpstreamReset, "the upstream reset the stream"),
+        };
+        lock(tap).break_off(outcome, Some(Redacted::literal(detail)));
     }
 
     fn upstream_refused(&self, tap: &Mutex<Tap>) {
@@ -307,13 +327,13 @@ async fn pass(
     lock(&tap).add_held(begun, Instant::now());
     let answer = match sent.await {
         Ok(answer) => answer,
-        Err(error) if was_refused(&error) => {
+        Err(error) if fault::was_refused(&error) => {
             carrier.upstream_refused(&tap);
             // What the client would do after the upstream's GOAWAY, it may do after this: ask again elsewhere.
             return Err(h2::Error::from(h2::Reason::REFUSED_STREAM).into());
         }
         Err(error) => {
-            carrier.upstream_reset(&tap);
+            carrier.upstream_failed(&tap, &error);
             return Err(error.into());
         }
     };
@@ -341,13 +361,6 @@ async fn pass(
     }
     let body = Passing::new(body, Way::Down, &tap, &carrier, Some(open));
     Ok(Response::from_parts(head, Outgoing::Passing(body)))
-}
-
-/// Whether the upstream ends the connection in order, and has not begun with this request.
-fn was_refused(error: &hyper::Error) -> bool {
-    let going = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
-    let going = going.is_some_and(|error| error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR));
-    going || error.is_canceled()
 }
 
 /// Everything that the head of a request says, in the order in which it is kept.
@@ -471,9 +484,7 @@ impl Body for Passing {
                     self.end();
                 }
             }
-            Some(Err(_)) if self.way == Way::Down => {
-                self.carrier.upstream_reset(&self.tap);
-            }
+            Some(Err(error)) if self.way == Way::Down => self.carrier.upstream_failed(&self.tap, error),
             Some(Err(_)) => lock(&self.tap).abandon(),
             None => self.end(),
         }

@@ -104,7 +104,7 @@ pub(super) fn open_left_behind(path: &Path) -> Option<File> {
 /// the newest stays in any case. Gives what was removed.
 pub(super) fn remove_frozen(folder: &Path, count: usize, bytes: u64) -> Vec<PathBuf> {
     let names = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut traces: Vec<PathBuf> = names.filter(|path| is_frozen(path)).collect();
+    let mut traces: Vec<PathBuf> = names.filter(|path| is_frozen(path, "jsonl")).collect();
     traces.sort_unstable();
     let mut left = bytes;
     let stay = traces.iter().rev().take(count).take_while(|path| {
@@ -119,7 +119,9 @@ pub(super) fn remove_frozen(folder: &Path, count: usize, bytes: u64) -> Vec<Path
     traces
 }
 
-fn is_frozen(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".jsonl"));
+/// Whether a file is called as a flight recorder calls its traces, but for the extension.
+pub(super) fn is_frozen(path: &Path, extension: &str) -> bool {
+    let name = path.file_stem().and_then(|name| name.to_str());
+    let name = name.filter(|_| path.extension().is_some_and(|own| own == extension));
     name.is_some_and(|name| name.contains("Z-") && (name.contains("-frozen-") || name.ends_with("-recovered")))
 }

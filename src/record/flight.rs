@@ -190,6 +190,10 @@ struct Thread {
     missing: u64,
     /// Whether it was told that the present trace could not be written.
     told: bool,
+    /// Bytes kept since the first sign of what is waited for.
+    since_sign: u64,
+    /// After so many the waiting ends: what gave the sign would make way for what comes, and look healed.
+    patience: u64,
 }
 
 impl Thread {
@@ -208,6 +212,8 @@ impl Thread {
             closed: FlightClosed::default(),
             missing: 0,
             told: false,
+            since_sign: 0,
+            patience: room.min(JUDGED) / 2,
         }
     }
 
@@ -223,7 +229,7 @@ impl Thread {
             if batch.nudged {
                 self.write(None, Retry::Never);
             } else if self.vigil.is_due(self.now()) {
-                self.look(false);
+                self.look(false, Retry::Soon);
             }
             room = batch.records;
             room.clear();
@@ -269,6 +275,12 @@ impl Thread {
             self.ring.told_until(self.written);
         }
         self.put(record, &text);
+        self.since_sign += text.len() as u64;
+        if self.vigil.due().is_none() {
+            self.since_sign = 0;
+        } else if self.since_sign > self.patience {
+            self.look(true, Retry::Soon);
+        }
     }
 
     fn put(&mut self, record: &Record, text: &[u8]) {
@@ -315,13 +327,13 @@ impl Thread {
         }
     }
 
-    fn look(&mut self, now_or_never: bool) {
+    /// `retry`: as for [`Self::write`].
+    fn look(&mut self, now_or_never: bool, retry: Retry) {
+        self.since_sign = 0;
         let selection = self.ring.select(JUDGED);
         let found = self.config.judge.look(&mut self.spool.read(&selection));
         match self.vigil.judge(&found, self.now(), now_or_never) {
-            Decision::Write(found) => {
-                self.write(Some(found), if now_or_never { Retry::NextStart } else { Retry::Soon });
-            }
+            Decision::Write(found) => self.write(Some(found), retry),
             Decision::Wait => self.told &= self.vigil.due().is_some(),
         }
     }
@@ -359,7 +371,7 @@ impl Thread {
 
     fn finish(mut self) -> FlightClosed {
         if self.vigil.due().is_some() {
-            self.look(true);
+            self.look(true, Retry::NextStart);
         }
         self.closed.totals.at = Some(Timestamp::now());
         let end = Record::End(self.closed.totals.clone());

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// How such files are called, so that nobody takes them for finished traces.
 const EXTENSION: &str = "ring";
+/// The same for traces that are being written.
+const UNFINISHED: &str = "new";
 /// Longest line that is looked at in what a killed process has left.
 const LONGEST_LINE: u64 = 16 * 1024 * 1024;
 
@@ -72,7 +74,7 @@ impl Spool {
 
     /// Writes these lines as a whole trace, under a name of its own. `end` is completed with what the trace holds.
     pub(super) fn cut_out(&self, selection: &Selection, name: &Path, end: TraceEnd) -> io::Result<()> {
-        let unfinished = name.with_extension("new");
+        let unfinished = name.with_extension(UNFINISHED);
         let written = self.write_trace(selection, &unfinished, end).and_then(|()| fs::rename(&unfinished, name));
         if written.is_err() {
             let _ = fs::remove_file(&unfinished);
@@ -150,8 +152,14 @@ impl<'a, I: Iterator<Item = &'a Extent>> Read for Lines<'a, I> {
 
 /// Makes traces of what killed processes have left in this folder. Gives where they are; what cannot be read is removed.
 pub(super) fn recover(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    let left = entries.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
+    let entries = || fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    // What was being written out is in the ring as well.
+    for path in entries().filter(|path| file::is_frozen(path, UNFINISHED)) {
+        if file::open_left_behind(&path).is_some() {
+            let _ = fs::remove_file(&path);
+        }
+    }
+    let left = entries().filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
     left.filter_map(|path| recover_one(&path)).collect()
 }
 

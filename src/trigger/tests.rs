@@ -215,6 +215,27 @@ fn what_a_killed_recorder_has_left_becomes_a_trace_once() {
 }
 
 #[test]
+fn a_failure_is_written_before_what_comes_takes_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (news, _) = record_all(folder.path(), &drawn_out(stories(1).1, 3_000, vec![]), Times::default());
+    let [FlightNews::Frozen { path, found: Some(found), .. }] = news.as_slice() else { panic!("{news:?}") };
+    assert_eq!(found.code, Code::StaticTokenRejected.as_str());
+    let survey = survey_of(path);
+    assert!(survey.exchanges().iter().any(|exchange| exchange.status() == Some(401)));
+}
+
+#[test]
+fn what_a_killed_recorder_was_writing_out_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let torn = folder.path().join("2026-11-20T00-00-00-000Z-1-frozen-asked.new");
+    let others = folder.path().join("notes.new");
+    std::fs::write(&torn, "{").unwrap();
+    std::fs::write(&others, "{").unwrap();
+    record_all(folder.path(), &drawn_out(vec![], 5, vec![])[..1], Times::default());
+    assert!(!torn.exists() && others.exists());
+}
+
+#[test]
 fn what_could_not_be_written_is_left_for_the_next_recorder() {
     let place = tempfile::tempdir().unwrap();
     let (folder, away) = (place.path().join("state"), place.path().join("away"));

@@ -214,6 +214,50 @@ async fn large_bodies_and_many_streams_obey_flow_control() {
     proxy.records.await_outcome(Outcome::Ok).await;
 }
 
+/// More of them than the windows of a connection that nobody has set.
+#[tokio::test]
+async fn streams_that_nobody_reads_hold_up_themselves_alone() {
+    let Some(python) = python() else { return };
+    let (pki, _origin, proxy) = start(&python).await;
+    let mut requests = vec![json!({ "path": "/large/500000", "unread": true }); 60];
+    requests.push(json!({ "method": "POST", "path": "/echo", "body": 50_000 }));
+    requests.push(json!({ "path": "/large/500000" }));
+    let came = ask(&python, &pki, &proxy, Value::from(requests)).await;
+    let answers = came["answers"].as_array().unwrap();
+    assert_eq!((&answers[60]["fields"][0][1], &answers[61]["bytes"]), (&json!("207"), &json!(500_000)));
+    let exchanges = proxy.records.await_exchanges(62).await;
+    let whole = exchanges.iter().filter(|exchange| exchange.end.outcome == EndKind::Complete).count();
+    assert_eq!(whole, 2, "the others were given up by the client");
+    proxy.until_idle().await;
+}
+
+#[tokio::test]
+async fn who_breaks_the_rules_is_told() {
+    let Some(python) = python() else { return };
+    let (pki, _origin, proxy) = start(&python).await;
+    let came = ask(&python, &pki, &proxy, json!([{ "path": "/break-rules" }])).await;
+    assert!(came["answers"][0]["reset"].is_number() || came["end"].is_string(), "{came}");
+    assert_eq!(proxy.records.await_exchange().await.end.outcome, EndKind::UpstreamProtocol);
+    proxy.records.await_outcome(Outcome::UpstreamProtocol).await;
+
+    let (pki, _origin, proxy) = start(&python).await;
+    let ping_of_one_byte = "00000106000000000000";
+    ask(&python, &pki, &proxy, json!([{ "path": "/hang", "behind": ping_of_one_byte, "until_end": true }])).await;
+    proxy.records.await_outcome(Outcome::ClientProtocol).await;
+    proxy.until_idle().await;
+}
+
+#[tokio::test]
+async fn a_request_for_no_host_is_refused_and_not_laid_to_the_server() {
+    let Some(python) = python() else { return };
+    let (pki, _origin, proxy) = start(&python).await;
+    let came = ask(&python, &pki, &proxy, json!([{ "path": "/echo", "authority": null }])).await;
+    let fields = came["answers"][0]["fields"].as_array().unwrap();
+    assert_eq!(fields[0], json!([":status", "400"]), "{came}");
+    let exchange = proxy.records.await_exchange().await;
+    assert_eq!((exchange.end.outcome, exchange.origin), (EndKind::Refused, Origin::Authtrace));
+}
+
 #[tokio::test]
 async fn a_reset_stream_keeps_its_code_both_ways() {
     let Some(python) = python() else { return };

@@ -241,6 +241,34 @@ fn exit_codes() {
     assert_eq!(home.left_behind(), Vec::<String>::new());
 }
 
+#[test]
+fn a_configuration_in_the_working_folder_is_not_read() {
+    let home = Home::new();
+    for folder in ["cloned/authtrace", "cloned/.config/authtrace"] {
+        std::fs::create_dir_all(home.path(folder)).unwrap();
+    }
+    let file = home.write("cloned/authtrace.toml", "nonsense = true\n");
+    for beside in [".authtrace.toml", "authtrace/authtrace.toml", ".config/authtrace/authtrace.toml"] {
+        home.write(&format!("cloned/{beside}"), "nonsense = true\n");
+    }
+    let run_there = |set: &dyn Fn(&mut Command)| {
+        let mut command = home.authtrace();
+        command.current_dir(home.path("cloned")).args(["run", "--", "true"]);
+        set(&mut command);
+        run(&mut command, PATIENCE)
+    };
+    let ended = run_there(&|_| {});
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let relative = run_there(&|command| {
+        command.env("XDG_CONFIG_HOME", ".config");
+    });
+    assert_eq!(relative.code, Some(0), "{}", relative.stderr);
+    let named = run_there(&|command| {
+        command.env("AUTHTRACE_CONFIG", &file);
+    });
+    assert_eq!(named.code, Some(125), "{}", named.stderr);
+}
+
 const CURL: &str = "curl -sS -o /dev/null -w 'status %{http_code}\\n' https://api.anthropic.com/api/hello";
 
 /// A pipe that scripts wait on.

@@ -1,26 +1,35 @@
 //! What is said of findings while the proxy runs: each when it becomes certain, once, and when it is over.
 
-use crate::analyze::{Confidence, Diagnosis, Failure, Finding, Reaction, Severity, Survey, diagnose};
+use crate::analyze::{Confidence, Diagnosis, Failure, Finding, Reaction, Severity, Survey, Use, diagnose};
 use crate::catalogue::Code;
 use crate::export::cells;
 use crate::export::style::{Ink, Style, clean, thousands, wrap};
 use crate::redact::Fingerprint;
 use crate::trace::{Exchange, Record};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Columns in front of such a line: those of the time.
 const INDENT: usize = 14;
 /// From so many repetitions on they are told, then at twice as many, and so on.
 const REPEATED: usize = 4;
+/// Repeated credentials that are counted on when nothing of them is remembered.
+const MANY: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Findings {
     /// Findings that were said and are not over.
-    open: Vec<Code>,
-    /// How often a refused credential was sent when that was last said.
-    repeated: HashMap<Fingerprint, usize>,
+    open: Vec<Open>,
+    /// Credentials that are sent again although they were refused.
+    repeated: HashMap<Fingerprint, Repetition>,
     /// How often a refresh failed in one way, since the last that went well.
     refreshes: HashMap<String, usize>,
+}
+
+struct Open {
+    code: Code,
+    /// What it rested on when it was seen last.
+    exchanges: Vec<u64>,
+    connections: Vec<u64>,
 }
 
 impl Findings {
@@ -42,8 +51,8 @@ impl Findings {
         let mut lines = Vec::new();
         let mut told: Vec<u64> = Vec::new();
         for finding in &diagnosis.findings {
-            if is_certain(finding) && !self.open.contains(&finding.code) {
-                self.open.push(finding.code);
+            if is_certain(finding) && !self.open.iter().any(|open| open.code == finding.code) {
+                self.open.push(Open::of(finding));
                 told.extend(&finding.exchanges);
                 let text = format!("{}: {}", finding.code, finding.summary);
                 say(&text, style.paint(Ink::Bad, "✗"), style, &mut lines);
@@ -55,7 +64,7 @@ impl Findings {
             }
         }
         self.repetitions(&diagnosis, survey, style, &mut lines);
-        self.close(&diagnosis, style, &mut lines);
+        self.close(&diagnosis, survey, style, &mut lines);
         lines
     }
 
@@ -82,17 +91,21 @@ impl Findings {
 
     /// A refused credential that is sent again and again.
     fn repetitions(&mut self, diagnosis: &Diagnosis, survey: &Survey, style: Style, lines: &mut Vec<String>) {
-        self.repeated.retain(|fp, _| diagnosis.lineage.get(*fp).is_some_and(|history| history.refused() > 0));
+        let known = |fp: &Fingerprint| diagnosis.lineage.get(*fp);
+        self.repeated.retain(|fp, _| known(fp).is_none_or(|history| history.refused() > 0));
+        if self.repeated.len() > MANY {
+            self.repeated.retain(|fp, _| known(fp).is_some());
+        }
         let repeated = diagnosis.findings.iter().filter(|finding| finding.code == Code::RefusedCredentialRepeated);
         for fp in repeated.flat_map(|finding| &finding.credentials) {
-            let count = refused_in_a_row(diagnosis, *fp);
+            let repetition = self.repeated.entry(*fp).or_default();
+            let count = repetition.count(known(fp).map_or(&[], |history| &history.uses));
             let step = if count == 0 { 0 } else { 1 << count.ilog2() };
-            let said = self.repeated.entry(*fp).or_default();
-            if step < *said {
-                *said = 0;
+            if step < repetition.said {
+                repetition.said = 0;
             }
-            if step >= REPEATED && step > *said {
-                *said = step;
+            if step >= REPEATED && step > repetition.said {
+                repetition.said = step;
                 let name = survey.credential_label(*fp).map(|label| label.to_string()).unwrap_or_default();
                 let text = format!("same refused credential {name} sent {} times", thousands(count));
                 say(&text, style.paint(Ink::Warning, "!"), style, lines);
@@ -100,15 +113,31 @@ impl Findings {
         }
     }
 
-    /// What is over may be said again if it comes back.
-    fn close(&mut self, diagnosis: &Diagnosis, style: Style, lines: &mut Vec<String>) {
-        self.open.retain(|code| {
-            let goes_on = diagnosis.findings.iter().any(|finding| finding.code == *code && !finding.recovered);
-            if !goes_on {
-                say(&format!("{code}: it works again"), style.paint(Ink::Good, "✓"), style, lines);
+    /// What is over may be said again if it comes back; so may what is not seen any more because it was forgotten, which
+    /// is no sign that anything works.
+    fn close(&mut self, diagnosis: &Diagnosis, survey: &Survey, style: Style, lines: &mut Vec<String>) {
+        self.open.retain_mut(|open| {
+            let seen = diagnosis.findings.iter().find(|finding| finding.code == open.code);
+            if let Some(goes_on) = seen.filter(|finding| !finding.recovered) {
+                *open = Open::of(goes_on);
+                return true;
             }
-            goes_on
+            if seen.is_some() || open.is_remembered(survey) {
+                say(&format!("{}: it works again", open.code), style.paint(Ink::Good, "✓"), style, lines);
+            }
+            false
         });
+    }
+}
+
+impl Open {
+    fn of(finding: &Finding) -> Self {
+        Self { code: finding.code, exchanges: finding.exchanges.clone(), connections: finding.connections.clone() }
+    }
+
+    fn is_remembered(&self, survey: &Survey) -> bool {
+        self.exchanges.iter().all(|id| survey.exchanges().iter().any(|exchange| exchange.id == *id))
+            && self.connections.iter().all(|id| survey.connections().iter().any(|connection| connection.id == *id))
     }
 }
 
@@ -116,11 +145,30 @@ fn is_certain(finding: &Finding) -> bool {
     finding.severity == Severity::Failure && finding.confidence == Confidence::High && !finding.recovered
 }
 
-/// How often a credential was refused since it was last accepted.
-fn refused_in_a_row(diagnosis: &Diagnosis, fp: Fingerprint) -> usize {
-    let uses = diagnosis.lineage.get(fp).map_or(&[][..], |history| &history.uses);
-    let since = uses.iter().rev().take_while(|one| one.reaction != Reaction::Accepted);
-    since.filter(|one| one.reaction == Reaction::Refused).count()
+/// How often a credential was refused since it was last accepted, beyond what is remembered.
+#[derive(Default)]
+struct Repetition {
+    /// The count when it was last said, as a power of two.
+    said: usize,
+    /// The refusals that were remembered at the last look, and how many had been forgotten by then.
+    seen: Vec<u64>,
+    forgotten: usize,
+}
+
+impl Repetition {
+    fn count(&mut self, uses: &[Use]) -> usize {
+        let since = uses.rsplit(|one| one.reaction == Reaction::Accepted).next().unwrap_or_default();
+        let refused = since.iter().filter(|one| one.reaction == Reaction::Refused).map(|one| one.exchange);
+        let refused: Vec<u64> = refused.collect();
+        if since.len() < uses.len() {
+            self.forgotten = 0;
+        } else {
+            let remembered: HashSet<u64> = refused.iter().copied().collect();
+            self.forgotten += self.seen.iter().filter(|id| !remembered.contains(id)).count();
+        }
+        self.seen = refused;
+        self.forgotten + self.seen.len()
+    }
 }
 
 fn say(text: &str, sign: String, style: Style, lines: &mut Vec<String>) {

@@ -22,8 +22,12 @@ pub(super) fn other_authority<'a>(head: &'a request::Parts, channel: &Channel) -
     (!wire::is_same_authority(named.as_bytes(), expected.as_bytes(), DEFAULT_PORT)).then_some(named.as_bytes())
 }
 
-/// Whether `host` repeats what `:authority` says, once; a request for two is malformed (RFC 9113 §8.3.1).
+/// Whether `:authority` says it, and `host` repeats it once if it does; without the one, or with two of them, a request
+/// is malformed (RFC 9113 §8.3.1).
 pub(super) fn check(head: &request::Parts) -> Result<(), Refusal> {
+    if head.uri.authority().is_none() {
+        return Err(Refusal::BadTarget);
+    }
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let Some(host) = hosts.next() else { return Ok(()) };
     if hosts.next().is_some() {
@@ -40,6 +44,9 @@ pub(super) fn check(head: &request::Parts) -> Result<(), Refusal> {
 /// Answers such a request as authtrace does over HTTP/1, and tells it.
 pub(super) fn refuse(refusal: Refusal, mut tap: Tap) -> Response<Outgoing> {
     let told = match refusal {
+        Refusal::BadTarget => {
+            "the request does not say for which host it is (:authority), and was not sent to the server"
+        }
         Refusal::RepeatedHost => "the request has more than one host field, and was not sent to the server",
         _ => "the request names two hosts (:authority and host), and was not sent to the server",
     };

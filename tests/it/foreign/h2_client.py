@@ -43,6 +43,7 @@ class Client:
         self.end = None
         self.until_end = False
         self.pause = 0
+        self.behind = b""
 
     def flush(self):
         data = self.h2.data_to_send()
@@ -53,13 +54,16 @@ class Client:
         stream_id = self.h2.get_next_available_stream_id()
         fields = [(":method", request.get("method", "GET")), (":scheme", "https"),
                   (":authority", request.get("authority", self.host)), (":path", request["path"])]
+        fields = [field for field in fields if field[1] is not None]
         fields += [(name, value.encode("latin-1")) for name, value in request.get("fields", [])]
         self.until_end |= request.get("until_end", False)
         self.pause = max(self.pause, request.get("pause", 0))
+        self.behind += bytes.fromhex(request.get("behind", ""))
         size, trailers = request.get("body", 0), request.get("trailers")
         self.h2.send_headers(stream_id, fields, end_stream=size == 0 and trailers is None)
         self.streams[stream_id] = {"fields": None, "bytes": 0, "hash": hashlib.sha256(), "text": b"", "trailers": [],
-                                   "reset": None, "done": False, "cancel": request.get("cancel")}
+                                   "reset": None, "done": False, "cancel": request.get("cancel"),
+                                   "unread": request.get("unread", False)}
         if size or trailers is not None:
             self.sending[stream_id] = (b"y" * size, trailers)
             self.pump(stream_id)
@@ -81,8 +85,9 @@ class Client:
 
     def run(self):
         self.flush()
+        self.sock.sendall(self.behind)
         time.sleep(self.pause)
-        while self.until_end or not all(stream["done"] for stream in self.streams.values()):
+        while self.until_end or not all(stream["done"] or stream["unread"] for stream in self.streams.values()):
             try:
                 data = self.sock.recv(65536)
             except OSError:
@@ -109,7 +114,8 @@ class Client:
             stream["hash"].update(event.data)
             if stream["bytes"] < 65536:
                 stream["text"] += event.data
-            self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            if not stream["unread"]:
+                self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             if stream["cancel"] is not None:
                 self.h2.reset_stream(event.stream_id, stream["cancel"])
                 stream["done"] = True
@@ -138,6 +144,8 @@ def main():
     sock = context.wrap_socket(tunnel(port, host), server_hostname=host)
     assert sock.selected_alpn_protocol() == "h2", sock.selected_alpn_protocol()
     client = Client(sock, host)
+    # Streams alone are to be short of room.
+    client.h2.increment_flow_control_window(2**30)
     for request in requests:
         client.ask(request)
     client.run()

@@ -118,6 +118,9 @@ class Connection:
             self.flush()
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.sock.detach_and_close()
+        elif what == "break-rules":
+            # A PING of one byte (RFC 9113 §6.7).
+            self.sock.sendall(bytes.fromhex("000001060000000000" "00"))
         elif what == "hang":
             self.h2.send_headers(stream_id, [(":status", "200"), ("content-type", "text/event-stream")])
             self.h2.send_data(stream_id, b"event: ping\ndata: {}\n\n")
