@@ -215,7 +215,6 @@ fn is_model_segment(text: &str) -> bool {
     identifier::is_model(text)
 }
 
-/// Up to the first `separator` outside markers; all of it where there is none.
 /// Whether a fragment names a section of a page (`oauth-errors`): up to six words, in small letters.
 fn is_anchor(fragment: &[u8]) -> bool {
     let is_word = |word: &str| {
@@ -226,6 +225,7 @@ fn is_anchor(fragment: &[u8]) -> bool {
         .is_ok_and(|text| text.split(['-', '_']).count() <= 6 && text.split(['-', '_']).all(is_word))
 }
 
+/// Up to the first `separator` outside markers; all of it where there is none.
 fn first(raw: &[u8], separator: u8) -> &[u8] {
     marker::split(raw, separator).first().copied().unwrap_or(raw)
 }
