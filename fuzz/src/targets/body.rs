@@ -1,16 +1,13 @@
 //! Bodies, in all content codings: how they are cut does not matter, and packed they say what they say plain.
 
 use super::secret::{Dice, redactor};
-use super::transcript::Raw;
+use super::transcript::{Raw, begins_packed};
 use authtrace::facts::{BodyFacts, RawField, ResponseSource, Route, request_body, response_body};
 use authtrace::redact::Redactor;
 use std::io::Write;
 
 /// As much of a body as is sure to be read in every coding.
 const READ: usize = 60 * 1024;
-
-/// How Zstandard begins (RFC 8878 §3.1.1).
-const ZSTD: &[u8] = b"(\xb5";
 
 pub fn run(data: &[u8]) {
     let mut dice = Dice::of(data);
@@ -42,8 +39,7 @@ fn answer(raw: &Raw<'_>, headers: &[RawField<'_>], body: &[u8], ends: &[usize], 
 /// Whether nothing is to be unpacked.
 fn is_plain(raw: &Raw<'_>) -> bool {
     let labelled = raw.answer_headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"content-encoding"));
-    // gzip and zstd are known by their first bytes, without a label.
-    !labelled && !raw.answer.starts_with(b"\x1f\x8b") && !raw.answer.starts_with(ZSTD)
+    !labelled && !begins_packed(raw.answer)
 }
 
 fn push(body: &[u8], ends: &[usize], mut take: impl FnMut(&[u8])) {
@@ -57,7 +53,7 @@ fn push(body: &[u8], ends: &[usize], mut take: impl FnMut(&[u8])) {
 /// Without a coding, and then in one or two: the same facts.
 fn packed(raw: &Raw<'_>, redactor: &Redactor, dice: &mut Dice) {
     // A body that itself looks like a packed one is unpacked without a label, too.
-    let looks_packed = raw.answer.starts_with(ZSTD) || !raw.answer.first().is_some_and(u8::is_ascii_graphic);
+    let looks_packed = begins_packed(raw.answer) || !raw.answer.first().is_some_and(u8::is_ascii_graphic);
     if raw.answer.len() > READ || looks_packed {
         return;
     }

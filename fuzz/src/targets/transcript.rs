@@ -121,3 +121,8 @@ fn split<'a>(mut text: &'a [u8], mark: &[u8]) -> Vec<&'a [u8]> {
     parts.push(text);
     parts
 }
+
+/// Whether a body is unpacked without a label: how gzip (RFC 1952 §2.3.1) and Zstandard (RFC 8878 §3.1.1) begin.
+pub fn begins_packed(body: &[u8]) -> bool {
+    body.starts_with(b"\x1f\x8b") || body.starts_with(b"(\xb5")
+}
