@@ -248,14 +248,17 @@ async fn who_breaks_the_rules_is_told() {
 }
 
 #[tokio::test]
-async fn a_request_for_no_host_is_refused_and_not_laid_to_the_server() {
+async fn a_request_for_no_host_or_with_a_password_before_it_is_refused_and_not_laid_to_the_server() {
     let Some(python) = python() else { return };
-    let (pki, _origin, proxy) = start(&python).await;
-    let came = ask(&python, &pki, &proxy, json!([{ "path": "/echo", "authority": null }])).await;
-    let fields = came["answers"][0]["fields"].as_array().unwrap();
-    assert_eq!(fields[0], json!([":status", "400"]), "{came}");
-    let exchange = proxy.records.await_exchange().await;
-    assert_eq!((exchange.end.outcome, exchange.origin), (EndKind::Refused, Origin::Authtrace));
+    for authority in [Value::Null, json!(format!("user:FAKE-SECRET@{HOST}"))] {
+        let (pki, _origin, proxy) = start(&python).await;
+        let came = ask(&python, &pki, &proxy, json!([{ "path": "/echo", "authority": authority }])).await;
+        let fields = came["answers"][0]["fields"].as_array().unwrap();
+        assert_eq!(fields[0], json!([":status", "400"]), "{came}");
+        let exchange = proxy.records.await_exchange().await;
+        assert_eq!((exchange.end.outcome, exchange.origin), (EndKind::Refused, Origin::Authtrace));
+        assert!(!serde_json::to_string(&proxy.records.records()).unwrap().contains("FAKE-SECRET"));
+    }
 }
 
 #[tokio::test]

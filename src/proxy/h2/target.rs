@@ -22,22 +22,21 @@ pub(super) fn other_authority<'a>(head: &'a request::Parts, channel: &Channel) -
     (!wire::is_same_authority(named.as_bytes(), expected.as_bytes(), DEFAULT_PORT)).then_some(named.as_bytes())
 }
 
-/// Whether `:authority` says it, and `host` repeats it once if it does; without the one, or with two of them, a request
-/// is malformed (RFC 9113 §8.3.1).
+/// Whether `:authority` says it, without user information, and `host` repeats it once if it does; otherwise a request is
+/// malformed (RFC 9113 §8.3.1).
 pub(super) fn check(head: &request::Parts) -> Result<(), Refusal> {
-    if head.uri.authority().is_none() {
-        return Err(Refusal::BadTarget);
+    let authority = head.uri.authority().ok_or(Refusal::BadTarget)?.as_str();
+    if authority.contains('@') {
+        return Err(Refusal::TargetUserInfo);
     }
     let mut hosts = head.headers.get_all(header::HOST).iter();
     let Some(host) = hosts.next() else { return Ok(()) };
     if hosts.next().is_some() {
         return Err(Refusal::RepeatedHost);
     }
-    match head.uri.authority() {
-        Some(authority) if !wire::is_same_authority(host.as_bytes(), authority.as_str().as_bytes(), DEFAULT_PORT) => {
-            Err(Refusal::HostMismatch)
-        }
-        _ => Ok(()),
+    match wire::is_same_authority(host.as_bytes(), authority.as_bytes(), DEFAULT_PORT) {
+        true => Ok(()),
+        false => Err(Refusal::HostMismatch),
     }
 }
 
@@ -46,6 +45,9 @@ pub(super) fn refuse(refusal: Refusal, mut tap: Tap) -> Response<Outgoing> {
     let told = match refusal {
         Refusal::BadTarget => {
             "the request does not say for which host it is (:authority), and was not sent to the server"
+        }
+        Refusal::TargetUserInfo => {
+            "the request has a name or a password in front of the host (:authority), and was not sent to the server"
         }
         Refusal::RepeatedHost => "the request has more than one host field, and was not sent to the server",
         _ => "the request names two hosts (:authority and host), and was not sent to the server",
