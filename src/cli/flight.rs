@@ -75,7 +75,10 @@ fn tell(news: &FlightNews) {
             ));
         }
         FlightNews::Recovered(path) => {
-            console::say(&format!("a recorder was killed here before; what it held is in {}", path.display()));
+            console::say(&format!(
+                "a recorder before this one was killed or could not write; what it held is in {}",
+                path.display()
+            ));
         }
     }
 }

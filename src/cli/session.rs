@@ -121,6 +121,9 @@ impl Session {
         }
         let degraded = closed.degraded.as_ref().map(|why| match closed.totals.lost {
             0 => why.clone(),
+            lost if closed.dropped => {
+                format!("{why}; with those that made way for --max-size, {} not in the trace", records(lost))
+            }
             lost => format!("{why}; {} not in the trace", records(lost)),
         });
         let degraded = degraded.as_deref();

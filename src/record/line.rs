@@ -71,6 +71,9 @@ pub(super) fn describe(error: &io::Error) -> String {
         io::ErrorKind::QuotaExceeded => "the disk quota is used up".to_owned(),
         io::ErrorKind::FileTooLarge => "the trace has the size that the system allows a file (ulimit -f)".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => {
+            "something else has the name of the trace, or that of the part before it (.1.jsonl)".to_owned()
+        }
         kind => format!("the trace could not be written ({kind})"),
     }
 }

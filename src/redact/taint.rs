@@ -16,6 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use self::filter::Filter;
 use super::marker::{self, MASKED};
 use super::redactor::Redactor;
 use super::{grammar, identifier, message, routes};
@@ -128,52 +129,14 @@ struct Gram {
     probes: [u64; PROBES],
 }
 
-/// A bit set that says no for nearly everything that is not known: two bits of one word for every entry.
-struct Filter {
-    words: Vec<u64>,
-    entries: usize,
-}
-
-/// Words of the first filter: the forms of a few tokens, within a first-level cache.
-const FIRST_WORDS: usize = 1 << 11;
-
-/// Bits for each entry.
-const SPARSE: usize = 16;
-
-impl Filter {
-    fn place(&self, hash: u64) -> (usize, u64) {
-        let word = (hash >> 12) as usize & (self.words.len() - 1);
-        (word, 1 << (hash & 63) | 1 << (hash >> 6 & 63))
-    }
-
-    fn may_hold(&self, hash: u64) -> bool {
-        let (word, bits) = self.place(hash);
-        self.words.get(word).is_some_and(|word| word & bits == bits)
-    }
-
-    fn insert(&mut self, hash: u64) {
-        let (word, bits) = self.place(hash);
-        if let Some(word) = self.words.get_mut(word)
-            && *word & bits != bits
-        {
-            *word |= bits;
-            self.entries += 1;
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.entries * SPARSE >= self.words.len() * 64
-    }
-}
-
 impl Generation {
     fn insert(&mut self, gram: &Gram) {
         if !self.grams.insert(gram.hash) {
             return;
         }
         if self.filters.last().is_none_or(Filter::is_full) {
-            let words = self.filters.last().map_or(FIRST_WORDS, |last| last.words.len() * 4);
-            self.filters.push(Filter { words: vec![0; words], entries: 0 });
+            let larger = self.filters.last().map_or_else(Filter::first, Filter::following);
+            self.filters.push(larger);
         }
         if let Some(filter) = self.filters.last_mut() {
             gram.probes.iter().for_each(|probe| filter.insert(*probe));
@@ -599,5 +562,6 @@ impl Hasher for Plain {
 }
 
 mod edges;
+mod filter;
 #[cfg(test)]
 mod tests;

@@ -281,7 +281,7 @@ fn what_a_killed_recorder_held_is_found_by_the_next() {
     assert_eq!(stage.traces().len(), 0);
     let mut next = stage.home.authtrace();
     let mut next = Live::start(next.args(["proxy", "--ring", "1MB"]).args(stage.upstream()));
-    next.until("a recorder was killed here before; what it held is in");
+    next.until("a recorder before this one was killed or could not write; what it held is in");
     next.until("flight recorder");
     let [path] = stage.traces().try_into().unwrap();
     assert_eq!(verdict(&path), "refresh-token-invalid");

@@ -192,7 +192,8 @@ fn a_file_of_somebody_else_is_never_taken_for_a_part() {
     std::fs::write(trace.path("t.1.jsonl"), "mine").unwrap();
     trace.write(50);
     assert_eq!(std::fs::read(trace.path("t.1.jsonl")).unwrap(), b"mine");
-    assert!(matches!(trace.news().as_slice(), [TraceNews::Degraded { .. }]));
+    let news = trace.news();
+    assert!(matches!(news.as_slice(), [TraceNews::Degraded { why }] if why.contains(".1.jsonl")), "{news:?}");
     std::fs::remove_file(trace.path("t.1.jsonl")).unwrap();
     trace.write(1);
     assert!(matches!(trace.news().as_slice(), [TraceNews::Resumed { .. }]));

@@ -207,6 +207,39 @@ fn what_a_run_writes_is_for_this_user_alone() {
     assert_eq!(home.left_behind(), [""; 0]);
 }
 
+/// Where programs look for roots, and where a shell, a client or a user keeps settings.
+const NOT_OURS: [&str; 8] = [
+    ".bashrc",
+    ".profile",
+    ".claude/settings.json",
+    ".config/authtrace/authtrace.toml",
+    ".npmrc",
+    ".pki/nssdb/cert9.db",
+    ".local/share/ca-certificates/own.pem",
+    "work/.env",
+];
+
+/// A run writes its trace, and nothing that outlives it besides: no profile, no settings, no store of certificates.
+#[test]
+fn a_run_leaves_nothing_but_its_trace() {
+    let home = Home::new();
+    for name in NOT_OURS {
+        fs::create_dir_all(home.path(name).parent().unwrap()).unwrap();
+        home.write(name, "# ours\n");
+    }
+    let before = modes(&home.path(""));
+    let command =
+        ["run", "--upstream-proxy", "none", "--out", "trace.jsonl", "--", "sh", "-c", "test -r \"$SSL_CERT_FILE\""];
+    let ended = run(home.authtrace().args(command), PATIENCE);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let after = modes(&home.path(""));
+    let new: Vec<_> = after.iter().filter(|one| !before.contains(one)).map(|(path, _)| path.clone()).collect();
+    assert_eq!(new, [home.path("work/trace.jsonl")]);
+    for name in NOT_OURS {
+        assert_eq!(fs::read_to_string(home.path(name)).unwrap(), "# ours\n", "{name}");
+    }
+}
+
 /// A trace whose name is given away while it is written goes on in the file that was opened.
 #[test]
 fn a_trace_that_is_moved_and_replaced_stays_the_file_it_was() {
