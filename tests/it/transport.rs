@@ -193,7 +193,31 @@ async fn an_upstream_that_answers_and_resets_the_upload_is_heard_before_its_rese
     while client.try_send(&flood).await.is_ok() {}
     let exchange = proxy.records.await_exchange().await;
     assert_eq!(exchange.status(), Some(413));
-    assert_eq!(exchange.end.outcome, EndKind::UpstreamReset, "{exchange:#?}");
+    assert_eq!((exchange.end.outcome, exchange.end.stage), (EndKind::UpstreamReset, Some(Stage::Request)));
+    is_well(&proxy, &origin).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_its_upload_after_the_answer_has_broken_nothing_off() {
+    let (_pki, origin, proxy) = start().await;
+    for resets in [false, true] {
+        let (mut client, mut upstream) = proxy.intercepted(&origin).await;
+        client.send([POST, b"01234"].concat()).await;
+        upstream.receive_until(b"01234").await;
+        upstream.send(OK).await;
+        client.expect(OK).await;
+        if resets {
+            client.reset();
+        } else {
+            client.close().await;
+            upstream.expect_end(Ending::Clean).await;
+            upstream.reset();
+        }
+        let exchange = ended(&proxy.records, EndKind::Complete, None).await;
+        let passage = exchange.passage.unwrap();
+        assert!(!passage.request.whole && passage.response.unwrap().whole);
+        proxy.records.await_outcome(Outcome::Ok).await;
+    }
     is_well(&proxy, &origin).await;
 }
 

@@ -4,7 +4,7 @@ use super::{Answering, PARTING, Relay, RelayEnd, Stop, current_of};
 use crate::proxy::leg::Leg;
 use crate::proxy::{reply, tls};
 use crate::redact::Redacted;
-use crate::trace::{End, EndKind, Outcome};
+use crate::trace::{End, EndKind, Outcome, Stage};
 use crate::wire::Refusal;
 use std::future::Future as _;
 use std::task::{Context, Poll};
@@ -107,16 +107,19 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 (EndKind::Cut, Outcome::Ok, Some(Redacted::literal("authtrace cut the connection on purpose")))
             }
         };
-        let idle = self.exchanges.is_empty();
+        // A client that has its answer may leave with the rest of its request unsent, however the upstream takes that.
+        let has_left = matches!(stop, Stop::ClientGone) || matches!(stop, Stop::UpstreamGone) && client_stopped;
+        let idle = self.exchanges.is_empty() || has_left && self.exchanges.iter().all(|current| current.answered);
         self.tell_what_passed();
         for mut current in self.exchanges.drain(..) {
             match current.upgraded && kind != EndKind::UpstreamProtocol {
                 true => current.tap.end(End { outcome: EndKind::Upgraded, stage: None, detail: None }),
-                false if kind == EndKind::Complete => {
-                    current.tap.end(End { outcome: kind, stage: None, detail: None });
-                }
+                false if kind == EndKind::Complete || has_left && current.answered => current.tap.end(End::complete()),
                 // The record of what was cut says why by itself.
                 false if kind == EndKind::Cut => current.tap.break_off(kind, None),
+                false if current.answered => {
+                    current.tap.end(End { outcome: kind, stage: Some(Stage::Request), detail: detail.clone() });
+                }
                 false => current.tap.break_off(kind, detail.clone()),
             }
         }
