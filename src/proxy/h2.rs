@@ -36,6 +36,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
+use tokio::time::{Sleep, sleep};
 use tokio_rustls::{client, server};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -51,7 +52,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 const CONNECTION_WINDOW: u32 = STREAMS * WINDOW;
 /// How long the client's connection may take to end once the upstream's has and no stream is open any more.
 const PARTING: Duration = Duration::from_secs(1);
-/// Time for the last frames before a cut to reach the socket.
+/// Time for the last frames before a cut, or before the reset of a stream, to reach the socket.
 const SETTLE: Duration = Duration::from_millis(30);
 
 const CLIENT_BROKE_RULES: &str = "the client broke the rules of HTTP/2, or its limits; authtrace ended the connection";
@@ -108,7 +109,7 @@ pub(super) async fn serve(
     let mut outcome = (Outcome::Ok, None);
     let (mut upstream_open, mut upstream_failed) = (true, false);
     let (mut leaving, mut parted, mut cutting) = (false, false, false);
-    let mut parting = pin!(tokio::time::sleep(Duration::MAX));
+    let mut parting = pin!(sleep(Duration::MAX));
     loop {
         tokio::select! {
             biased;
@@ -399,11 +400,15 @@ struct Passing {
     carrier: Arc<Carrier>,
     open: Option<OpenStream>,
     ended: bool,
+    /// The upstream's reset, which follows what came before it: h2 drops what it has not written of a stream that is
+    /// reset.
+    failed: Option<(hyper::Error, Pin<Box<Sleep>>)>,
 }
 
 impl Passing {
     fn new(inner: Incoming, way: Way, tap: &Arc<Mutex<Tap>>, carrier: &Arc<Carrier>, open: Option<OpenStream>) -> Self {
-        let mut body = Self { inner, way, tap: Arc::clone(tap), carrier: Arc::clone(carrier), open, ended: false };
+        let mut body =
+            Self { inner, way, tap: Arc::clone(tap), carrier: Arc::clone(carrier), open, ended: false, failed: None };
         if body.inner.is_end_stream() {
             body.end();
         }
@@ -475,20 +480,34 @@ impl Body for Passing {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-        match &frame {
-            Some(Ok(frame)) => {
-                self.note(frame);
-                self.note_handed_on(frame);
-                if self.inner.is_end_stream() {
+        if self.failed.is_none() {
+            match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    self.note(&frame);
+                    self.note_handed_on(&frame);
+                    if self.inner.is_end_stream() {
+                        self.end();
+                    }
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Some(Err(error)) if self.way == Way::Down => {
+                    self.carrier.upstream_failed(&self.tap, &error);
+                    self.failed = Some((error, Box::pin(sleep(SETTLE))));
+                }
+                Some(Err(error)) => {
+                    lock(&self.tap).abandon();
+                    return Poll::Ready(Some(Err(error)));
+                }
+                None => {
                     self.end();
+                    return Poll::Ready(None);
                 }
             }
-            Some(Err(error)) if self.way == Way::Down => self.carrier.upstream_failed(&self.tap, error),
-            Some(Err(_)) => lock(&self.tap).abandon(),
-            None => self.end(),
         }
-        Poll::Ready(frame)
+        if let Some((_, settled)) = &mut self.failed {
+            ready!(settled.as_mut().poll(cx));
+        }
+        Poll::Ready(self.failed.take().map(|(error, _)| Err(error)))
     }
 
     fn is_end_stream(&self) -> bool {

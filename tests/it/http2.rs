@@ -274,6 +274,11 @@ async fn a_reset_stream_keeps_its_code_both_ways() {
     let came = ask(&python, &pki, &proxy, requests).await;
     let answers = came["answers"].as_array().unwrap();
     assert_eq!(answers[0]["reset"], json!(ENHANCE_YOUR_CALM));
+    assert_eq!(
+        (&answers[0]["fields"][0][1], &answers[0]["text"]),
+        (&json!("200"), &json!("part")),
+        "what came before it"
+    );
     assert_eq!((&answers[1]["reset"], &answers[1]["fields"]), (&json!(REFUSED_STREAM), &Value::Null));
     assert_eq!(answers[3]["fields"][0][1], "207", "the other streams live");
     assert_eq!(origin.next("reset").await["code"], CANCEL);
