@@ -5,6 +5,7 @@ use authtrace::ca::Root;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use time::OffsetDateTime;
 
 pub(crate) fn show(folder: &Path) -> Result<ExitCode> {
     let kept = Root::kept(folder).with_context(|| {
@@ -16,9 +17,9 @@ pub(crate) fn show(folder: &Path) -> Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "certificate  {}", folder.join("ca.pem").display())?;
     writeln!(out, "fingerprint  SHA-256 {}", kept.fingerprint)?;
-    writeln!(out, "valid        {} to {} UTC", kept.not_before, kept.not_after)?;
+    writeln!(out, "valid        {} to {} UTC", minute(kept.not_before), minute(kept.not_after))?;
     if let Some(until) = kept.successor_until {
-        writeln!(out, "successor    in the same file, valid to {until} UTC")?;
+        writeln!(out, "successor    in the same file, valid to {} UTC", minute(until))?;
     }
     writeln!(out, "signs for    {}", kept.names.join(", "))?;
     writeln!(out)?;
@@ -26,4 +27,8 @@ pub(crate) fn show(folder: &Path) -> Result<ExitCode> {
     writeln!(out, "  NODE_EXTRA_CA_CERTS={} claude", folder.join("ca.pem").display())?;
     writeln!(out, "Never put it into a system's trust store.")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn minute(at: OffsetDateTime) -> String {
+    format!("{} {:02}:{:02}", at.date(), at.hour(), at.minute())
 }
