@@ -208,7 +208,7 @@ impl Prose<'_> {
 
     /// A URL, host or path that the rules let through as it is.
     fn is_address(&self, core: &str) -> bool {
-        let as_is = |text: &str| self.redactor.path(text.as_bytes()).as_str() == text;
+        let as_is = |text: &str| self.redactor.link(text.as_bytes()).as_str() == text;
         if core.starts_with('/') && core.len() > 1 && !core.starts_with("//")
             || core.starts_with("https://")
             || core.starts_with("http://")

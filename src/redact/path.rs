@@ -28,6 +28,15 @@ impl Redactor {
     /// lists stand; `code`, `state`, `code_challenge` and tokens are shown as credentials and learned.
     #[must_use]
     pub fn path(&self, raw: &[u8]) -> Redacted {
+        self.url(raw, |_| false)
+    }
+
+    /// As [`Self::path`], for a link in running text, whose fragment may name a section of a page.
+    pub(super) fn link(&self, raw: &[u8]) -> Redacted {
+        self.url(raw, is_anchor)
+    }
+
+    fn url(&self, raw: &[u8], is_public: fn(&[u8]) -> bool) -> Redacted {
         if raw.len() > TOO_LONG {
             return Redacted::vouched(&too_long(raw.len()));
         }
@@ -51,11 +60,11 @@ impl Redactor {
             None if raw.starts_with(b"/") || raw.starts_with(b"?") => (String::new(), raw),
             None => return Redacted::vouched(&self.labelled("path", raw)),
         };
-        self.push_origin_form(&mut shown, origin_form);
+        self.push_origin_form(&mut shown, origin_form, is_public);
         Redacted::vouched(&shown)
     }
 
-    fn push_origin_form(&self, shown: &mut String, raw: &[u8]) {
+    fn push_origin_form(&self, shown: &mut String, raw: &[u8], is_public: fn(&[u8]) -> bool) {
         let before_fragment = first(raw, b'#');
         let path = first(before_fragment, b'?');
         for (index, segment) in marker::split(path, b'/').into_iter().enumerate() {
@@ -72,7 +81,7 @@ impl Redactor {
         }
         if before_fragment.len() < raw.len() {
             let fragment = &raw[before_fragment.len() + 1..];
-            if !is_anchor(fragment) {
+            if !is_public(fragment) {
                 self.learn(fragment);
             }
             shown.push('#');
@@ -290,6 +299,16 @@ mod tests {
             ("FAKE", "‹path fp=#›"),
         ] {
             assert_eq!(shown(path), want);
+        }
+    }
+
+    #[test]
+    fn a_fragment_is_a_secret_but_for_an_anchor_in_running_text() {
+        let message = "see https://docs.example/page#violet-harbor or try violet-harbor";
+        for (fragment, is_masked) in [("", false), ("#violet-harbor", true)] {
+            let r = Redactor::plain();
+            r.path(format!("https://app.example/cb{fragment}").as_bytes());
+            assert_eq!(!r.message(message).as_str().ends_with("violet-harbor"), is_masked);
         }
     }
 }
