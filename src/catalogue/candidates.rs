@@ -116,7 +116,11 @@ pub fn nearest(text: &str) -> Vec<Code> {
 
 /// From 0 to 1: how alike the names are as a whole, or how many of the words that were asked for the name has.
 fn likeness(asked: &str, name: &str) -> f64 {
-    let telling = |word: &&str| word.len() > 3 && !matches!(*word, "claude" | "code" | "with" | "this" | "that");
+    // What has digits is a piece of data; some of it looks like any name.
+    let telling = |word: &&str| {
+        let data = word.bytes().any(|b| b.is_ascii_digit());
+        word.len() > 3 && !data && !matches!(*word, "claude" | "code" | "with" | "this" | "that")
+    };
     let words: Vec<&str> = asked.split('-').filter(telling).collect();
     let shared = words.iter().filter(|word| name.split('-').any(|own| strsim::jaro_winkler(word, own) > 0.92)).count();
     #[expect(clippy::cast_precision_loss, reason = "counts of words")]

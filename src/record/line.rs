@@ -72,7 +72,7 @@ pub(super) fn describe(error: &io::Error) -> String {
         io::ErrorKind::FileTooLarge => "the trace has the size that the system allows a file (ulimit -f)".to_owned(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
         io::ErrorKind::AlreadyExists | io::ErrorKind::IsADirectory => {
-            "something else has the name of the trace, or that of the part before it (.1.jsonl)".to_owned()
+            "something else has the name of the trace, or that of the part before it".to_owned()
         }
         kind => format!("the trace could not be written ({kind})"),
     }

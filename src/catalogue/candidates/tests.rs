@@ -269,6 +269,7 @@ fn near_names_are_found() {
     assert_eq!(nearest("REFRESH_TOKEN_INVALD").first(), Some(&Code::RefreshTokenInvalid));
     assert!(nearest("proxy").contains(&Code::ProxyAuthRequired));
     assert_eq!(nearest("zzz"), []);
+    assert_eq!(nearest("was it tls4"), [], "a piece of data is no name");
     assert_eq!(nearest(""), []);
 }
 
