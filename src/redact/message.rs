@@ -411,7 +411,13 @@ mod tests {
         r.learn(b"hunter");
         r.learn(b"token");
         r.learn(b"sk-ant-api03-banana-FAKE0123456789-FAKE-orange");
-        for text in ["the key hunter is unknown", "the key ending in orange", "a key banana…", "ends with ange"] {
+        for text in [
+            "the key hunter is unknown",
+            "the key ending in orange",
+            "a key banana…",
+            "ends with ange",
+            "HUNTER is no key",
+        ] {
             assert!(r.message(text).as_str().contains("fp="), "{text} {}", r.message(text));
         }
         let plain = "the token of the hunters is one of many oranges";

@@ -304,8 +304,8 @@ fn secret() -> impl Strategy<Value = String> {
     "[A-Za-z0-9]{28}".prop_map(|rest| format!("FAKE{rest}"))
 }
 
-/// Two secrets of one kind, in one encoding. They end alike: with the words behind it, the end of one may by chance be a
-/// run of another credential, and then it is masked.
+/// Two secrets of one kind, in one encoding. They end in the same run: with the words behind it, the end of one may by
+/// chance be a run of another credential, and then it is masked.
 fn two_secrets() -> impl Strategy<Value = (String, String)> {
     let prefix = prop::sample::select(vec!["", "", "sk-ant-oat01-", "sk-ant-api03-", "ghp_"]);
     let encode = prop::sample::select(vec![
@@ -315,7 +315,7 @@ fn two_secrets() -> impl Strategy<Value = (String, String)> {
         |text| text.bytes().map(|byte| format!("%{byte:02X}")).collect(),
         |text| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text),
     ]);
-    (prefix, encode, secret(), secret(), "[A-Za-z0-9]{3}").prop_map(|(prefix, encode, one, other, end)| {
+    (prefix, encode, secret(), secret(), "[A-Za-z0-9]{12}").prop_map(|(prefix, encode, one, other, end)| {
         (encode(&format!("{prefix}{one}{end}")), encode(&format!("{prefix}{other}{end}")))
     })
 }

@@ -16,8 +16,9 @@ impl Taint {
         known.current.edges.contains(&hash) || known.previous.edges.contains(&hash)
     }
 
+    /// In any case: what is repeated may begin a sentence.
     pub(super) fn word(&self, word: &[u8]) -> u64 {
-        self.hash(word) ^ word.len() as u64
+        self.hash(&word.to_ascii_lowercase()) ^ word.len() as u64
     }
 }
 
