@@ -3,40 +3,40 @@
 //! One upstream connection per client connection. hyper's own additions (date, content-length) are switched off or
 //! given no ground.
 
+mod carrier;
 mod fault;
 mod own;
+mod passing;
 mod target;
 
 use super::Shared;
 use super::journal::ConnectionLog;
 use super::leg::Rewind;
-use super::passage::{Meter, Way};
+use super::passage::Way;
 use super::supervise::{Decided, Plan, is_event_stream};
 use super::tap::{Channel, Tap};
 use super::tls;
 use super::watched::Watched;
-use crate::facts::{Extractor, Version};
+use crate::facts::Version;
 use crate::policy::Cut;
 use crate::redact::Redacted;
-use crate::trace::{End, EndKind, HeadChange, Outcome};
-use bytes::Bytes;
+use crate::trace::{HeadChange, Outcome};
+use carrier::{Carrier, OpenStream};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Request, Response, request, response};
-use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use own::{Outgoing, Shaped};
+use passing::Passing;
 use std::error::Error;
 use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::pin::pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Notify;
-use tokio::time::{Sleep, sleep};
+use tokio::time::sleep;
 use tokio_rustls::{client, server};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -81,18 +81,7 @@ pub(super) async fn serve(
     let Ok((sender, upstream)) = handshake else {
         return (Outcome::UpstreamReset, Some(Redacted::literal("the upstream broke off at the beginning of HTTP/2")));
     };
-    let carrier = Arc::new(Carrier {
-        channel,
-        extractor: Mutex::new(Extractor::new(Arc::clone(&shared.redactor))),
-        carried: AtomicU64::new(0),
-        open: AtomicU64::new(0),
-        stream_ended: Notify::new(),
-        broken: AtomicBool::new(false),
-        cut: OnceLock::new(),
-        cut_now: CancellationToken::new(),
-        up: AtomicU64::new(0),
-        down: AtomicU64::new(0),
-    });
+    let carrier = Arc::new(Carrier::new(channel));
     let service = service_fn({
         let carrier = Arc::clone(&carrier);
         move |request| pass(Arc::clone(&carrier), sender.clone(), request)
@@ -209,80 +198,6 @@ impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for Stream
     }
 }
 
-/// What the streams of one connection share.
-struct Carrier {
-    channel: Arc<Channel>,
-    extractor: Mutex<Extractor>,
-    carried: AtomicU64,
-    /// Streams that have not ended.
-    open: AtomicU64,
-    stream_ended: Notify,
-    /// Whether a stream ended by the upstream's reset, or by the end of its connection.
-    broken: AtomicBool,
-    /// Set when the connection is to be cut on purpose, and how.
-    cut: OnceLock<Cut>,
-    cut_now: CancellationToken,
-    up: AtomicU64,
-    down: AtomicU64,
-}
-
-impl Carrier {
-    fn has_open_streams(&self) -> bool {
-        self.open.load(Ordering::Acquire) > 0
-    }
-
-    fn upstream_failed(&self, tap: &Mutex<Tap>, error: &hyper::Error) {
-        self.broken.store(true, Ordering::Release);
-        let (outcome, detail) = match fault::broke_rules(error) {
-            true => (EndKind::UpstreamProtocol, UPSTREAM_BROKE_RULES),
-            false => (EndKind::UpstreamReset, "the upstream reset the stream"),
-        };
-        lock(tap).break_off(outcome, Some(Redacted::literal(detail)));
-    }
-
-    fn upstream_refused(&self, tap: &Mutex<Tap>) {
-        let detail = Redacted::literal("the upstream was about to end the connection and did not take the request");
-        lock(tap).break_off(EndKind::UpstreamReset, Some(detail));
-    }
-
-    /// Until no stream is open.
-    async fn idle(&self) {
-        loop {
-            let mut ended = pin!(self.stream_ended.notified());
-            ended.as_mut().enable();
-            if !self.has_open_streams() {
-                return;
-            }
-            ended.await;
-        }
-    }
-
-    fn meter(&self) -> Meter {
-        Meter::of_fields(self.channel.shared.seed)
-    }
-
-    fn extractor(&self) -> MutexGuard<'_, Extractor> {
-        self.extractor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts a stream for as long as it lives.
-struct OpenStream(Arc<Carrier>);
-
-impl OpenStream {
-    fn new(carrier: &Arc<Carrier>) -> Self {
-        carrier.open.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(carrier))
-    }
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
-        self.0.stream_ended.notify_waiters();
-    }
-}
-
 async fn pass(
     carrier: Arc<Carrier>,
     mut sender: SendRequest<Passing>,
@@ -390,140 +305,4 @@ fn fields(headers: &HeaderMap) -> Vec<(&[u8], &[u8])> {
 
 fn lock(tap: &Mutex<Tap>) -> MutexGuard<'_, Tap> {
     tap.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A body that passes frame by frame, and tells its exchange.
-struct Passing {
-    inner: Incoming,
-    way: Way,
-    tap: Arc<Mutex<Tap>>,
-    carrier: Arc<Carrier>,
-    open: Option<OpenStream>,
-    ended: bool,
-    /// The upstream's reset, which follows what came before it: h2 drops what it has not written of a stream that is
-    /// reset.
-    failed: Option<(hyper::Error, Pin<Box<Sleep>>)>,
-}
-
-impl Passing {
-    fn new(inner: Incoming, way: Way, tap: &Arc<Mutex<Tap>>, carrier: &Arc<Carrier>, open: Option<OpenStream>) -> Self {
-        let mut body =
-            Self { inner, way, tap: Arc::clone(tap), carrier: Arc::clone(carrier), open, ended: false, failed: None };
-        if body.inner.is_end_stream() {
-            body.end();
-        }
-        body
-    }
-
-    fn note(&self, frame: &Frame<Bytes>) {
-        let mut tap = lock(&self.tap);
-        if let Some(data) = frame.data_ref() {
-            if let Some(meter) = tap.meter(self.way) {
-                meter.body_read(data);
-            }
-            match self.way {
-                Way::Up => {
-                    self.carrier.up.fetch_add(data.len() as u64, Ordering::Relaxed);
-                    tap.count_request(data.len());
-                    if tap.reads_request() {
-                        tap.request_data(data);
-                    }
-                }
-                Way::Down => {
-                    self.carrier.down.fetch_add(data.len() as u64, Ordering::Relaxed);
-                    tap.count_response(data.len());
-                    if tap.reads_response() {
-                        tap.response_data(data);
-                    }
-                }
-            }
-        }
-        if let Some(trailers) = frame.trailers_ref() {
-            let trailers = self.carrier.extractor().trailers(&fields(trailers));
-            match self.way {
-                Way::Up => tap.request_trailers(trailers),
-                Way::Down => tap.response_trailers(trailers),
-            }
-        }
-    }
-
-    /// The frame goes on now.
-    fn note_handed_on(&self, frame: &Frame<Bytes>) {
-        if let Some(data) = frame.data_ref()
-            && let Some(meter) = lock(&self.tap).meter(self.way)
-        {
-            meter.body_written(data);
-        }
-    }
-
-    fn end(&mut self) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
-        self.open = None;
-        let mut tap = lock(&self.tap);
-        match self.way {
-            Way::Up => {
-                tap.request_sent(Instant::now());
-                tap.passed_whole(self.way);
-            }
-            Way::Down => {
-                tap.passed_whole(self.way);
-                tap.end(End::complete());
-            }
-        }
-    }
-}
-
-impl Body for Passing {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if self.failed.is_none() {
-            match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    self.note(&frame);
-                    self.note_handed_on(&frame);
-                    if self.inner.is_end_stream() {
-                        self.end();
-                    }
-                    return Poll::Ready(Some(Ok(frame)));
-                }
-                Some(Err(error)) if self.way == Way::Down => {
-                    self.carrier.upstream_failed(&self.tap, &error);
-                    self.failed = Some((error, Box::pin(sleep(SETTLE))));
-                }
-                Some(Err(error)) => {
-                    lock(&self.tap).abandon();
-                    return Poll::Ready(Some(Err(error)));
-                }
-                None => {
-                    self.end();
-                    return Poll::Ready(None);
-                }
-            }
-        }
-        if let Some((_, settled)) = &mut self.failed {
-            ready!(settled.as_mut().poll(cx));
-        }
-        Poll::Ready(self.failed.take().map(|(error, _)| Err(error)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    /// Unknown on purpose: from a known size hyper would make a content-length that the sender did not send.
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::default()
-    }
-}
-
-impl Drop for Passing {
-    fn drop(&mut self) {
-        if self.way == Way::Down && !self.ended {
-            lock(&self.tap).abandon();
-        }
-    }
 }
