@@ -7,18 +7,18 @@ use crate::redact::message;
 pub(super) const WORD: usize = 4;
 
 impl Taint {
-    /// Whether this word is a short secret, or what a longer one begins or ends with (`the key ending in …`).
+    /// Whether this word is a short secret, or what a longer one begins or ends with (`the key ending in …`). What is in
+    /// small letters is known in any case: it may begin a sentence.
     pub(in crate::redact) fn is_edge(&self, word: &[u8]) -> bool {
         if !(WORD..GRAM).contains(&word.len()) {
             return false;
         }
-        let (known, hash) = (self.read(), self.word(word));
-        known.current.edges.contains(&hash) || known.previous.edges.contains(&hash)
+        let (known, hashes) = (self.read(), [self.word(word), self.word(&word.to_ascii_lowercase())]);
+        hashes.iter().any(|hash| known.current.edges.contains(hash) || known.previous.edges.contains(hash))
     }
 
-    /// In any case: what is repeated may begin a sentence.
     pub(super) fn word(&self, word: &[u8]) -> u64 {
-        self.hash(&word.to_ascii_lowercase()) ^ word.len() as u64
+        self.hash(word) ^ word.len() as u64
     }
 }
 
