@@ -6,6 +6,10 @@
 use std::fmt;
 use std::ops::Range;
 
+/// A line of more bytes is not shown: a caret far to the right points at nothing, and every name in a long list would keep
+/// all of it.
+const SHOWN: usize = 1000;
+
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -13,7 +17,7 @@ pub struct Place {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// The text of the line.
+    /// The text of the line; empty if it is too long to be shown.
     pub text: String,
     /// How many characters the mistake has on that line, at least 1.
     pub width: usize,
@@ -29,10 +33,11 @@ impl Place {
         let from = before.rfind('\n').map_or(0, |at| at + 1);
         let line_end = rest.find('\n').map_or(text.len(), |at| start + at);
         let slice = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+        let shown = if line_end - from > SHOWN { "" } else { slice(from, line_end) };
         Self {
             line: before.matches('\n').count() + 1,
             column: slice(from, start).chars().count() + 1,
-            text: visible(slice(from, line_end).trim_end_matches('\r')),
+            text: visible(shown.trim_end_matches('\r')),
             width: slice(start, end.min(line_end)).chars().count().max(1),
         }
     }
@@ -42,6 +47,9 @@ impl Place {
     pub fn excerpt(&self) -> String {
         let number = self.line.to_string();
         let margin = " ".repeat(number.len());
+        if self.text.is_empty() && self.column > 1 {
+            return format!("{margin} |\n{number} | (too long to be shown)\n{margin} |");
+        }
         let before = " ".repeat(self.column.saturating_sub(1));
         format!("{margin} |\n{number} | {}\n{margin} | {before}{}", self.text, "^".repeat(self.width))
     }
@@ -142,6 +150,13 @@ mod tests {
         let place = Place::of(text, at..at + 3);
         assert_eq!((place.line, place.column, place.width), (2, 9, 3));
         assert_eq!(place.excerpt(), "  |\n2 | länge = \"x\"\n  |         ^^^");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_not_shown() {
+        let place = Place::of(&format!("a = 1\nb = [{}1]\n", "1, ".repeat(400)), 11..12);
+        assert_eq!((place.line, place.column, place.width), (2, 6, 1));
+        assert_eq!(place.excerpt(), "  |\n2 | (too long to be shown)\n  |");
     }
 
     #[test]
