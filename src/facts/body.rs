@@ -43,6 +43,8 @@ struct Reading {
     events: Option<Events>,
     begun: bool,
     done: bool,
+    /// When the last bytes came: what waits until the end, to be told apart from a packed body, came no later.
+    last_us: u64,
 }
 
 enum Purpose {
@@ -80,7 +82,7 @@ impl BodyReader {
     fn new(purpose: Purpose, codings: Codings, holds: bool, streams: bool) -> Self {
         let held = holds.then(|| Zeroizing::new(Vec::new()));
         let events = streams.then(Events::new);
-        Self(Some(Box::new(Reading { purpose, codings, held, events, begun: false, done: false })))
+        Self(Some(Box::new(Reading { purpose, codings, held, events, begun: false, done: false, last_us: 0 })))
     }
 
     /// A reader that wants nothing.
@@ -102,6 +104,7 @@ impl BodyReader {
             return;
         };
         reading.begun = true;
+        reading.last_us = at_us;
         reading.read(Some(data), at_us);
     }
 
@@ -111,7 +114,8 @@ impl BodyReader {
         let Some(mut reading) = self.0 else {
             return BodyFacts::default();
         };
-        reading.read(None, 0);
+        let last_us = reading.last_us;
+        reading.read(None, last_us);
         match reading.purpose {
             Purpose::Request => reading.request_facts(redactor),
             Purpose::Response(setting) => reading.response_facts(redactor, setting, complete),

@@ -55,6 +55,11 @@ fn times_are_those_of_the_pieces() {
 }
 
 #[test]
+fn an_event_that_is_the_whole_body_has_its_time() {
+    assert_eq!(Answer::events().read(b"data:\n\n", 6).first_event_us, Some(1_000));
+}
+
+#[test]
 fn errors_are_seen_without_their_name_and_without_their_end() {
     for body in [
         "data: {\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"no\"}}\n\n",
