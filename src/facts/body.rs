@@ -41,10 +41,9 @@ struct Reading {
     codings: Codings,
     held: Option<Zeroizing<Vec<u8>>>,
     events: Option<Events>,
-    begun: bool,
     done: bool,
-    /// When the last bytes came: what waits until the end, to be told apart from a packed body, came no later.
-    last_us: u64,
+    /// When the last bytes came, if any have: what waits until the end, to be told apart from a packed body, came no later.
+    last_us: Option<u64>,
 }
 
 enum Purpose {
@@ -82,7 +81,7 @@ impl BodyReader {
     fn new(purpose: Purpose, codings: Codings, holds: bool, streams: bool) -> Self {
         let held = holds.then(|| Zeroizing::new(Vec::new()));
         let events = streams.then(Events::new);
-        Self(Some(Box::new(Reading { purpose, codings, held, events, begun: false, done: false, last_us: 0 })))
+        Self(Some(Box::new(Reading { purpose, codings, held, events, done: false, last_us: None })))
     }
 
     /// A reader that wants nothing.
@@ -103,8 +102,7 @@ impl BodyReader {
         let Some(reading) = self.0.as_deref_mut().filter(|reading| !reading.done && !data.is_empty()) else {
             return;
         };
-        reading.begun = true;
-        reading.last_us = at_us;
+        reading.last_us = Some(at_us);
         reading.read(Some(data), at_us);
     }
 
@@ -114,7 +112,7 @@ impl BodyReader {
         let Some(mut reading) = self.0 else {
             return BodyFacts::default();
         };
-        let last_us = reading.last_us;
+        let last_us = reading.last_us.unwrap_or_default();
         reading.read(None, last_us);
         match reading.purpose {
             Purpose::Request => reading.request_facts(redactor),
@@ -184,7 +182,7 @@ impl Reading {
             facts.sse = Some(seen.facts);
         }
         if stated.is_none() && setting.status >= 400 {
-            let lost = held.trim_ascii().is_empty() && self.begun && !readable;
+            let lost = held.trim_ascii().is_empty() && self.last_us.is_some() && !readable;
             stated = Some(if lost { Stated::unreadable() } else { Stated::in_body(&held, setting) });
         } else if stated.is_none() && setting.route.carries_credentials() {
             stated = Some(Stated::in_body(&held, setting)).filter(Stated::is_oauth_error);

@@ -75,6 +75,12 @@ impl Carrier {
         }
     }
 
+    /// Ends the whole connection.
+    pub(super) fn cut(&self, how: Cut) {
+        let _ = self.cut.set(how);
+        self.cut_now.cancel();
+    }
+
     pub(super) fn meter(&self) -> Meter {
         Meter::of_fields(self.channel.shared.seed)
     }

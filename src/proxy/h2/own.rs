@@ -1,8 +1,9 @@
 //! Streams of HTTP/2 that the server does not see, and event streams that go out otherwise.
 
-use super::{Carrier, OpenStream, Passing, fields, lock};
+use super::carrier::{Carrier, OpenStream};
+use super::passing::Passing;
+use super::{fields, lock};
 use crate::facts::Version;
-use crate::policy::Cut;
 use crate::proxy::supervise::{Decided, MARK, Next, Own, OwnAnswer, Shape, ShapeEnd, Shaper};
 use crate::proxy::tap::Tap;
 use crate::trace::{End, EndKind};
@@ -137,14 +138,6 @@ fn response_of(answer: &OwnAnswer, has_body: bool) -> Response<Outgoing> {
         }
     }
     response
-}
-
-impl Carrier {
-    /// Ends the whole connection.
-    fn cut(&self, how: Cut) {
-        let _ = self.cut.set(how);
-        self.cut_now.cancel();
-    }
 }
 
 /// An event stream of the server that goes out otherwise.
