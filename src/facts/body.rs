@@ -116,7 +116,7 @@ impl BodyReader {
         reading.read(None, last_us);
         match reading.purpose {
             Purpose::Request => reading.request_facts(redactor),
-            Purpose::Response(setting) => reading.response_facts(redactor, setting, complete),
+            Purpose::Response(setting) => reading.response_facts(&redactor.for_answers(), setting, complete),
         }
     }
 }

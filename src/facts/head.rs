@@ -27,15 +27,24 @@ pub struct ResponseFacts {
     pub ids: RequestIds,
 }
 
+/// The last target, raw and redacted.
+struct Target {
+    raw: Zeroizing<Vec<u8>>,
+    shown: Redacted,
+    /// What the redactor said of its memory then.
+    memory: u64,
+}
+
 /// Makes facts of the heads of one connection.
 ///
 /// On a connection that is kept open most lines of a head repeat those of the one before: they are remembered, raw and
 /// redacted, so that a repeated line costs a comparison. The raw side is bounded and wiped.
 pub struct Extractor {
     redactor: Arc<Redactor>,
+    answers: Redactor,
     requests: Memo,
     responses: Memo,
-    target: Option<(Zeroizing<Vec<u8>>, Redacted)>,
+    target: Option<Target>,
     host: Option<(String, Redacted)>,
 }
 
@@ -43,7 +52,8 @@ impl Extractor {
     /// For one connection.
     #[must_use]
     pub fn new(redactor: Arc<Redactor>) -> Self {
-        Self { redactor, requests: Memo::default(), responses: Memo::default(), target: None, host: None }
+        let answers = redactor.for_answers();
+        Self { redactor, answers, requests: Memo::default(), responses: Memo::default(), target: None, host: None }
     }
 
     /// The redactor that is used.
@@ -60,7 +70,7 @@ impl Extractor {
         let mut headers = Vec::with_capacity(source.headers.len());
         let mut credentials = Vec::new();
         let mut client_request_id = None;
-        self.requests.rewind();
+        self.requests.rewind(redactor.memory());
         for (name, value) in source.headers {
             let redact = |name: &[u8], value: &[u8]| redact(redactor, name, value, Direction::Request);
             self.requests.line(name, value, redact, |line| {
@@ -90,10 +100,10 @@ impl Extractor {
 
     /// Reads the head of an answer.
     pub fn response(&mut self, source: &ResponseSource<'_>) -> ResponseFacts {
-        let redactor = &*self.redactor;
+        let redactor = &self.answers;
         let mut headers = Vec::with_capacity(source.headers.len());
         let mut ids = RequestIds::default();
-        self.responses.rewind();
+        self.responses.rewind(redactor.memory());
         for (name, value) in source.headers {
             let redact = |name: &[u8], value: &[u8]| redact(redactor, name, value, Direction::Response);
             self.responses.line(name, value, redact, |line| {
@@ -118,9 +128,13 @@ impl Extractor {
         ResponseFacts { response, ids }
     }
 
-    /// Reads trailer fields of either side.
-    pub fn trailers(&mut self, fields: &[(&[u8], &[u8])]) -> Vec<HeaderField> {
-        fields.iter().map(|(name, value)| redact(&self.redactor, name, value, Direction::Response).field).collect()
+    /// Reads trailer fields.
+    pub fn trailers(&mut self, fields: &[(&[u8], &[u8])], direction: Direction) -> Vec<HeaderField> {
+        let redactor = match direction {
+            Direction::Request => &self.redactor,
+            Direction::Response => &self.answers,
+        };
+        fields.iter().map(|(name, value)| redact(redactor, name, value, direction).field).collect()
     }
 
     fn host(&mut self, host: &str) -> Redacted {
@@ -135,14 +149,15 @@ impl Extractor {
     }
 
     fn path(&mut self, target: &[u8]) -> Redacted {
+        let memory = self.redactor.memory();
         match &self.target {
-            Some((raw, redacted)) if raw.as_slice() == target => redacted.clone(),
+            Some(last) if last.raw.as_slice() == target && last.memory == memory => last.shown.clone(),
             _ => {
-                let redacted = self.redactor.path(target);
+                let shown = self.redactor.path(target);
                 if target.len() <= 1024 {
-                    self.target = Some((Zeroizing::new(target.to_vec()), redacted.clone()));
+                    self.target = Some(Target { raw: Zeroizing::new(target.to_vec()), shown: shown.clone(), memory });
                 }
-                redacted
+                shown
             }
         }
     }

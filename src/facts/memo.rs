@@ -7,10 +7,6 @@ use zeroize::Zeroizing;
 const LINES: usize = 64;
 const LONGEST: usize = 1024;
 
-/// A line with a credential is redacted anew after this many repetitions, so that the redactor, whose memory is
-/// bounded, does not forget a value that is in use.
-const TRUST: u32 = 64;
-
 /// What a header line became.
 pub(super) struct Line {
     pub(super) field: HeaderField,
@@ -20,7 +16,8 @@ pub(super) struct Line {
 struct Slot {
     name: Box<[u8]>,
     value: Zeroizing<Box<[u8]>>,
-    uses: u32,
+    /// What the redactor said of its memory when it read the line.
+    memory: u64,
     line: Line,
 }
 
@@ -29,12 +26,15 @@ struct Slot {
 pub(super) struct Memo {
     slots: Vec<Slot>,
     next: usize,
+    memory: u64,
 }
 
 impl Memo {
-    /// A new head begins.
-    pub(super) fn rewind(&mut self) {
+    /// A new head begins. Once the redactor, whose memory is bounded, may have forgotten something (`memory` tells),
+    /// lines are redacted anew: what is in use is not forgotten.
+    pub(super) fn rewind(&mut self, memory: u64) {
         self.next = 0;
+        self.memory = memory;
     }
 
     /// Has `read` look at the line of `name` and `value`: remembered, or made by `redact`.
@@ -52,9 +52,8 @@ impl Memo {
             && let Some(slot) = self.slots.get_mut(at)
         {
             self.next = at + 1;
-            slot.uses += 1;
-            if slot.uses > TRUST && !slot.line.credentials.is_empty() {
-                slot.uses = 0;
+            if slot.memory != self.memory {
+                slot.memory = self.memory;
                 slot.line = redact(name, value);
             }
             return read(&slot.line);
@@ -67,7 +66,7 @@ impl Memo {
     }
 
     fn remember(&mut self, name: &[u8], value: &[u8], line: Line) {
-        let slot = Slot { name: name.into(), value: Zeroizing::new(value.into()), uses: 0, line };
+        let slot = Slot { name: name.into(), value: Zeroizing::new(value.into()), memory: self.memory, line };
         let at = self.next.min(self.slots.len());
         self.next = at + 1;
         let full = self.slots.len() >= LINES;

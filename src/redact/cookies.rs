@@ -21,7 +21,7 @@ fn cookie(redactor: &Redactor, pair: &[u8]) -> Piece {
     let (name, value) = pair_of(pair);
     let item = redactor.name(name, COOKIES);
     match value {
-        Some(value) => redactor.piece(value, Kind::Unknown, Place::Other).of(item),
+        Some(value) => redactor.piece(value, Kind::Unknown, Place::Cookie).of(item),
         None => Piece::plain(item),
     }
 }

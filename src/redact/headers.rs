@@ -41,7 +41,7 @@ impl Redactor {
             return (shown, Redacted::vouched(&text));
         }
         let kept =
-            self.keep.iter().any(|(keep, regex)| name.eq_ignore_ascii_case(keep.as_bytes()) && regex.is_match(value));
+            self.keep().iter().any(|(keep, regex)| name.eq_ignore_ascii_case(keep.as_bytes()) && regex.is_match(value));
         if kept && let Ok(text) = std::str::from_utf8(value) {
             return (shown, Redacted::vouched(text));
         }
@@ -54,7 +54,7 @@ impl Redactor {
     }
 
     fn unknown_name(&self, name: &[u8]) -> Redacted {
-        match self.keep.iter().find(|(keep, _)| name.eq_ignore_ascii_case(keep.as_bytes())) {
+        match self.keep().iter().find(|(keep, _)| name.eq_ignore_ascii_case(keep.as_bytes())) {
             Some((keep, _)) => Redacted::vouched(keep),
             None => Redacted::vouched(&self.labelled("name", name)),
         }

@@ -351,6 +351,7 @@ pub(super) fn labelled(label: &str) -> Option<(Kind, Option<Redacted>)> {
 pub(super) enum Place {
     ApiKey,
     Bearer,
+    Cookie,
     Other,
 }
 
@@ -403,7 +404,7 @@ pub(super) fn inspect(core: &[u8], kind: Kind, place: Place, flags: &mut Vec<Fla
         Place::Bearer => {
             matches!(kind, Kind::ApiKey | Kind::AdminKey | Kind::OauthRefresh | Kind::SessionCookie)
         }
-        Place::Other => false,
+        Place::Cookie | Place::Other => false,
     };
     if misplaced {
         flags.push(Flag::WrongKindForHeader);

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use regex::bytes::{Regex, RegexBuilder};
 use zeroize::Zeroizing;
@@ -14,7 +14,7 @@ use super::marker;
 use super::message;
 use super::redacted::Redacted;
 use super::secret::Secret;
-use super::taint::Taint;
+use super::taint::{Origin, Taint};
 
 /// Inputs longer than this, in bytes, are described by their length alone.
 pub(super) const TOO_LONG: usize = 64 * 1024;
@@ -82,12 +82,19 @@ pub enum RedactError {
     KeepGrammar(usize),
 }
 
-/// Turns raw bytes into text that may be written anywhere. One per trace, shared by all connections.
+/// Turns raw bytes into text that may be written anywhere. One per trace, shared by all connections;
+/// [`for_answers`](Self::for_answers) tells it what servers sent.
 pub struct Redactor {
+    shared: Arc<Shared>,
+    /// Where what is given to it comes from.
+    origin: Origin,
+}
+
+struct Shared {
     fingerprinter: Fingerprinter,
     hosts: RwLock<Vec<String>>,
-    pub(super) keep: Vec<(String, Regex)>,
-    pub(super) taint: Taint,
+    keep: Vec<(String, Regex)>,
+    taint: Taint,
 }
 
 impl Redactor {
@@ -112,7 +119,7 @@ impl Redactor {
 
     /// Shows one more host verbatim, as [`Options::with_hosts`] does.
     pub(super) fn show_host(&self, host: &str) {
-        let mut hosts = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
+        let mut hosts = self.shared.hosts.write().unwrap_or_else(PoisonError::into_inner);
         if hosts.iter().all(|known| known != host) {
             hosts.push(host.to_owned());
         }
@@ -120,19 +127,41 @@ impl Redactor {
 
     /// Whether the user named this host (in lower case).
     pub(super) fn is_named_host(&self, host: &str) -> bool {
-        self.hosts.read().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == host)
+        self.shared.hosts.read().unwrap_or_else(PoisonError::into_inner).iter().any(|known| known == host)
     }
 
     fn build(key: Zeroizing<[u8; 32]>, hosts: Vec<String>, keep: Vec<(String, Regex)>) -> Self {
         let fingerprinter = Fingerprinter::new(&key);
         let taint = Taint::new(fingerprinter.digest(b"taint net").identity);
-        Self { fingerprinter, hosts: RwLock::new(hosts), keep, taint }
+        let shared = Arc::new(Shared { fingerprinter, hosts: RwLock::new(hosts), keep, taint });
+        Self { shared, origin: Origin::Client }
+    }
+
+    /// The same redactor for what servers send. What it learns there is masked everywhere as well, and has room of its
+    /// own in the bounded memory: no server can make it forget what a client holds.
+    #[must_use]
+    pub fn for_answers(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), origin: Origin::Server }
+    }
+
+    /// Changes whenever something that was learned may have been forgotten: what is in use has to be learned again then.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.taint().forgets()
+    }
+
+    pub(super) fn taint(&self) -> &Taint {
+        &self.shared.taint
+    }
+
+    pub(super) fn keep(&self) -> &[(String, Regex)] {
+        &self.shared.keep
     }
 
     /// The fingerprint of `value` exactly as it is; nothing is learned.
     #[must_use]
     pub fn fingerprint(&self, value: &[u8]) -> Fingerprint {
-        self.fingerprinter.fingerprint(value)
+        self.shared.fingerprinter.fingerprint(value)
     }
 
     /// Describes the credential in a body field, and learns it. `hint` is what the field's name says; a public prefix
@@ -162,10 +191,11 @@ impl Redactor {
         let (by_prefix, prefix, prefix_len) = kind::classify(core);
         let kind = if by_prefix == Kind::Unknown { hint } else { by_prefix };
         kind::inspect(core, kind, place, &mut flags);
-        let digest = self.fingerprinter.digest(core);
+        let digest = self.shared.fingerprinter.digest(core);
         if !kind::is_placeholder(core) && !marker::is_whole(core) {
-            self.taint.learn(core, prefix_len, digest.identity);
-            self.learn_phrase(core);
+            let origin = if place == Place::Cookie { self.origin.of_cookie() } else { self.origin };
+            self.taint().learn(core, prefix_len, digest.identity, origin);
+            self.learn_phrase(core, origin);
         }
         let len = if kind.has_public_length() { Length::exact(core.len()) } else { Length::bucket(core.len()) };
         Credential { kind, len, fp: digest.shown, flags, prefix }
@@ -173,29 +203,29 @@ impl Redactor {
 
     pub(super) fn learn_core(&self, core: &[u8], prefix_len: usize) {
         if !marker::is_whole(core) && !kind::is_placeholder(core) {
-            self.taint.learn(core, prefix_len, self.digest(core).identity);
+            self.taint().learn(core, prefix_len, self.digest(core).identity, self.origin);
             let squeezed = message::squeezed(core.iter().copied());
             if squeezed.len() < core.len() && squeezed.len() >= 12 {
                 let prefix_len = message::squeezed(core.iter().take(prefix_len).copied()).len();
-                self.taint.learn(&squeezed, prefix_len, self.digest(&squeezed).identity);
+                self.taint().learn(&squeezed, prefix_len, self.digest(&squeezed).identity, self.origin);
             }
-            self.learn_phrase(core);
+            self.learn_phrase(core, self.origin);
         }
     }
 
     /// What is made of words passes as prose in any case and with anything between them: [`message`](Self::message)
     /// looks for its letters alone.
-    fn learn_phrase(&self, core: &[u8]) {
+    fn learn_phrase(&self, core: &[u8], origin: Origin) {
         if message::is_phrase(core) {
             let letters = message::squeezed(core.iter().map(u8::to_ascii_lowercase));
             if letters.len() >= 12 {
-                self.taint.learn(&letters, 0, self.digest(&letters).identity);
+                self.taint().learn(&letters, 0, self.digest(&letters).identity, origin);
             }
         }
     }
 
     pub(super) fn digest(&self, value: &[u8]) -> Digest {
-        self.fingerprinter.digest(value)
+        self.shared.fingerprinter.digest(value)
     }
 
     /// `‹len≤32 fp=…›`; what already is a marker, and nothing at all, stay as they are.

@@ -110,6 +110,7 @@ pub(super) fn beta(item: &[u8]) -> bool {
     };
     let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
     (1..=40).contains(&name.len())
+        && !name.starts_with(b"sk-")
         && name.iter().all(plain)
         && name
             .split(|b| *b == b'-')
@@ -271,7 +272,14 @@ mod tests {
             (
                 beta,
                 &["oauth-2025-04-20", "claude-code-20250219", "interleaved-thinking-2025-05-14"],
-                &["oauth", "FAKE-2025-04-20", "sk-ant-oat01-FAKE", "-2025-04-20", "oauth-1999-04-20"],
+                &[
+                    "oauth",
+                    "FAKE-2025-04-20",
+                    "sk-ant-oat01-FAKE",
+                    "-2025-04-20",
+                    "oauth-1999-04-20",
+                    "sk-ant-oat01-fake-2025-04-20",
+                ],
             ),
             (version, &["v24.1.0", "0.128.0", "1.0.0-beta.3", "2"], &["", "v", "1..2", "1.0.0-FAKE", "1234567"]),
             (

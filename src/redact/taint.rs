@@ -6,7 +6,7 @@
 //! these say yes, the runs around are hashed. JSON escapes and percent encoding are undone only where a string has them. What is common knowledge (this room's own lists) and runs with
 //! few different bytes are not kept, or every line would hit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use self::filter::Filter;
+pub(super) use self::known::Origin;
+use self::known::{Gram, Known, Lesson};
 use super::marker::{self, MASKED};
 use super::redactor::Redactor;
 use super::{grammar, identifier, message, routes};
@@ -30,12 +31,6 @@ const PROBES: usize = GRAM - PROBE + 1;
 
 /// The shortest secret that is looked for, in bytes; below [`GRAM`] it must stand alone.
 const SHORTEST: usize = 8;
-
-/// Secrets in one generation; two generations are kept.
-const SECRETS: usize = 2048;
-
-/// Hashes in one generation.
-const GRAMS: usize = 1 << 18;
 
 /// No more than this of one secret is kept, in bytes.
 const LONGEST: usize = 8 * 1024;
@@ -75,19 +70,19 @@ impl Redactor {
     /// base64 form. JSON stays JSON.
     #[must_use]
     pub fn seal(&self, line: String) -> Sealed {
-        self.taint.seal(line)
+        self.taint().seal(line)
     }
 
     /// Whether [`seal`](Self::seal) would leave a line as it is.
     #[must_use]
     pub fn is_clean(&self, line: impl AsRef<[u8]>) -> bool {
-        self.taint.tainted_spans(&self.taint.read(), line.as_ref()).is_empty()
+        self.taint().tainted_spans(&self.taint().read(), line.as_ref()).is_empty()
     }
 
     /// How many strings [`seal`](Self::seal) has masked so far.
     #[must_use]
     pub fn masked(&self) -> u64 {
-        self.taint.masked.load(Ordering::Relaxed)
+        self.taint().masked.load(Ordering::Relaxed)
     }
 }
 
@@ -103,45 +98,6 @@ pub(super) struct Taint {
     known: RwLock<Known>,
     learned: AtomicU64,
     masked: AtomicU64,
-}
-
-#[derive(Default)]
-struct Known {
-    current: Generation,
-    previous: Generation,
-}
-
-#[derive(Default)]
-struct Generation {
-    identities: HashSet<u64, PlainState>,
-    grams: HashSet<u64, PlainState>,
-    /// Each larger than the one before, the last one not full.
-    filters: Vec<Filter>,
-    /// Words that are a secret of less than [`SHORTEST`] bytes, or the first or last ones of a longer secret.
-    edges: HashSet<u64, PlainState>,
-    /// Short secrets: by the hash of their first eight bytes, length and hash of the whole.
-    shorts: HashMap<u64, Vec<(usize, u64)>, PlainState>,
-}
-
-/// A run to keep: its hash, and those of the pieces in it that a line may be looked at.
-struct Gram {
-    hash: u64,
-    probes: [u64; PROBES],
-}
-
-impl Generation {
-    fn insert(&mut self, gram: &Gram) {
-        if !self.grams.insert(gram.hash) {
-            return;
-        }
-        if self.filters.last().is_none_or(Filter::is_full) {
-            let larger = self.filters.last().map_or_else(Filter::first, Filter::following);
-            self.filters.push(larger);
-        }
-        if let Some(filter) = self.filters.last_mut() {
-            gram.probes.iter().for_each(|probe| filter.insert(*probe));
-        }
-    }
 }
 
 impl Taint {
@@ -161,27 +117,29 @@ impl Taint {
     }
 
     /// Adds a secret whose first `prefix` bytes are public; `identity` stands for the whole of it.
-    pub(super) fn learn(&self, core: &[u8], prefix: usize, identity: u64) {
-        if core.len() < edges::WORD || self.read().current.identities.contains(&identity) {
+    pub(super) fn learn(&self, core: &[u8], prefix: usize, identity: u64, origin: Origin) {
+        if core.len() < edges::WORD || self.read().is_fresh(origin, identity) {
             return;
         }
         let grams = self.grams(core, prefix);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.current.identities.len() >= SECRETS || known.current.grams.len() + grams.len() > GRAMS {
-            known.previous = std::mem::take(&mut known.current);
-        }
-        known.current.identities.insert(identity);
+        let edges = edges::edges(core, prefix).map(|edge| self.word(edge)).collect();
+        let lesson = Lesson { identity, grams: &grams, edges, short: self.short(core) };
+        self.known.write().unwrap_or_else(PoisonError::into_inner).keep(origin, lesson);
         self.learned.fetch_add(1, Ordering::Relaxed);
-        known.current.edges.extend(edges::edges(core, prefix).map(|edge| self.word(edge)));
-        if (SHORTEST..GRAM).contains(&core.len()) {
-            let head = self.hash(&core[..SHORTEST]);
-            if !self.common().contains(&head) {
-                known.current.shorts.entry(head).or_default().push((core.len(), self.hash(core)));
-            }
+    }
+
+    /// How a secret that has no whole run is kept.
+    fn short(&self, core: &[u8]) -> Option<(u64, (usize, u64))> {
+        if !(SHORTEST..GRAM).contains(&core.len()) {
+            return None;
         }
-        for gram in &grams {
-            known.current.insert(gram);
-        }
+        let head = self.hash(&core[..SHORTEST]);
+        (!self.common().contains(&head)).then(|| (head, (core.len(), self.hash(core))))
+    }
+
+    /// How often something may have been forgotten: what was learned before the last time may be unknown by now.
+    pub(super) fn forgets(&self) -> u64 {
+        self.read().forgets()
     }
 
     /// How many secrets have been learned so far.
@@ -201,14 +159,14 @@ impl Taint {
     }
 
     fn scan(&self, known: &Known, bytes: &[u8], hit: &mut dyn FnMut(Range<usize>)) {
-        for filter in known.current.filters.iter().chain(&known.previous.filters) {
+        if known.holds_any() {
             for (index, step) in bytes.windows(PROBE).step_by(PROBES).enumerate() {
-                if filter.may_hold(self.probe(step)) {
+                if known.may_hold(self.probe(step)) {
                     self.look_around(known, bytes, index * PROBES, hit);
                 }
             }
         }
-        if (!known.current.shorts.is_empty() || !known.previous.shorts.is_empty()) && bytes.len() >= SHORTEST {
+        if bytes.len() >= SHORTEST && known.generations().any(|generation| !generation.shorts.is_empty()) {
             self.scan_short(known, bytes, hit);
         }
     }
@@ -232,7 +190,7 @@ impl Taint {
                 let (new, old) = (bytes[start + SHORTEST - 1], bytes[start - 1]);
                 hash = hash.rotate_left(1) ^ self.enter[usize::from(new)] ^ self.leave_short[usize::from(old)];
             }
-            for generation in [&known.current, &known.previous] {
+            for generation in known.generations() {
                 for (len, whole) in generation.shorts.get(&hash).into_iter().flatten() {
                     let end = start + len;
                     let follows = start > 0 && inside(start - 1);
@@ -378,17 +336,6 @@ impl Taint {
             }
         }
         false
-    }
-}
-
-impl Known {
-    fn holds(&self, hash: u64) -> bool {
-        self.current.grams.contains(&hash) || self.previous.grams.contains(&hash)
-    }
-
-    /// Whether there is anything to look for behind escapes.
-    fn holds_any(&self) -> bool {
-        !self.current.grams.is_empty() || !self.previous.grams.is_empty()
     }
 }
 
@@ -563,5 +510,6 @@ impl Hasher for Plain {
 
 mod edges;
 mod filter;
+mod known;
 #[cfg(test)]
 mod tests;

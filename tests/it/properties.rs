@@ -2,7 +2,7 @@
 //! the same line, and a secret changes nothing but fingerprints.
 
 use authtrace::facts::{self, BodyFacts, Extractor, RequestSource, ResponseSource, Route, Scheme, Version};
-use authtrace::redact::{Fingerprint, Options, Redacted, Redactor};
+use authtrace::redact::{Direction, Fingerprint, Options, Redacted, Redactor};
 use authtrace::trace::{
     BodyPassage, Connection, ConnectionEnd, End, EndKind, Exchange, FormatVersion, Gap, HandshakeLeg, HeadChange,
     HeadPassage, MessagePassage, Mode, Note, NoteKind, Origin, Outcome, Passage, Peer, Record, RequestIds,
@@ -62,7 +62,7 @@ fn record(raw: &Raw) -> Exchange {
     }
     let received = reader.finish(extractor.redactor(), true);
     let mut response = answered.response;
-    response.trailers = extractor.trailers(&fields(&raw.trailers));
+    response.trailers = extractor.trailers(&fields(&raw.trailers), Direction::Response);
     let mut credentials = asked.credentials;
     credentials.extend(sent.credentials);
     Exchange {

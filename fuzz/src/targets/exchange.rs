@@ -4,7 +4,7 @@ use super::secret::{Dice, assert_hidden, has_mark, redactor};
 use super::told;
 use super::transcript::Raw;
 use authtrace::facts::{Extractor, Route, merge_oauth, request_body, response_body};
-use authtrace::redact::Redactor;
+use authtrace::redact::{Direction, Redactor};
 use authtrace::trace::{End, EndKind, Exchange, Origin, Record, RequestIds, Timestamp, Timing};
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ fn exchange(raw: &Raw<'_>, at: usize, extractor: &mut Extractor) -> Exchange {
     }
     let received = reader.finish(extractor.redactor(), true);
     let mut response = answered.response;
-    response.trailers = extractor.trailers(&raw.trailers);
+    response.trailers = extractor.trailers(&raw.trailers, Direction::Response);
     let mut credentials = asked.credentials;
     credentials.extend(sent.credentials);
     let mut ids = RequestIds { client: asked.client_request_id, ..answered.ids };

@@ -64,6 +64,48 @@ fn repeated_heads_give_what_fresh_ones_give() {
     }
 }
 
+/// A key made of words.
+fn phrase() -> String {
+    ["FAKE", "velvet", "harbor", "monkey", "lantern"].join(" ")
+}
+
+#[test]
+fn what_is_in_use_is_not_forgotten() {
+    let redactor = Arc::new(redactor());
+    let mut kept = Extractor::new(Arc::clone(&redactor));
+    let key = phrase();
+    let headers: &[RawField<'_>] = &[(b"x-api-key", key.as_bytes())];
+    let source = RequestSource { target: b"/v1/messages?state=FAKE-state-0a1b2c3d4e5f", ..request(headers) };
+    for round in 0..10_u32 {
+        kept.request(&source);
+        for other in 0..1000_u32 {
+            redactor.learn(format!("FAKE{:08x}", (round * 1000 + other).wrapping_mul(2_654_435_761)).as_bytes());
+        }
+    }
+    let said = redactor.message(&key);
+    assert!(!said.as_str().contains("monkey"), "{said}");
+    assert_eq!(redactor.seal("FAKE-state-0a1b2c3d4e5f".to_owned()).hits(), 1);
+}
+
+#[test]
+fn an_answer_makes_nothing_forgotten_that_its_request_holds() {
+    let redactor = Arc::new(redactor());
+    let mut extractor = Extractor::new(Arc::clone(&redactor));
+    extractor.request(&request(&[(b"x-api-key", phrase().as_bytes())]));
+    let cookie = |n: u64| {
+        let random =
+            (0..480).map(|word: u64| format!("{:016x}", (n * 480 + word + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        format!("a={}", random.collect::<String>()).into_bytes()
+    };
+    let cookies: Vec<_> = (0..30).map(cookie).collect();
+    let headers: Vec<RawField<'_>> = cookies.iter().map(|cookie| (&b"set-cookie"[..], &cookie[..])).collect();
+    let before = redactor.memory();
+    extractor.response(&ResponseSource { status: 401, version: Version::Http11, headers: &headers });
+    assert!(redactor.memory() >= before + 2, "the answer fills its own room");
+    let said = redactor.message(&phrase());
+    assert!(!said.as_str().contains("monkey"), "{said}");
+}
+
 #[test]
 fn ids_are_taken_from_the_answer() {
     let headers: &[RawField<'_>] = &[

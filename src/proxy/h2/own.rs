@@ -6,6 +6,7 @@ use super::{fields, lock};
 use crate::facts::Version;
 use crate::proxy::supervise::{Decided, MARK, Next, Own, OwnAnswer, Shape, ShapeEnd, Shaper};
 use crate::proxy::tap::Tap;
+use crate::redact::Direction;
 use crate::trace::{End, EndKind};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header, request, response};
@@ -122,7 +123,7 @@ async fn swallow(carrier: &Carrier, tap: &mut Tap, mut body: Incoming) {
             }
         }
         if let Some(trailers) = frame.trailers_ref() {
-            tap.request_trailers(carrier.extractor().trailers(&fields(trailers)));
+            tap.request_trailers(carrier.extractor().trailers(&fields(trailers), Direction::Request));
         }
     }
 }

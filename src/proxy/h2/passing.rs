@@ -4,6 +4,7 @@ use super::carrier::{Carrier, OpenStream};
 use super::{SETTLE, fields, lock};
 use crate::proxy::passage::Way;
 use crate::proxy::tap::Tap;
+use crate::redact::Direction;
 use crate::trace::End;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -69,10 +70,10 @@ impl Passing {
             }
         }
         if let Some(trailers) = frame.trailers_ref() {
-            let trailers = self.carrier.extractor().trailers(&fields(trailers));
+            let mut extractor = self.carrier.extractor();
             match self.way {
-                Way::Up => tap.request_trailers(trailers),
-                Way::Down => tap.response_trailers(trailers),
+                Way::Up => tap.request_trailers(extractor.trailers(&fields(trailers), Direction::Request)),
+                Way::Down => tap.response_trailers(extractor.trailers(&fields(trailers), Direction::Response)),
             }
         }
     }

@@ -4,6 +4,7 @@ use super::{
     Answering, Asking, Deferred, Head, Looked, Purpose, Relay, Stop, current_of, raw_fields, shaping, shift, version_of,
 };
 use crate::proxy::leg::{Eof, Leg};
+use crate::redact::Direction;
 use crate::wire::{self, BodyReader, Framing, Part, Refusal, ResponseKind};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -224,7 +225,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         if let Some(range) = trailers {
             let section = self.down.bytes_at(range);
             let fields = wire::field_lines(section, &self.limits).unwrap_or_default();
-            current.tap.response_trailers(self.extractor.trailers(&raw_fields(section, &fields)));
+            current.tap.response_trailers(self.extractor.trailers(&raw_fields(section, &fields), Direction::Response));
         }
         if ended && !drained {
             self.pending_down.ended = true;

@@ -7,6 +7,7 @@ use super::{
 use crate::facts::Extractor;
 use crate::proxy::leg::{Eof, Leg};
 use crate::proxy::tap::Tap;
+use crate::redact::Direction;
 use crate::trace::HeadChange;
 use crate::wire::{self, BodyReader, Framing, Part, Refusal};
 use std::ops::Range;
@@ -339,7 +340,7 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
         if let Some(range) = trailers {
             let section = self.up.bytes_at(range);
             let fields = wire::field_lines(section, &self.limits).unwrap_or_default();
-            current.tap.request_trailers(self.extractor.trailers(&raw_fields(section, &fields)));
+            current.tap.request_trailers(self.extractor.trailers(&raw_fields(section, &fields), Direction::Request));
         }
         if ended && !drained {
             self.pending_up.ended = true;

@@ -9,6 +9,7 @@ use crate::policy::Cut;
 use crate::proxy::leg::{Eof, Leg};
 use crate::proxy::supervise::{Decided, Own, OwnAnswer, Plan};
 use crate::proxy::tap::Tap;
+use crate::redact::Direction;
 use crate::trace::HeadChange;
 use crate::wire::{self, BodyReader, Framing, Part};
 use std::future::{Future, poll_fn};
@@ -144,7 +145,9 @@ impl<C: Leg, U: Leg> Relay<'_, C, U> {
                 let range = self.up.discard(take);
                 let section = self.up.bytes_at(shift(&range, trailers));
                 let fields = wire::field_lines(section, &self.limits).unwrap_or_default();
-                current.tap.request_trailers(self.extractor.trailers(&raw_fields(section, &fields)));
+                current
+                    .tap
+                    .request_trailers(self.extractor.trailers(&raw_fields(section, &fields), Direction::Request));
                 true
             }
         };

@@ -14,7 +14,7 @@ impl Taint {
             return false;
         }
         let (known, hashes) = (self.read(), [self.word(word), self.word(&word.to_ascii_lowercase())]);
-        hashes.iter().any(|hash| known.current.edges.contains(hash) || known.previous.edges.contains(hash))
+        hashes.iter().any(|hash| known.has_edge(*hash))
     }
 
     pub(super) fn word(&self, word: &[u8]) -> u64 {

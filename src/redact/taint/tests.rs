@@ -78,8 +78,8 @@ fn twelve_bytes_of_a_secret_are_found_wherever_they_stand() {
         let run = &own[start..start + GRAM];
         for pad in 0..2 * GRAM {
             let line = format!("{}{run}{}", ".".repeat(pad), ".".repeat(2 * GRAM - pad));
-            assert_eq!(r.taint.find(line.as_bytes()), vec![pad..pad + GRAM], "{line}");
-            assert!(r.taint.find(&line.as_bytes()[..pad + GRAM - 1]).is_empty());
+            assert_eq!(r.taint().find(line.as_bytes()), vec![pad..pad + GRAM], "{line}");
+            assert!(r.taint().find(&line.as_bytes()[..pad + GRAM - 1]).is_empty());
         }
     }
 }
@@ -93,12 +93,42 @@ fn memory_is_bounded_and_the_newest_stay() {
     for n in 0..5000 {
         r.learn(secret(n).as_bytes());
     }
-    let known = r.taint.read();
-    assert!(known.current.identities.len() + known.previous.identities.len() <= 2 * SECRETS);
-    assert!(known.current.grams.len() + known.previous.grams.len() <= 2 * GRAMS);
-    drop(known);
+    for (secrets, grams) in r.taint().read().sizes() {
+        assert!(secrets <= 2 * known::SECRETS && grams <= 2 * known::GRAMS);
+    }
     assert_eq!(r.seal(secret(4999)).hits(), 1);
     assert_eq!(r.seal(secret(4500)).hits(), 1);
+}
+
+#[test]
+fn what_servers_send_makes_nothing_forgotten_that_a_client_holds() {
+    let r = learned();
+    let cookie = format!("session={}", "FAKE-0a1b2c3d4e-session-cookie");
+    let _ = r.credentials(b"cookie", cookie.as_bytes());
+    let before = r.memory();
+    for n in 0..5000_u32 {
+        let random = format!("FAKE{:08x}{:08x}", n.wrapping_mul(2_654_435_761), n.wrapping_mul(40_503));
+        let _ = r.for_answers().credentials(b"set-cookie", format!("a={random}").as_bytes());
+    }
+    assert!(r.memory() >= before + 2, "the answers have forgotten some of theirs");
+    assert_eq!(r.seal(format!("{TOKEN} {cookie}")).hits(), 2);
+    for n in 0..5000_u32 {
+        let random = format!("FAKE{:08x}{:08x}", n.wrapping_mul(2_246_822_519), n.wrapping_mul(3_266_489));
+        let _ = r.credentials(b"cookie", format!("a={random}").as_bytes());
+    }
+    assert_eq!(r.seal(TOKEN.to_owned()).hits(), 1, "cookies have room of their own");
+}
+
+#[test]
+fn what_is_seen_again_is_remembered_longer() {
+    let r = learned();
+    for n in 0..10_000_u32 {
+        r.learn(format!("FAKE{:08x}{:08x}", n.wrapping_mul(2_654_435_761), n.wrapping_mul(40_503)).as_bytes());
+        if n % 1000 == 0 {
+            r.learn(TOKEN.as_bytes());
+        }
+    }
+    assert_eq!(r.seal(TOKEN.to_owned()).hits(), 1);
 }
 
 #[test]

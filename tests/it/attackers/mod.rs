@@ -3,5 +3,6 @@
 
 mod browser;
 mod files;
+mod memory;
 mod processes;
 mod screen;
