@@ -153,7 +153,7 @@ impl Session {
             Keeper::Ring(recorder) => {
                 let closed = recorder.close();
                 flight::closing(&closed);
-                Closed { totals: closed.totals, degraded: closed.degraded, dropped: false }
+                Closed { totals: closed.totals, degraded: closed.degraded, ..Closed::default() }
             }
         }
     }
@@ -206,6 +206,12 @@ fn told(news: &TraceNews) -> String {
         TraceNews::Resumed { lost } => format!("the trace is written again; {} lost", records(*lost)),
         TraceNews::Removed { records: gone } => {
             format!("trace_degraded: somebody has removed the trace, and with it {}; it was begun anew", records(*gone))
+        }
+        TraceNews::Truncated { records: gone } => {
+            format!(
+                "trace_degraded: somebody has truncated the trace, and with it went {}; it was begun anew",
+                records(*gone)
+            )
         }
         TraceNews::Dropped => DROPPED.to_owned(),
     }
