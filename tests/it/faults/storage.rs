@@ -219,6 +219,34 @@ async fn case_34_a_trace_that_is_truncated_is_begun_anew() {
 }
 
 #[tokio::test]
+async fn case_34_a_trace_whose_name_was_taken_is_counted_and_not_judged() {
+    for link in [false, true] {
+        let mut bench = Bench::start().await;
+        bench.healthy(3).await;
+        bench.connections_told().await;
+        let victim = bench.home.write("victim", "precious");
+        let put = || match link {
+            true => std::os::unix::fs::symlink(&victim, &bench.trace),
+            false => std::fs::create_dir(&bench.trace),
+        };
+        std::fs::remove_file(&bench.trace).unwrap();
+        // It may have been begun anew in between.
+        while put().is_err() {
+            std::fs::remove_file(&bench.trace).unwrap();
+        }
+        bench.healthy(2).await;
+        bench.said("trace_degraded: the trace was removed while it was written, and could not be begun anew").await;
+        let ended = bench.end().await;
+        let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("something else has the name of the trace"), "{words}");
+        assert!(words.contains("is gone, and nothing is judged"), "{words}");
+        assert!(words.contains("; 12 records not in the trace"), "{words}");
+        assert!(!words.contains("nothing-seen") && !words.contains("authtrace report"), "{words}");
+        assert_eq!(std::fs::read(victim).unwrap(), b"precious");
+    }
+}
+
+#[tokio::test]
 async fn case_34_a_folder_that_may_not_be_written_any_more_changes_nothing() {
     use std::os::unix::fs::PermissionsExt as _;
     let mut bench = Bench::start().await;
@@ -281,6 +309,41 @@ async fn case_37_a_trace_is_rotated_by_a_new_name_and_a_hang_up() {
             .as_slice(),
     );
     assert_eq!((whole.exchanges, whole.lost.len()), (6, 0), "{whole:?}");
+}
+
+#[tokio::test]
+async fn case_37_a_trace_that_keeps_another_name_is_whole_there_and_is_not_judged() {
+    let mut bench = Bench::start().await;
+    bench.healthy(2).await;
+    let folder = bench.trace.parent().unwrap().canonicalize().unwrap();
+    let moved = folder.join("moved.jsonl");
+    std::fs::rename(&bench.trace, &moved).unwrap();
+    // What has its name is somebody else's.
+    std::fs::write(&bench.trace, "not a trace").unwrap();
+    bench.healthy(2).await;
+    let ended = bench.end().await;
+    Account::read(&moved).is_complete(5);
+    let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("was renamed while it was written, and nothing is judged"), "{words}");
+    let now = format!("it is {} now", moved.display());
+    assert!(words.contains(&now) || cfg!(not(target_os = "linux")), "{words}");
+    assert!(!words.contains("nothing-seen") && !words.contains("could not be written"), "{words}");
+}
+
+#[test]
+fn case_37_a_run_whose_trace_keeps_another_name_is_held_against_nothing() {
+    let home = Home::new();
+    let mut command = home.authtrace();
+    command.args(["run", "--scenario", "healthy", "--out", "t.jsonl", "--deny", "auth-failure"]);
+    command.args(["--", "mv", "t.jsonl", "moved.jsonl"]);
+    let ended = run(&mut command, PATIENCE);
+    let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(ended.code, Some(125), "{words}");
+    assert!(words.contains("nothing can be held against what is expected"), "{words}");
+    for untrue in ["nothing-seen", "made no connection", "report t.jsonl"] {
+        assert!(!words.contains(untrue), "{untrue}: {words}");
+    }
+    assert!(Account::read(&home.path("work/moved.jsonl")).end.is_some());
 }
 
 #[tokio::test]
