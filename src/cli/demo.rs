@@ -48,7 +48,7 @@ async fn serve(args: DemoArgs) -> Result<ExitCode> {
 }
 
 fn show(session: &Session) -> Result<ExitCode> {
-    let survey = session.survey();
+    let survey = session.survey()?;
     let diagnosis = diagnose(&survey);
     let mut out = std::io::stdout().lock();
     text::report(&survey, &diagnosis, &mut out, console::stdout_style(true))

@@ -4,7 +4,7 @@ use super::args::ExpectArgs;
 use super::results::Results;
 use super::run::Ran;
 use super::{console, exit, input};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use authtrace::analyze::diagnose;
 use authtrace::check::{self, ExpectationError, Expectations, evaluate};
 use authtrace::export::check::{self as page, Checked, Judged, Suite};
@@ -86,8 +86,9 @@ fn wrong(name: &str, source: ExpectationError) -> ExpectError {
 ///
 /// # Errors
 /// The trace cannot be read back, or a result cannot be written.
-pub(crate) fn decide(expectations: &Expectations, results: &Results, ran: &Ran, took: Duration) -> Result<u8> {
-    let survey = input::own_trace(&ran.trace)?;
+pub(crate) fn decide(expectations: &Expectations, results: &Results, ran: Ran, took: Duration) -> Result<u8> {
+    let trace = ran.trace.context("nothing can be held against what is expected")?;
+    let survey = input::own_trace(&trace)?;
     let diagnosis = diagnose(&survey);
     let report = evaluate(&survey, &diagnosis, expectations);
     let mut text = Vec::new();
@@ -95,7 +96,7 @@ pub(crate) fn decide(expectations: &Expectations, results: &Results, ran: &Ran, 
     console::write(&String::from_utf8_lossy(&text));
     let held = report.held();
     let judged = Some(Judged::new(&survey, &diagnosis, report));
-    let trace = Some(ran.trace.display().to_string());
+    let trace = Some(trace.display().to_string());
     let checked = vec![Checked { judged, trace, took, ..Checked::default() }];
     results.write(&Suite { name: "authtrace run".to_owned(), checked, took }, None)?;
     Ok(match held {

@@ -59,10 +59,10 @@ async fn perform(scenario: &Scenario, command: &[OsString], out: Option<PathBuf>
         let session = play::with_builtin_client(&stage, options).await?;
         stage.clear().await;
         console::say(&format!("played with the built-in client; trace: {}", session.trace_path().display()));
-        return Ok(session.survey());
+        return Ok(session.survey()?);
     }
     let ran = command::in_scene(Scene::Staged(Box::new(stage)), options, command, &parent).await?;
-    Ok(input::own_trace(&ran.trace)?)
+    Ok(input::own_trace(&ran.trace?)?)
 }
 
 /// A trace, and the scenario made of it.
@@ -227,7 +227,7 @@ impl<'a> Trials<'a> {
                 stage.clear().await;
                 session
             })?;
-            return Ok(diagnose(&session.survey()).verdict.code);
+            return Ok(diagnose(&session.survey()?).verdict.code);
         }
         let file = self.files.path().join("scenario.toml");
         std::fs::write(&file, scenario::write(candidate, &[])).context("cannot write a scenario to be tried")?;

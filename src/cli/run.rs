@@ -5,9 +5,10 @@ use super::expect::ExpectError;
 use super::results::Results;
 use super::roots::{self, Readers};
 use super::scene::Scene;
-use super::session::{Session, Surroundings, scope_names};
+use super::session::{Session, Surroundings, Unjudged, scope_names};
 use super::{console, expect, guard, join, logging};
 use anyhow::{Context, Result};
+use authtrace::analyze::Survey;
 use authtrace::check::Expectations;
 use authtrace::config::{Config, GuardOptions, Options};
 use authtrace::launch::settings::{self, SettingsFacts};
@@ -74,7 +75,7 @@ async fn run_alone(
     let scene = Scene::open(args.scene.scenario.as_deref(), parent).await?;
     let ran = in_scene(scene, args.proxy, &args.command, parent).await?;
     let code = match &expected {
-        Some((expectations, results)) => expect::decide(expectations, results, &ran, began.elapsed())?,
+        Some((expectations, results)) => expect::decide(expectations, results, ran, began.elapsed())?,
         None => ran.code,
     };
     Ok(ExitCode::from(code))
@@ -84,8 +85,8 @@ async fn run_alone(
 pub(crate) struct Ran {
     /// The exit code that stands for it.
     pub(crate) code: u8,
-    /// Where its trace is.
-    pub(crate) trace: PathBuf,
+    /// Where its trace is, unless that cannot be read.
+    pub(crate) trace: Result<PathBuf, Unjudged>,
 }
 
 /// Runs a command behind a proxy of its own, in a scene.
@@ -146,9 +147,8 @@ pub(crate) async fn in_scene(
         }
         return Err(error);
     }
-    let hints = explain_silence(&session, environment, &facts);
-    session.summarise(&hints, &closed);
-    let trace = session.trace_path().to_owned();
+    let explain = |survey: &Survey| explain_silence(survey, environment, &facts);
+    let trace = session.summarise(&closed, explain).map(|()| session.trace_path().to_owned());
     if let Some(reason) = alarm.rung() {
         console::say(&format!("the guard ended the command: {reason}"));
         return Ok(Ran { code: super::exit::FAILED, trace });
@@ -237,8 +237,7 @@ fn overrides(facts: &SettingsFacts) -> Vec<String> {
 }
 
 /// Why nothing was seen, or no message, as far as that can be known; and what to do.
-fn explain_silence(session: &Session, environment: &ChildEnvironment, facts: &SettingsFacts) -> Vec<String> {
-    let survey = session.survey();
+fn explain_silence(survey: &Survey, environment: &ChildEnvironment, facts: &SettingsFacts) -> Vec<String> {
     let distrusted = survey.connections().iter().any(|one| one.end.outcome == ConnectionOutcome::ClientDistrustsCa);
     let unseen = survey.connections().is_empty();
     let no_message = !survey.exchanges().iter().any(|one| one.request.path.as_str().starts_with("/v1/messages"));

@@ -1,5 +1,6 @@
 //! A recorder and a proxy at work: what `run`, `proxy` and `demo` have in common.
 
+use super::input::InputError;
 use super::{console, flight, guard};
 use anyhow::Result;
 use authtrace::analyze::{Survey, diagnose};
@@ -9,12 +10,12 @@ use authtrace::export::summary;
 use authtrace::harness::{self, Beginning};
 pub(crate) use authtrace::harness::{ProxyLogin as Login, Surroundings, lane_name};
 use authtrace::proxy::Policy;
-use authtrace::record::{self, Closed, FlightRecorder, Observer, Recorder, RecorderConfig, TraceNews};
+use authtrace::record::{self, Closed, FlightRecorder, Observer, Place, Recorder, RecorderConfig, TraceNews};
 use authtrace::redact;
 use authtrace::trace::{EventSink, Note, NoteKind, Record, Timestamp};
 use std::io::IsTerminal as _;
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -105,34 +106,48 @@ impl Session {
     }
 
     /// What has been written so far, read from the file: nothing of a long run is kept in memory.
-    pub(crate) fn survey(&self) -> Survey {
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn survey(&self) -> Result<Survey, InputError> {
         // What the user allows stays allowed; the options are good, a redactor has been made of them.
         let _ = redact::reread::configure(self.at.redaction.clone());
-        super::input::own_trace(self.trace_path()).unwrap_or_else(|error| {
-            console::say(&format!("the trace cannot be read: {error}"));
-            Survey::default()
-        })
+        super::input::own_trace(self.trace_path())
     }
 
-    /// The lines after the end: what was seen, and where it is.
-    pub(crate) fn summarise(&self, hints: &[String], closed: &Closed) {
-        if matches!(self.recorder, Keeper::Ring(_)) || console::is_quiet() {
-            return;
+    /// The lines after the end: what was seen, what there is to `explain` about it, and where it is. Of a trace that cannot be
+    /// read they say that alone.
+    ///
+    /// # Errors
+    /// The trace cannot be read, or what has its name is another file.
+    pub(crate) fn summarise(
+        &self,
+        closed: &Closed,
+        explain: impl FnOnce(&Survey) -> Vec<String>,
+    ) -> Result<(), Unjudged> {
+        if matches!(self.recorder, Keeper::Ring(_)) {
+            return Ok(());
         }
-        let degraded = closed.degraded.as_ref().map(|why| match closed.totals.lost {
-            0 => why.clone(),
-            lost if closed.dropped => {
-                format!("{why}; with those that made way for --max-size, {} not in the trace", records(lost))
+        let degraded = degraded(closed);
+        let read = match &closed.place {
+            Place::AsNamed if console::is_quiet() => return Ok(()),
+            Place::AsNamed => self.survey().map_err(Unjudged::Unreadable),
+            Place::Renamed(now) => Err(Unjudged::Renamed { path: self.trace_path().to_owned(), now: now.clone() }),
+            Place::Gone => Err(Unjudged::Gone { path: self.trace_path().to_owned() }),
+        };
+        let survey = read.inspect_err(|unjudged| {
+            console::say(&unjudged.to_string());
+            if let Some(why) = &degraded {
+                console::say(&format!("records could not be written: {why}"));
             }
-            lost => format!("{why}; {} not in the trace", records(lost)),
-        });
-        let degraded = degraded.as_deref();
-        let style = console::stderr_style();
-        let survey = self.survey();
+        })?;
+        let hints = explain(&survey);
         let diagnosis = diagnose(&survey);
         let mut aside: Vec<String> = guard::in_a_row(&survey).into_iter().collect();
         aside.extend(closed.dropped.then(|| DROPPED.to_owned()));
-        console::write(&summary::closing(&survey, &diagnosis, self.trace_path(), hints, &aside, degraded, style));
+        let (path, style) = (self.trace_path(), console::stderr_style());
+        console::write(&summary::closing(&survey, &diagnosis, path, &hints, &aside, degraded.as_deref(), style));
+        Ok(())
     }
 
     /// Writes a note into the trace.
@@ -153,10 +168,36 @@ impl Session {
             Keeper::Ring(recorder) => {
                 let closed = recorder.close();
                 flight::closing(&closed);
-                Closed { totals: closed.totals, degraded: closed.degraded, dropped: false }
+                Closed { totals: closed.totals, degraded: closed.degraded, ..Closed::default() }
             }
         }
     }
+}
+
+/// Why nothing is judged by a trace at its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unjudged {
+    #[error("the trace {} was renamed while it was written, and nothing is judged{}", path.display(), whereabouts(now.as_deref()))]
+    Renamed { path: PathBuf, now: Option<PathBuf> },
+    #[error("the trace {} is gone, and nothing is judged", path.display())]
+    Gone { path: PathBuf },
+    #[error("the trace cannot be read, and nothing is judged: {0}")]
+    Unreadable(InputError),
+}
+
+fn whereabouts(now: Option<&Path>) -> String {
+    now.map_or_else(String::new, |now| format!("; it is {} now, and authtrace report shows it", now.display()))
+}
+
+/// Why records could not be written, and how many.
+fn degraded(closed: &Closed) -> Option<String> {
+    closed.degraded.as_ref().map(|why| match closed.totals.lost {
+        0 => why.clone(),
+        lost if closed.dropped => {
+            format!("{why}; with those that made way for --max-size, {} not in the trace", records(lost))
+        }
+        lost => format!("{why}; {} not in the trace", records(lost)),
+    })
 }
 
 /// A trace that may not grow (`ulimit -f`) must not end the traffic: with a handler the write fails instead. A command that we
@@ -206,6 +247,12 @@ fn told(news: &TraceNews) -> String {
         TraceNews::Resumed { lost } => format!("the trace is written again; {} lost", records(*lost)),
         TraceNews::Removed { records: gone } => {
             format!("trace_degraded: somebody has removed the trace, and with it {}; it was begun anew", records(*gone))
+        }
+        TraceNews::Truncated { records: gone } => {
+            format!(
+                "trace_degraded: somebody has truncated the trace, and with it went {}; it was begun anew",
+                records(*gone)
+            )
         }
         TraceNews::Dropped => DROPPED.to_owned(),
     }

@@ -121,8 +121,25 @@ pub enum TraceNews {
         /// How many records went with it.
         records: u64,
     },
+    /// Somebody has emptied the file, or cut a piece off, and it was begun anew.
+    Truncated {
+        /// How many records went with it.
+        records: u64,
+    },
     /// The oldest records make way for new ones from now on.
     Dropped,
+}
+
+/// Where the file is that a recorder has written last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// Under the name of the trace.
+    #[default]
+    AsNamed,
+    /// Somebody has given it another name: this one, if that is known.
+    Renamed(Option<PathBuf>),
+    /// Somebody has removed it, and it could not be begun anew.
+    Gone,
 }
 
 /// What is said of a recorder that broke off.
@@ -144,6 +161,8 @@ pub struct Closed {
     pub degraded: Option<String>,
     /// Whether the oldest records had to make way, to keep within the largest size.
     pub dropped: bool,
+    /// Where the trace is.
+    pub place: Place,
 }
 
 impl Recorder {

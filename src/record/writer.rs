@@ -3,7 +3,7 @@
 use super::line::{self, Pushed};
 use super::parts::{Because, Carried, Parts};
 use super::queue::{Batch, Queue};
-use super::{Closed, Observer, Tell, TraceNews};
+use super::{Closed, Observer, Place, Tell, TraceNews};
 use crate::redact::{self, Redacted, Redactor};
 use crate::trace::{Gap, Record, Timestamp, TraceEnd, TraceHead};
 use std::io;
@@ -16,6 +16,8 @@ const AT_ONCE: usize = 128;
 const PAUSE: Duration = Duration::from_millis(250);
 /// What is said of a file that is gone.
 const REMOVED: &str = "the trace was removed while it was written";
+/// What is said of a file that somebody has emptied, or cut a piece off.
+const TRUNCATED: &str = "the trace was truncated while it was written";
 /// Why a record finds no place in any file of a bounded trace.
 const TOO_LARGE: &str = "a record is larger than the trace may be";
 
@@ -27,9 +29,9 @@ pub(super) trait Store: Send {
     /// Cuts what lies behind that length off.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 
-    /// Whether what was written is no more.
-    fn is_removed(&self) -> bool {
-        false
+    /// What somebody has done to the so many bytes that were written.
+    fn harm(&self, _length: u64) -> Option<Because> {
+        None
     }
 
     /// Whether there is nothing any more under the name of the file.
@@ -37,14 +39,25 @@ pub(super) trait Store: Send {
         false
     }
 
-    /// Goes on in a new file with this first line; the present one stays as the one before it.
-    fn turn(&mut self, _first_line: &[u8]) -> io::Result<()> {
+    /// Goes on in a new file with this first line; the present one stays as the one before it, or under the name that somebody
+    /// has given it. Gives which of these it was.
+    fn turn(&mut self, _first_line: &[u8]) -> io::Result<Because> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Goes on in a new file with this first line, where there is none.
-    fn begin_anew(&mut self, _first_line: &[u8]) -> io::Result<()> {
+    /// Goes on in a new file with this first line, where there is none; in the same one if that was truncated.
+    fn begin_anew(&mut self, _first_line: &[u8], _because: Because) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Whether the part before this one is still there, if there was one.
+    fn has_earlier(&self) -> bool {
+        true
+    }
+
+    /// Where the file is that was written last.
+    fn place(&self) -> Place {
+        Place::AsNamed
     }
 }
 
@@ -59,6 +72,10 @@ impl Store for Nowhere {
     fn cut(&mut self, _length: u64) -> io::Result<()> {
         Ok(())
     }
+}
+
+fn what_was_done(harm: Because) -> &'static str {
+    if harm == Because::Truncated { TRUNCATED } else { REMOVED }
 }
 
 pub(super) struct Writer<S> {
@@ -77,6 +94,8 @@ pub(super) struct Writer<S> {
     /// Records lost since the last gap was written.
     missing: u64,
     cause: Option<String>,
+    /// Why nothing is written until there is another file.
+    stuck: Option<String>,
     /// What went wrong, and that it is well again.
     tell: Tell,
     is_degraded: bool,
@@ -93,6 +112,16 @@ struct Pending {
     records: u64,
     /// Lost records of which a gap among them tells.
     announced: u64,
+    /// Whether that gap is all.
+    is_gap_alone: bool,
+}
+
+impl Pending {
+    /// Takes all of it back; the room is kept.
+    fn clear(&mut self) {
+        self.lines.clear();
+        (self.records, self.announced, self.is_gap_alone) = (0, 0, false);
+    }
 }
 
 impl<S: Store> Writer<S> {
@@ -116,6 +145,7 @@ impl<S: Store> Writer<S> {
             totals: TraceEnd::default(),
             missing: 0,
             cause: None,
+            stuck: None,
             tell,
             is_degraded: false,
             has_dropped: false,
@@ -174,27 +204,33 @@ impl<S: Store> Writer<S> {
     }
 
     fn write_records(&mut self, records: &mut [Record]) {
-        if self.store.is_removed() {
-            self.replace_removed();
-        }
+        self.look_after_file();
         let mut pending = Pending { lines: std::mem::take(&mut self.lines), ..Pending::default() };
         self.push_gap(&mut pending);
+        if self.stuck.is_some() || self.is_too_long(&pending.lines) {
+            pending.clear();
+        }
         for record in records.iter_mut() {
             self.count(record);
             let begin = pending.lines.len();
             if let Some(shown) = self.push_line(&mut pending.lines, record) {
                 *record = shown;
             }
-            let counted = u64::from(record.is_counted());
-            if self.is_too_long(&pending.lines) {
-                self.put_into_next(&mut pending, begin, counted);
-            } else if pending.lines.len() > begin {
-                pending.records += counted;
+            if pending.lines.len() > begin {
+                self.place(&mut pending, begin, u64::from(record.is_counted()));
             }
         }
         self.flush(&mut pending);
         self.lines = pending.lines;
         self.show(records);
+    }
+
+    /// Sees to it that there is a file to be written, if that is possible.
+    fn look_after_file(&mut self) {
+        let is_due = self.stuck.is_some() || self.store.harm(self.length).is_some();
+        if is_due && let Err(why) = self.begin_next(0, 0) {
+            self.degrade(&why);
+        }
     }
 
     fn flush(&mut self, pending: &mut Pending) {
@@ -204,73 +240,106 @@ impl<S: Store> Writer<S> {
                 Err(error) => self.lose(pending.records, &line::describe(&error)),
             }
         }
-        pending.lines.clear();
-        (pending.records, pending.announced) = (0, 0);
+        pending.clear();
     }
 
     fn is_too_long(&self, lines: &[u8]) -> bool {
         self.limit.is_some_and(|limit| self.length + lines.len() as u64 > limit)
     }
 
+    /// Keeps the line of a record that begins there, in this file or in the next, or counts the record as lost.
+    fn place(&mut self, pending: &mut Pending, begin: usize, counted: u64) {
+        if let Some(why) = self.stuck.clone() {
+            pending.lines.truncate(begin);
+            self.lose(counted, &why);
+        } else if self.is_too_long(&pending.lines) {
+            self.put_into_next(pending, begin, counted);
+        } else {
+            pending.records += counted;
+            pending.is_gap_alone = false;
+        }
+    }
+
     /// What stands before the last record goes into this file, and that record into the next.
     fn put_into_next(&mut self, pending: &mut Pending, begin: usize, counted: u64) {
         let last = pending.lines.split_off(begin);
+        // That records are lost is told with those that are not: else a file could grow by that alone.
+        if pending.is_gap_alone {
+            pending.clear();
+        }
         self.flush(pending);
         match self.begin_next(last.len() as u64, counted) {
             Ok(()) => {
                 self.push_gap(pending);
                 pending.lines.extend_from_slice(&last);
                 pending.records = counted;
+                pending.is_gap_alone = false;
             }
             Err(cause) => self.lose(counted, &cause),
         }
     }
 
-    /// Goes on in another file, in which there is so much room; `written`: records that wait for it and are counted already.
+    /// Goes on in another file, in which so much has to find room; `written`: records that wait for it and are counted already.
+    /// Of a file that somebody has harmed, what was in it is lost, what comes is not.
     fn begin_next(&mut self, room: u64, written: u64) -> Result<(), String> {
         let carried = Carried { missing: self.missing, written };
         let head = self.head_of_next(carried);
         if self.limit.is_some_and(|limit| head.len() as u64 + room > limit) {
             return Err(TOO_LARGE.to_owned());
         }
-        self.store.turn(&head).map_err(|error| line::describe(&error))?;
-        self.length = head.len() as u64;
-        self.torn = false;
-        let dropped = self.parts.turned(carried, Because::Full);
-        if dropped > 0 && !std::mem::replace(&mut self.has_dropped, true) {
-            (self.tell)(TraceNews::Dropped);
-        }
-        Ok(())
-    }
-
-    /// Somebody removed the file: what was in it is lost, what comes is not.
-    fn replace_removed(&mut self) {
-        let carried = Carried { missing: self.missing, written: 0 };
-        let head = self.head_of_next(carried);
-        match self.store.begin_anew(&head) {
-            Ok(()) => {
-                self.length = head.len() as u64;
-                self.torn = false;
-                let dropped = self.parts.turned(carried, Because::Removed);
-                self.cause = Some(REMOVED.to_owned());
-                (self.tell)(TraceNews::Removed { records: dropped });
+        let harm = self.store.harm(self.length);
+        let begun = match harm {
+            Some(because) => self.store.begin_anew(&head, because).map(|()| because),
+            None => self.store.turn(&head),
+        };
+        match begun {
+            Ok(because) => {
+                self.has_begun(&head, carried, because);
+                Ok(())
             }
-            // What is written goes nowhere, and is counted with the file as soon as that can be replaced.
-            Err(_) => self.degrade(REMOVED),
+            Err(error) => {
+                let error = line::describe(&error);
+                let why = match harm.map(what_was_done) {
+                    Some(harm) => format!("{harm}, and could not be begun anew: {error}"),
+                    None => error,
+                };
+                self.stuck = Some(why.clone());
+                Err(why)
+            }
         }
     }
 
     /// Begins a new file if the present one has another name by now.
     fn reopen(&mut self) {
-        if self.store.is_removed() || !self.store.is_taken_away() {
+        if self.store.harm(self.length).is_some() || !self.store.is_taken_away() {
             return;
         }
         let carried = Carried { missing: self.missing, written: 0 };
         let head = self.head_of_next(carried);
-        if self.store.begin_anew(&head).is_ok() {
-            self.length = head.len() as u64;
-            self.torn = false;
-            self.parts.turned(carried, Because::Renamed);
+        if self.store.begin_anew(&head, Because::Renamed).is_ok() {
+            self.has_begun(&head, carried, Because::Renamed);
+        }
+    }
+
+    /// The trace goes on in a file with this head.
+    fn has_begun(&mut self, head: &[u8], carried: Carried, because: Because) {
+        self.length = head.len() as u64;
+        self.torn = false;
+        self.stuck = None;
+        let records = self.parts.turned(carried, because);
+        match because {
+            Because::Full if records > 0 && !std::mem::replace(&mut self.has_dropped, true) => {
+                (self.tell)(TraceNews::Dropped);
+            }
+            Because::Full | Because::Renamed => {}
+            Because::Removed => {
+                self.cause = Some(what_was_done(because).to_owned());
+                (self.tell)(TraceNews::Removed { records });
+            }
+            Because::Truncated => {
+                self.cause = Some(what_was_done(because).to_owned());
+                (self.tell)(TraceNews::Truncated { records });
+            }
         }
     }
 
@@ -292,6 +361,7 @@ impl<S: Store> Writer<S> {
             line.push(b'\n');
             pending.lines.extend_from_slice(&line);
             pending.announced = self.missing;
+            pending.is_gap_alone = true;
         }
     }
 
@@ -345,7 +415,7 @@ impl<S: Store> Writer<S> {
     /// Something was written, and with it that so many records were lost.
     fn told_of(&mut self, announced: u64) {
         self.missing = self.missing.saturating_sub(announced);
-        if self.is_degraded && self.missing == 0 && !self.store.is_removed() {
+        if self.is_degraded && self.missing == 0 && self.store.harm(self.length).is_none() {
             self.is_degraded = false;
             (self.tell)(TraceNews::Resumed { lost: announced });
         }
@@ -376,8 +446,19 @@ impl<S: Store> Writer<S> {
     }
 
     fn finish(mut self, exit_code: Option<i32>) -> Closed {
+        self.look_after_file();
         self.totals.at = Some(Timestamp::now());
         self.totals.exit_code = exit_code;
+        if let Some(because) = self.store.harm(self.length) {
+            // Nowhere is a last line; what was in the file is counted all the same.
+            self.parts.turned(Carried { missing: self.missing, written: 0 }, because);
+            self.totals.lost = self.parts.not_there();
+            self.show(&[Record::End(self.totals.clone())]);
+            return self.closed();
+        }
+        if !self.store.has_earlier() {
+            self.parts.earlier_is_gone();
+        }
         self.parts.records += 1;
         let (mut pending, mut end) = self.last_lines();
         if self.is_too_long(&pending.lines) && self.begin_next(pending.lines.len() as u64, 1).is_ok() {
@@ -387,7 +468,12 @@ impl<S: Store> Writer<S> {
             self.cause = Some(line::describe(&error));
         }
         self.show(&[end]);
-        Closed { totals: self.totals, degraded: self.cause, dropped: self.has_dropped }
+        self.closed()
+    }
+
+    fn closed(self) -> Closed {
+        let place = self.store.place();
+        Closed { totals: self.totals, degraded: self.cause, dropped: self.has_dropped, place }
     }
 
     fn last_lines(&mut self) -> (Pending, Record) {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::record::RecordError;
 use crate::record::parts::TraceFile;
+use crate::record::{Place, RecordError};
 use crate::trace::{Line, Note, NoteKind, Reader};
 use std::path::PathBuf;
 use std::sync::{Mutex, mpsc};
@@ -244,6 +244,199 @@ fn a_trace_with_another_name_is_written_until_somebody_wants_a_new_one() {
     assert_eq!(told(std::fs::read(trace.path("old.jsonl")).unwrap().as_slice()).0, 5);
     assert_eq!(told(std::fs::read(trace.path("t.jsonl")).unwrap().as_slice()), (4, 5, None));
     assert_eq!(trace.news(), []);
+}
+
+/// The same of several files in a row.
+fn told_together(paths: &[PathBuf]) -> (u64, u64, Option<u64>) {
+    told(paths.iter().flat_map(|path| std::fs::read(path).unwrap()).collect::<Vec<u8>>().as_slice())
+}
+
+#[test]
+fn a_trace_that_is_truncated_is_begun_anew_and_says_what_went_with_it() {
+    for left in [0, 200] {
+        let mut trace = Bounded::new(None);
+        trace.write(5);
+        let path = trace.path("t.jsonl");
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(left).unwrap();
+        trace.write(3);
+        assert_eq!(told_together(std::slice::from_ref(&path)), (3, 5, None));
+        let news = trace.news();
+        assert!(matches!(news.as_slice(), [TraceNews::Truncated { records: 5 }]), "{news:?}");
+        let closed = trace.writer.finish(None);
+        assert_eq!(told_together(&[path]), (3, 5, Some(5)));
+        assert_eq!(
+            (closed.totals.lost, closed.degraded.as_deref(), closed.place),
+            (5, Some(TRUNCATED), Place::AsNamed)
+        );
+    }
+}
+
+#[test]
+fn a_trace_that_is_copied_and_truncated_is_whole_with_its_copy() {
+    let mut trace = Bounded::new(None);
+    trace.write(5);
+    let (path, copy) = (trace.path("t.jsonl"), trace.path("copy.jsonl"));
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::File::create(&path).unwrap();
+    trace.write(3);
+    assert_eq!(told_together(&[copy, path]), (8, 0, None));
+}
+
+#[test]
+fn a_bounded_trace_with_another_name_stays_under_it_and_is_begun_anew_when_it_is_full() {
+    let mut trace = Bounded::new(Some(2_000));
+    trace.write(2);
+    let (path, old) = (trace.path("t.jsonl"), trace.path("old.jsonl"));
+    std::fs::rename(&path, &old).unwrap();
+    trace.write(2);
+    assert!(!path.exists());
+    for written in 5..=30 {
+        trace.write(1);
+        let parts = if path.exists() { vec![old.clone(), path.clone()] } else { vec![old.clone()] };
+        assert_eq!(told_together(&parts), (written, 0, None));
+    }
+    // From here on it is a trace in two files like any other, and what has another name is not counted as lost.
+    assert!(path.exists() && std::fs::metadata(&old).unwrap().len() <= 2_000);
+    let before = std::fs::read(&old).unwrap();
+    trace.write(100);
+    assert_eq!(trace.news(), [TraceNews::Dropped]);
+    let closed = trace.writer.finish(None);
+    assert_eq!(std::fs::read(&old).unwrap(), before);
+    let (kept, _, _) = told(before.as_slice());
+    let (notes, gaps, end) = told_together(&[path.with_extension("1.jsonl"), path]);
+    assert_eq!((notes + gaps, end), (130, Some(gaps - kept)));
+    assert!(closed.degraded.is_none(), "{closed:?}");
+}
+
+#[test]
+fn a_bounded_trace_is_given_other_names_at_any_time_and_loses_nothing() {
+    let mut trace = Bounded::new(Some(2_000));
+    let path = trace.path("t.jsonl");
+    let mut parts = Vec::new();
+    for turn in 0..60 {
+        trace.write(turn % 7);
+        if path.exists() {
+            parts.push(trace.path(&format!("old-{turn}.jsonl")));
+            std::fs::rename(&path, parts.last().unwrap()).unwrap();
+        }
+        trace.write(3);
+        if turn % 3 == 0 {
+            trace.writer.reopen();
+        }
+    }
+    assert_eq!(trace.news(), []);
+    let closed = trace.writer.finish(None);
+    let earlier = path.with_extension("1.jsonl");
+    assert!(!earlier.exists());
+    parts.extend(path.exists().then_some(path));
+    let written = (0..60).map(|turn| turn % 7 + 3).sum::<usize>() as u64;
+    assert_eq!((told_together(&parts), closed.totals.lost), ((written, 0, Some(0)), 0));
+}
+
+/// Whatever is in the way is told once; nothing is written meanwhile, and all is well when it is gone.
+fn what_is_in_the_way(name: &str, put: impl Fn(&std::path::Path), why: &str) {
+    let mut trace = Bounded::new(Some(2_000));
+    let (path, earlier, obstacle) = (trace.path("t.jsonl"), trace.path("t.1.jsonl"), trace.path(name));
+    trace.write(30);
+    assert!(earlier.exists());
+    let mut kept = path.clone();
+    if obstacle == path {
+        kept = trace.path("old.jsonl");
+        std::fs::rename(&path, &kept).unwrap();
+    } else {
+        std::fs::remove_file(&obstacle).unwrap();
+    }
+    put(&obstacle);
+    trace.news();
+    trace.write(30);
+    let length = std::fs::metadata(&kept).unwrap().len();
+    for _ in 0..50 {
+        trace.write(7);
+        trace.write(0);
+    }
+    let news = trace.news();
+    assert!(matches!(news.as_slice(), [TraceNews::Degraded { why: told }] if told.contains(why)), "{name}: {news:?}");
+    assert_eq!(std::fs::metadata(&kept).unwrap().len(), length);
+    assert_eq!(std::fs::read_dir(trace.folder.path()).unwrap().count(), if name == "t.jsonl" { 3 } else { 2 });
+    if std::fs::remove_file(&obstacle).is_err() {
+        std::fs::remove_dir(&obstacle).unwrap();
+    }
+    trace.write(1);
+    let news = trace.news();
+    assert!(matches!(news.iter().find(|one| **one != TraceNews::Dropped), Some(TraceNews::Resumed { .. })), "{news:?}");
+    let closed = trace.writer.finish(None);
+    assert_eq!(closed.place, Place::AsNamed);
+    let parts = if name == "t.jsonl" { vec![earlier, kept, path] } else { vec![earlier, path] };
+    let (notes, gaps, end) = told_together(&parts);
+    assert_eq!(notes + gaps, 30 + 30 + 350 + 1, "{name}");
+    assert_eq!(end, Some(gaps), "{name}");
+}
+
+#[test]
+fn a_file_that_is_full_waits_for_whatever_is_in_the_way_of_the_next() {
+    let folder = |path: &std::path::Path| std::fs::create_dir(path).unwrap();
+    let file = |path: &std::path::Path| std::fs::write(path, "mine").unwrap();
+    let link = |path: &std::path::Path| std::os::unix::fs::symlink("nowhere", path).unwrap();
+    what_is_in_the_way("t.1.jsonl", folder, "the part before it");
+    for put in [&folder as &dyn Fn(&std::path::Path), &file, &link] {
+        what_is_in_the_way("t.jsonl", put, "something else has the name of the trace");
+    }
+}
+
+#[test]
+fn a_part_that_somebody_has_removed_or_truncated_is_counted_at_the_end() {
+    let remove = |path: &std::path::Path| std::fs::remove_file(path).unwrap();
+    let truncate = |path: &std::path::Path| drop(std::fs::File::create(path).unwrap());
+    for harm in [&remove as &dyn Fn(&std::path::Path), &truncate] {
+        for name in ["t.1.jsonl", "t.jsonl"] {
+            let mut trace = Bounded::new(Some(2_000));
+            trace.write(30);
+            harm(&trace.path(name));
+            // Less than a file takes, and so much that it would be full: in one batch, without a look in between.
+            for more in [1, 30] {
+                trace.write(more);
+            }
+            let path = trace.path("t.jsonl");
+            let earlier = path.with_extension("1.jsonl");
+            harm(&earlier);
+            trace.writer.finish(None);
+            // The last line may have taken a file of its own.
+            let parts: Vec<PathBuf> = [earlier, path].into_iter().filter(|part| part.exists()).collect();
+            let (notes, gaps, end) = told_together(&parts);
+            assert_eq!((notes + gaps, end), (61, Some(gaps)), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_trace_whose_name_was_taken_says_how_many_records_are_lost() {
+    let folder = |path: &std::path::Path| std::fs::create_dir(path).unwrap();
+    let link = |path: &std::path::Path| std::os::unix::fs::symlink("nowhere", path).unwrap();
+    for put in [&folder as &dyn Fn(&std::path::Path), &link] {
+        let mut trace = Bounded::new(None);
+        trace.write(5);
+        std::fs::remove_file(trace.path("t.jsonl")).unwrap();
+        put(&trace.path("t.jsonl"));
+        trace.write(3);
+        trace.write(4);
+        let news = trace.news();
+        assert!(matches!(news.as_slice(), [TraceNews::Degraded { why }] if why.starts_with(REMOVED)), "{news:?}");
+        let closed = trace.writer.finish(None);
+        assert_eq!((closed.totals.lost, closed.place), (12, Place::Gone));
+        assert!(closed.degraded.is_some_and(|why| why.starts_with(REMOVED)));
+    }
+}
+
+#[test]
+fn a_trace_with_another_name_says_where_it_is() {
+    let mut trace = Bounded::new(None);
+    trace.write(2);
+    let now = trace.folder.path().canonicalize().unwrap().join("old.jsonl");
+    std::fs::rename(trace.path("t.jsonl"), &now).unwrap();
+    let closed = trace.writer.finish(None);
+    assert_eq!(closed.totals.lost, 0);
+    let known = cfg!(target_os = "linux").then_some(now);
+    assert_eq!(closed.place, Place::Renamed(known));
 }
 
 #[test]

@@ -99,6 +99,10 @@ impl Bench {
     }
 }
 
+fn exchanges_in(trace: &Path) -> usize {
+    super::records(trace).iter().filter(|record| matches!(record, Record::Exchange(_))).count()
+}
+
 /// How large files of the program may become from now on.
 async fn limit(bench: &Bench, prlimit: &Path, bytes: &str) {
     let mut command = Command::new(prlimit);
@@ -193,6 +197,56 @@ async fn case_34_a_trace_that_is_removed_is_begun_anew() {
 }
 
 #[tokio::test]
+async fn case_34_a_trace_that_is_truncated_is_begun_anew() {
+    let mut bench = Bench::start().await;
+    bench.healthy(3).await;
+    bench.connections_told().await;
+    let copy = bench.trace.with_extension("copy");
+    std::fs::copy(&bench.trace, &copy).unwrap();
+    // As a shell does it, and `copytruncate` of logrotate.
+    File::create(&bench.trace).unwrap();
+    bench.healthy(2).await;
+    bench.said("trace_degraded: somebody has truncated the trace, and with it went 8 records").await;
+    let ended = bench.end().await;
+    let account = Account::read(&bench.trace);
+    account.is_complete(1 + 3 + 2);
+    assert_eq!((account.exchanges, account.lost.len()), (2, 1), "{account:?}");
+    let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = "records could not be written: the trace was truncated while it was written; 8 records not in the trace";
+    assert!(words.contains(told), "{words}");
+    let whole = [std::fs::read(&copy).unwrap(), std::fs::read(&bench.trace).unwrap()].concat();
+    assert_eq!(Account::of(whole.as_slice()).exchanges, 6);
+}
+
+#[tokio::test]
+async fn case_34_a_trace_whose_name_was_taken_is_counted_and_not_judged() {
+    for link in [false, true] {
+        let mut bench = Bench::start().await;
+        bench.healthy(3).await;
+        bench.connections_told().await;
+        let victim = bench.home.write("victim", "precious");
+        let put = || match link {
+            true => std::os::unix::fs::symlink(&victim, &bench.trace),
+            false => std::fs::create_dir(&bench.trace),
+        };
+        std::fs::remove_file(&bench.trace).unwrap();
+        // It may have been begun anew in between.
+        while put().is_err() {
+            std::fs::remove_file(&bench.trace).unwrap();
+        }
+        bench.healthy(2).await;
+        bench.said("trace_degraded: the trace was removed while it was written, and could not be begun anew").await;
+        let ended = bench.end().await;
+        let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("something else has the name of the trace"), "{words}");
+        assert!(words.contains("is gone, and nothing is judged"), "{words}");
+        assert!(words.contains("; 12 records not in the trace"), "{words}");
+        assert!(!words.contains("nothing-seen") && !words.contains("authtrace report"), "{words}");
+        assert_eq!(std::fs::read(victim).unwrap(), b"precious");
+    }
+}
+
+#[tokio::test]
 async fn case_34_a_folder_that_may_not_be_written_any_more_changes_nothing() {
     use std::os::unix::fs::PermissionsExt as _;
     let mut bench = Bench::start().await;
@@ -255,6 +309,73 @@ async fn case_37_a_trace_is_rotated_by_a_new_name_and_a_hang_up() {
             .as_slice(),
     );
     assert_eq!((whole.exchanges, whole.lost.len()), (6, 0), "{whole:?}");
+}
+
+#[tokio::test]
+async fn case_37_a_trace_that_keeps_another_name_is_whole_there_and_is_not_judged() {
+    let mut bench = Bench::start().await;
+    bench.healthy(2).await;
+    let folder = bench.trace.parent().unwrap().canonicalize().unwrap();
+    let moved = folder.join("moved.jsonl");
+    std::fs::rename(&bench.trace, &moved).unwrap();
+    // What has its name is somebody else's.
+    std::fs::write(&bench.trace, "not a trace").unwrap();
+    bench.healthy(2).await;
+    let ended = bench.end().await;
+    Account::read(&moved).is_complete(5);
+    let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("was renamed while it was written, and nothing is judged"), "{words}");
+    let now = format!("it is {} now", moved.display());
+    assert!(words.contains(&now) || cfg!(not(target_os = "linux")), "{words}");
+    assert!(!words.contains("nothing-seen") && !words.contains("could not be written"), "{words}");
+}
+
+#[test]
+fn case_37_a_run_whose_trace_keeps_another_name_is_held_against_nothing() {
+    let home = Home::new();
+    let mut command = home.authtrace();
+    command.args(["run", "--scenario", "healthy", "--out", "t.jsonl", "--deny", "auth-failure"]);
+    command.args(["--", "mv", "t.jsonl", "moved.jsonl"]);
+    let ended = run(&mut command, PATIENCE);
+    let words = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(ended.code, Some(125), "{words}");
+    assert!(words.contains("nothing can be held against what is expected"), "{words}");
+    for untrue in ["nothing-seen", "made no connection", "report t.jsonl"] {
+        assert!(!words.contains(untrue), "{untrue}: {words}");
+    }
+    assert!(Account::read(&home.path("work/moved.jsonl")).end.is_some());
+}
+
+#[tokio::test]
+async fn case_37_a_bounded_trace_that_is_rotated_again_and_again_loses_nothing() {
+    if tool("setsid").is_none() {
+        return;
+    }
+    let setup = Setup::new().argument("--max-size").argument("1MB");
+    let mut bench = setup.starter(&["setsid", "--wait"]).start().await;
+    let mut files = Vec::new();
+    let mut exchanges = 1;
+    for round in 0..3 {
+        let old = bench.trace.with_extension(format!("old-{round}"));
+        std::fs::rename(&bench.trace, &old).unwrap();
+        files.push(old);
+        // It is full before anybody asks for a new one.
+        while !bench.trace.exists() {
+            bench.many(100).await;
+            exchanges += 100;
+            let all = || files.iter().chain([&bench.trace]).filter(|file| file.exists());
+            let is_told = || all().map(|file| exchanges_in(file)).sum::<usize>() >= exchanges;
+            bench.until("every exchange", || is_told().then_some(())).await;
+        }
+        bench.signal(Signal::HUP);
+    }
+    let ended = bench.end().await;
+    files.push(bench.trace.clone());
+    let whole = files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect::<Vec<u8>>();
+    let account = Account::of(whole.as_slice());
+    let end = account.end.as_ref().map(|end| (end.exchanges, end.lost));
+    assert_eq!((account.exchanges, account.told(), end), (exchanges, 0, Some((exchanges as u64, 0))));
+    assert!(!ended.stderr.contains("trace_degraded"), "{}", ended.stderr);
 }
 
 #[tokio::test]
