@@ -31,17 +31,16 @@ impl ConnectTo {
     /// Reads `HOST:PORT:HOST2:PORT2`; an empty part matches any, or stays as it was.
     ///
     /// # Errors
-    /// [`ProxyError::ConnectTo`] with the text.
+    /// [`ProxyError::ConnectTo`], without the text.
     pub fn parse(text: &str) -> Result<Self, ProxyError> {
-        let fail = || ProxyError::ConnectTo(text.to_owned());
         let mut parts = split_colons(text);
         if parts.len() != 4 {
-            return Err(fail());
+            return Err(ProxyError::ConnectTo);
         }
-        let to_port = parse_port(parts.pop().unwrap_or_default()).map_err(|()| fail())?;
-        let to_host = parse_host(parts.pop().unwrap_or_default()).map_err(|()| fail())?;
-        let port = parse_port(parts.pop().unwrap_or_default()).map_err(|()| fail())?;
-        let host = parse_host(parts.pop().unwrap_or_default()).map_err(|()| fail())?;
+        let to_port = parse_port(parts.pop().unwrap_or_default()).map_err(|()| ProxyError::ConnectTo)?;
+        let to_host = parse_host(parts.pop().unwrap_or_default()).map_err(|()| ProxyError::ConnectTo)?;
+        let port = parse_port(parts.pop().unwrap_or_default()).map_err(|()| ProxyError::ConnectTo)?;
+        let host = parse_host(parts.pop().unwrap_or_default()).map_err(|()| ProxyError::ConnectTo)?;
         Ok(Self { host, port, to_host, to_port })
     }
 
