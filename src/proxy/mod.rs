@@ -22,6 +22,7 @@ mod pump;
 mod relay;
 mod reply;
 mod scope;
+mod shortage;
 mod socket;
 mod supervise;
 mod tap;
@@ -159,6 +160,7 @@ struct Shared {
     /// Of the digests of what passes.
     seed: u64,
     supervisor: Option<Arc<supervise::Supervisor>>,
+    shortages: shortage::Notes,
     stopping: tokio_util::sync::CancellationToken,
     /// Tasks that connections spawn: HTTP/2 has one for every stream, and the look for peers is one.
     streams: tokio_util::task::TaskTracker,
