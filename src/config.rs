@@ -3,10 +3,12 @@
 //! Comes in: what clap read, the user's configuration file, the environment that authtrace was started with. Goes out:
 //! one small value per room. Never here: a socket, a file besides the configuration and the fingerprint key.
 
+mod file;
 mod fingerprint_key;
 mod guard;
 mod ring;
 
+pub use file::config_file;
 pub use guard::{GuardConfig, GuardOptions, WhenStopped};
 pub use ring::{RingConfig, RingError, RingOptions, Size, Span};
 
@@ -19,9 +21,8 @@ use crate::wire::{self, Host};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use std::ffi::OsStr;
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// Options of `run` and `proxy`, and the keys of `authtrace.toml` (there in kebab-case).
@@ -183,13 +184,13 @@ pub enum ConfigError {
         /// What is wrong, with line and column where known.
         why: String,
     },
-    /// A host.
-    #[error("{option} {host:?}: {why}")]
+    /// A host. It is not shown: what is no name may be a URL with a password in it.
+    #[error("{option}, value {number}: {why}")]
     Host {
         /// Which option.
         option: &'static str,
-        /// The value.
-        host: String,
+        /// Which of its values, from 1.
+        number: usize,
         /// What is wrong.
         why: String,
     },
@@ -203,8 +204,13 @@ pub enum ConfigError {
     #[error("--proxy-auth needs USER:PASSWORD, both not empty, or `none`")]
     ProxyAuth,
     /// `--lane`.
-    #[error("--lane {0:?} cannot be used: up to 24 letters, digits and hyphens, beginning with a letter")]
-    Lane(String),
+    #[error("the name given with --lane cannot be used: up to 24 letters, digits and hyphens, beginning with a letter")]
+    Lane,
+    /// `--out -`.
+    #[error(
+        "a trace needs a file, which is read again at the end: `-` names none; give the name of one, such as trace.jsonl"
+    )]
+    Out,
     /// `--fingerprint-key`.
     #[error("the fingerprint key {}: {why}", path.display())]
     FingerprintKey {
@@ -302,7 +308,7 @@ impl Options {
     /// When the file is there and cannot be used, with the place of the mistake.
     pub fn with_file(self, parent: &ParentEnvironment) -> Result<Self, ConfigError> {
         match config_file(parent) {
-            Some(path) => Ok(self.or(read_file(&path)?)),
+            Some(path) => Ok(self.or(file::read(&path)?)),
             None => Ok(self),
         }
     }
@@ -369,48 +375,19 @@ impl Options {
             ca_dir: self.ca_dir,
             trust,
             fingerprint_key: self.fingerprint_key.as_deref().map(fingerprint_key::read_or_make).transpose()?,
-            out: self.out,
+            out: self.out.map(no_stream).transpose()?,
             max_size: self.max_size.map(bounded).transpose()?,
         })
     }
 }
 
-/// The user's configuration file, if there is one: the file that `AUTHTRACE_CONFIG` names, or the one in the usual place.
-#[must_use]
-pub fn config_file(parent: &ParentEnvironment) -> Option<PathBuf> {
-    let named = |name: &str| parent.get(OsStr::new(name)).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(path) = named("AUTHTRACE_CONFIG") {
-        return Some(path);
-    }
-    // A relative one counts as not set (XDG Base Directory Specification); it would lead into the working folder.
-    let whole = |name: &str| named(name).filter(|path| path.is_absolute());
-    let folder = whole("XDG_CONFIG_HOME").or_else(|| whole("HOME").map(|home| home.join(".config")))?;
-    let path = folder.join("authtrace").join("authtrace.toml");
-    path.is_file().then_some(path)
-}
-
-fn read_file(path: &Path) -> Result<Options, ConfigError> {
-    let fail = |why: String| ConfigError::File { path: path.to_owned(), why };
-    let text = fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| fail(place_of(&text, &error)))
-}
-
-/// Line, column and message; toml's own rendering would quote the line, which may hold a password.
-fn place_of(text: &str, error: &toml::de::Error) -> String {
-    let at = error.span().map_or(0, |span| span.start.min(text.len()));
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("line {line}, column {column}: {}", error.message())
-}
-
 fn scope_of(intercept: &[String], tunnel: &[String], base_url: Option<&BaseUrl>) -> Result<Scope, ConfigError> {
     let mut scope = Scope::claude()?;
-    for host in intercept {
+    for (at, host) in intercept.iter().enumerate() {
         if let Ok(address) = host.trim_matches(['[', ']']).parse() {
             return Err(ConfigError::Address(address));
         }
-        scope.add(host).map_err(|error| bad_host("--intercept", host, &error))?;
+        scope.add(host).map_err(|error| bad_host("--intercept", at + 1, host, &error))?;
     }
     if let Some(url) = base_url.filter(|url| url.https) {
         match url.address() {
@@ -425,19 +402,19 @@ fn scope_of(intercept: &[String], tunnel: &[String], base_url: Option<&BaseUrl>)
 /// A mistake here would mean that a host is read against the user's will, so each has to be a name, or an address.
 fn never_read(tunnel: &[String]) -> Result<Scope, ConfigError> {
     let mut scope = Scope::empty();
-    for host in tunnel {
+    for (at, host) in tunnel.iter().enumerate() {
         if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
             // Never read over TLS in any case.
             continue;
         }
         let name = host.trim_start_matches("*.").trim_start_matches('.').trim_end_matches('.');
         let pattern = if name.contains('.') { format!(".{name}") } else { name.to_owned() };
-        scope.add(&pattern).map_err(|error| bad_host("--tunnel", host, &error))?;
+        scope.add(&pattern).map_err(|error| bad_host("--tunnel", at + 1, host, &error))?;
     }
     Ok(scope)
 }
 
-fn bad_host(option: &'static str, host: &str, error: &CaError) -> ConfigError {
+fn bad_host(option: &'static str, number: usize, host: &str, error: &CaError) -> ConfigError {
     let why = if host.contains(['/', ':', '?', '#', '@']) {
         "give the name of the host only, without scheme, port or path".to_owned()
     } else {
@@ -446,7 +423,7 @@ fn bad_host(option: &'static str, host: &str, error: &CaError) -> ConfigError {
             other => other.to_string(),
         }
     };
-    ConfigError::Host { option, host: host.to_owned(), why }
+    ConfigError::Host { option, number, why }
 }
 
 /// Hosts whose HTTP without TLS is read although they are out of the authority's scope.
@@ -476,13 +453,18 @@ fn bounded(Size(bytes): Size) -> Result<u64, ConfigError> {
     if bytes < SMALLEST_TRACE { Err(ConfigError::MaxSize(bytes)) } else { Ok(bytes) }
 }
 
+/// `-` stands for standard input or output elsewhere.
+fn no_stream(out: PathBuf) -> Result<PathBuf, ConfigError> {
+    if out.as_os_str() == "-" { Err(ConfigError::Out) } else { Ok(out) }
+}
+
 fn parse_lane(given: Option<String>) -> Result<String, ConfigError> {
     let Some(lane) = given else { return Ok("main".to_owned()) };
     let plain = lane.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if plain && lane.len() <= 24 && lane.starts_with(|first: char| first.is_ascii_alphabetic()) {
         return Ok(lane);
     }
-    Err(ConfigError::Lane(lane))
+    Err(ConfigError::Lane)
 }
 
 /// The lower-case names win, as they do in clients. The user's `NO_PROXY` holds for us as it did for the clients.
@@ -520,11 +502,10 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_in_the_file_is_told_with_its_place_and_without_its_line() {
-        let text = "lane = \"x\"\nproxy-auth = FAKE-secret\n";
-        let error = toml::from_str::<Options>(text).unwrap_err();
-        let shown = place_of(text, &error);
-        assert!(shown.starts_with("line 2, column ") && !shown.contains("FAKE"), "{shown}");
+    fn a_trace_cannot_go_to_standard_output() {
+        let options = Options { out: Some("-".into()), ..Options::default() };
+        assert!(matches!(resolve(options), Err(ConfigError::Out)));
+        assert!(resolve(Options { out: Some("./-".into()), ..Options::default() }).is_ok());
     }
 
     #[test]

@@ -179,7 +179,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "COUNT", requires = "minimise")]
     pub(crate) trials: Option<usize>,
 
-    /// Write the scenario to this file [default with --minimise: standard output]
+    /// Write the scenario to this file, or to standard output (`-`) [default with --minimise: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
@@ -210,7 +210,7 @@ pub(crate) struct ReportArgs {
     #[arg(long, short, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,
 
-    /// Write it to this file instead of standard output
+    /// Write it to this file instead of standard output (`-`)
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
@@ -269,7 +269,7 @@ impl ResultFile {
     fn parse(text: &str) -> Result<Self, String> {
         let usage = "expected FORM=FILE, such as tap=result.tap; the forms are junit, sarif, github, tap, json and md";
         let (form, file) = text.split_once('=').ok_or(usage)?;
-        let form = ResultForm::from_str(form, false).map_err(|_| format!("{form} is no form; {usage}"))?;
+        let form = ResultForm::from_str(form, false).map_err(|_| usage)?;
         if file.is_empty() {
             return Err(usage.to_owned());
         }
@@ -303,7 +303,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, short, value_enum, default_value_t = CheckFormat::Human)]
     pub(crate) format: CheckFormat,
 
-    /// Write it to this file instead of standard output
+    /// Write it to this file instead of standard output (`-`)
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 
@@ -472,7 +472,7 @@ pub(crate) struct ScrubArgs {
     /// The HAR (also with gzip), or `-` for standard input; it is only read
     pub(crate) file: PathBuf,
 
-    /// Write the clean HAR to this file instead of standard output
+    /// Write the clean HAR to this file instead of standard output (`-`)
     #[arg(long, short, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -564,7 +564,7 @@ pub(crate) enum ScenarioCommand {
     From {
         /// A trace or a HAR (also with gzip), or `-` for standard input
         trace: PathBuf,
-        /// Write it to this file instead of standard output
+        /// Write it to this file instead of standard output (`-`)
         #[arg(long, short, value_name = "FILE")]
         out: Option<PathBuf>,
         /// So many plays at most

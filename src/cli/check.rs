@@ -4,7 +4,7 @@ use super::args::{CheckArgs, CheckFormat};
 use super::expect::{self, ExpectError};
 use super::input::Source;
 use super::results::{self, Results};
-use super::{console, diff, exit, input};
+use super::{console, diff, exit, files, input};
 use anyhow::{Context, Result};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::check::{self, Report, evaluate};
@@ -20,12 +20,13 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
         return learn(args.file, &file);
     }
     let began = Instant::now();
+    let wanted = files::named(args.out);
     let expectations = expect::read_or(&args.expect, args.baseline.is_some())?.ok_or(ExpectError::Nothing)?;
     let mut read: Vec<&Path> = args.file.iter().map(PathBuf::as_path).collect();
     read.extend(expect::files(&args.expect));
     read.extend(args.baseline.as_deref());
     let results = Results::plan(&args.results, &read)?;
-    if let Some(out) = &args.out {
+    if let Some(out) = &wanted {
         read.extend(results.files());
         results::stays_clear(out, &read)?;
     }
@@ -37,7 +38,7 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
     let judged = Some(Judged::new(&survey, &diagnosis, report.clone()));
     let checked = Checked { judged, trace, took: began.elapsed(), ..Checked::default() };
     let suite = Suite { name: "authtrace check".to_owned(), took: checked.took, checked: vec![checked] };
-    match &args.out {
+    match &wanted {
         Some(out) => {
             let text = shown(&survey, &report, &suite, args.format, &results, Style::default())?;
             results::write_whole(out, &text)?;
@@ -51,7 +52,7 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
             out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")?;
         }
     }
-    results.write(&suite, args.format.form().filter(|_| args.out.is_none()))?;
+    results.write(&suite, args.format.form().filter(|_| wanted.is_none()))?;
     Ok(ExitCode::from(if report.held() { exit::GOOD } else { exit::PROBLEM }))
 }
 

@@ -111,6 +111,16 @@ pub(crate) fn write(path: &Path, readers: Readers, content: &[u8]) -> io::Result
     file.finish()
 }
 
+/// The file that was named; `-` is standard output, as if none was.
+pub(crate) fn named(out: Option<PathBuf>) -> Option<PathBuf> {
+    out.filter(|out| !is_standard(out))
+}
+
+/// Whether a name stands for standard input or output.
+pub(crate) fn is_standard(name: &Path) -> bool {
+    name.as_os_str() == "-"
+}
+
 /// Where a link leads that may be followed: `/dev/stdout` that is a file, and for [`Readers::Others`] the user's own.
 fn follow(path: &Path, link: &Metadata, readers: Readers) -> io::Result<PathBuf> {
     let target = fs::canonicalize(path);

@@ -1,11 +1,12 @@
 //! The flight recorder of `proxy`: set up, its news told, its end summed up.
 
 use super::console;
+use super::guard::Notices;
 use anyhow::Result;
 use authtrace::config::RingConfig;
 use authtrace::record::{self, FlightClosed, FlightConfig, FlightNews, FlightRecorder, Observer, Retry};
 use authtrace::redact::Redactor;
-use authtrace::trace::{NoteKind, Record, TraceHead};
+use authtrace::trace::{Record, TraceHead};
 use authtrace::trigger::Trigger;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,12 +30,11 @@ pub(crate) fn start(
 
 /// The lines of a recorder that nobody watches: what authtrace does to the traffic on purpose. Its own log would otherwise grow for days.
 pub(crate) fn sparse_lines() -> Observer {
-    Box::new(|records: &[Record]| {
+    let mut notices = Notices::default();
+    Box::new(move |records: &[Record]| {
         for record in records {
-            if let Record::Note(note) = record
-                && note.kind == NoteKind::Policy
-            {
-                console::say(note.text.as_str());
+            if let Record::Note(note) = record {
+                notices.say(note);
             }
         }
     })

@@ -6,10 +6,11 @@ use super::console;
 use anyhow::Result;
 use authtrace::analyze::{Labels, Survey};
 use authtrace::config::{ConfigError, GuardConfig, WhenStopped};
+use authtrace::export::live;
 use authtrace::policy::{Answered, Asked, Guard, Limits, Reason, Script, Subject, WARN_AT};
 use authtrace::proxy::{Guarding, OnGuard, Policy};
 use authtrace::record::Observer;
-use authtrace::trace::{Credential, Exchange, NoteKind, Origin, Record};
+use authtrace::trace::{Credential, Exchange, Note, NoteKind, Origin, Record};
 use desk::Desk;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -89,10 +90,11 @@ pub(crate) fn warnings_of_run() -> Option<Observer> {
         return None;
     }
     let mut rows = Rows::default();
+    let mut notices = Notices::default();
     Some(Box::new(move |records: &[Record]| {
         for record in records {
             match record {
-                Record::Note(note) if note.kind == NoteKind::Policy => console::say(note.text.as_str()),
+                Record::Note(note) => notices.say(note),
                 Record::Exchange(exchange) => {
                     rows.labels.take(record);
                     if rows.take(exchange) == Some(WARN_AT) {
@@ -103,6 +105,21 @@ pub(crate) fn warnings_of_run() -> Option<Observer> {
             }
         }
     }))
+}
+
+/// Says what authtrace does on purpose, and once that descriptors run out.
+#[derive(Default)]
+pub(crate) struct Notices {
+    short: bool,
+}
+
+impl Notices {
+    pub(crate) fn say(&mut self, note: &Note) {
+        let again = note.kind == NoteKind::Limit && std::mem::replace(&mut self.short, true);
+        if let Some(text) = live::of_note(note).filter(|_| !again) {
+            console::say(&text);
+        }
+    }
 }
 
 const ADVICE: &str = "authtrace run --guard 3 ends such a loop";

@@ -329,7 +329,7 @@ async fn find_host(parent: &ParentEnvironment, name: &str) -> Result<UnixStream>
         0 if name.is_empty() => {
             bail!("no authtrace is running that could be joined; start one with: authtrace run -- claude")
         }
-        0 => bail!("no authtrace with the lane {name:?} is running"),
+        0 => bail!("no authtrace with that lane is running; what is named is the --lane of its run"),
         1 => living.pop().map(|(_, stream)| stream).context("no authtrace is running"),
         _ => {
             let lanes: Vec<&str> = living.iter().filter_map(|(path, _)| lane_of(path)).collect();

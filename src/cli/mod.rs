@@ -35,14 +35,14 @@ mod trial;
 
 use args::{CaCommand, Cli, Command};
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::process::ExitCode;
 
 /// Parses the command line and runs the command.
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(error),
     };
     logging::install_panic_hook();
     let result = match cli.command {
@@ -82,13 +82,33 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// Help and version are good; a mistake is 2, or 125 under `run`.
-fn usage(error: &clap::Error) -> ExitCode {
+fn usage(mut error: clap::Error) -> ExitCode {
+    hide_values(&mut error);
     let _ = error.print();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return ExitCode::from(exit::GOOD);
     }
     let under_run = std::env::args_os().nth(1).is_some_and(|command| command == "run");
     ExitCode::from(if under_run { exit::FAILED } else { exit::USAGE })
+}
+
+/// A value that cannot be used is not shown, whether it was given as an argument or by a variable: it may be a URL with a
+/// password in it. Neither is an argument too many, unless it looks like an option, a name or a path.
+fn hide_values(error: &mut clap::Error) {
+    let too_many = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => ContextKind::InvalidSubcommand,
+    };
+    for kind in [ContextKind::InvalidValue, too_many] {
+        let Some(ContextValue::String(given)) = error.get(kind) else { continue };
+        if kind == ContextKind::InvalidValue && !given.is_empty() || !is_plain(given) {
+            error.insert(kind, ContextValue::String("…".to_owned()));
+        }
+    }
+}
+
+fn is_plain(given: &str) -> bool {
+    given.len() <= 40 && given.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte))
 }
 
 /// The threads that carry the traffic: as many as there are cores, four at most.

@@ -4,7 +4,7 @@ use super::args::ReplayArgs;
 use super::input::{InputError, Source};
 use super::scene::Scene;
 use super::trial::{End, Interrupt, Trial, Tried};
-use super::{console, exit, input, logging, play, report, run as command};
+use super::{console, exit, files, input, logging, play, report, run as command};
 use anyhow::{Context, Result};
 use authtrace::analyze::{Survey, diagnose};
 use authtrace::catalogue::Code;
@@ -31,12 +31,11 @@ pub(crate) fn run(args: ReplayArgs) -> Result<ExitCode> {
     let source = Recording::read(args.trace, args.speed, args.out.as_deref())?;
     if args.minimise {
         let trials = args.trials.unwrap_or(if args.command.is_empty() { TRIALS } else { TRIALS_OF_COMMAND });
-        return source.smallest(&args.command, trials, args.out.as_deref());
+        return source.smallest(&args.command, trials, args.out);
     }
     source.announce();
-    if let Some(out) = &args.out {
-        report::write_new(out, source.text(&source.replayed.scenario, &[]).as_bytes())?;
-        console::say(&format!("scenario: {}", out.display()));
+    if args.out.is_some() {
+        write_scenario(&source.text(&source.replayed.scenario, &[]), args.out)?;
     }
     let played = super::runtime()?.block_on(perform(&source.replayed.scenario, &args.command, args.trace_out))?;
     Ok(source.compare(&played))
@@ -45,7 +44,7 @@ pub(crate) fn run(args: ReplayArgs) -> Result<ExitCode> {
 /// `scenario from`: the built-in client decides what matters.
 pub(crate) fn scenario_from(trace: PathBuf, out: Option<PathBuf>, trials: usize) -> Result<ExitCode> {
     logging::install(LogFormat::default());
-    Recording::read(trace, Speed::Unwaited, out.as_deref())?.smallest(&[], trials, out.as_deref())
+    Recording::read(trace, Speed::Unwaited, out.as_deref())?.smallest(&[], trials, out)
 }
 
 /// Plays a scenario with a command, or with the built-in client; with the trace of it.
@@ -118,7 +117,7 @@ impl Recording {
         ExitCode::from(exit::PROBLEM)
     }
 
-    fn smallest(&self, command: &[OsString], trials: usize, out: Option<&Path>) -> Result<ExitCode> {
+    fn smallest(&self, command: &[OsString], trials: usize, out: Option<PathBuf>) -> Result<ExitCode> {
         let found = Trials::new(self.verdict, command)?.minimise(&self.replayed.scenario, trials)?;
         let rules = |scenario: &Scenario| scenario.script.rules.len();
         let told = match found {
@@ -139,15 +138,19 @@ impl Recording {
             ),
         };
         console::say(&told);
-        let text = self.text(&found.scenario, &[told]);
-        match out {
-            Some(out) => {
-                report::write_new(out, text.as_bytes())?;
-                console::say(&format!("scenario: {}", out.display()));
-            }
-            None => std::io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output")?,
-        }
+        write_scenario(&self.text(&found.scenario, &[told]), out)?;
         Ok(ExitCode::from(if found.holds { exit::GOOD } else { exit::PROBLEM }))
+    }
+}
+
+fn write_scenario(text: &str, out: Option<PathBuf>) -> Result<()> {
+    match files::named(out) {
+        Some(out) => {
+            report::write_new(&out, text.as_bytes())?;
+            console::say(&format!("scenario: {}", out.display()));
+            Ok(())
+        }
+        None => std::io::stdout().lock().write_all(text.as_bytes()).context("cannot write to standard output"),
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn run(args: ReportArgs) -> Result<ExitCode> {
     if let Some(log) = &args.client_log {
         survey = survey.with_client_log(input::client_log(log)?);
     }
-    match args.out {
+    match files::named(args.out) {
         Some(out) => {
             let mut text = Vec::new();
             render(&survey, args.format, args.full, false, &mut text)?;

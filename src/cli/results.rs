@@ -148,6 +148,9 @@ pub(crate) fn write_new(path: &Path, text: &[u8]) -> Result<(), ResultError> {
 /// [`ResultError::Place`].
 pub(crate) fn stays_clear(path: &Path, others: &[&Path]) -> Result<(), ResultError> {
     let place = |why| Err(ResultError::Place { path: path.to_owned(), why });
+    if files::is_standard(path) {
+        return place("that is no file; give the name of one, or /dev/stdout for standard output");
+    }
     if path.is_dir() || path.file_name().is_none() {
         return place("that is a folder; give the name of a file");
     }

@@ -2,7 +2,7 @@
 
 use super::args::ScrubArgs;
 use super::console;
-use super::files::{NewFile, Readers};
+use super::files::{self, NewFile, Readers};
 use super::input::{self, InputError};
 use anyhow::{Context, Result};
 use authtrace::export::har;
@@ -18,7 +18,8 @@ use std::process::ExitCode;
 const NAMED: usize = 10;
 
 pub(crate) fn run(args: ScrubArgs) -> Result<ExitCode> {
-    if let Some(out) = &args.out
+    let wanted = files::named(args.out);
+    if let Some(out) = &wanted
         && is_same_file(&args.file, out)
     {
         return Err(InputError::Overwrite { path: out.clone() }.into());
@@ -26,7 +27,7 @@ pub(crate) fn run(args: ScrubArgs) -> Result<ExitCode> {
     let imported = input::har(&args.file)?;
     let told = summary(&imported);
     let survey = input::survey_of(imported);
-    match &args.out {
+    match &wanted {
         Some(out) => {
             let begun = NewFile::create(out, Readers::Own);
             let written = begun.and_then(|file| {
@@ -45,7 +46,7 @@ pub(crate) fn run(args: ScrubArgs) -> Result<ExitCode> {
         }
     }
     told.iter().for_each(|line| console::say(line));
-    if let Some(out) = &args.out {
+    if let Some(out) = &wanted {
         console::say(&format!("written to {}", out.display()));
     }
     Ok(ExitCode::SUCCESS)

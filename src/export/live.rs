@@ -7,8 +7,18 @@ use super::style::{Ink, Style, clean, columns, counted, duration, fit, left, rig
 use super::timeline::ink;
 use super::wording;
 use crate::analyze::{Failure, Labels, Recent};
-use crate::trace::{Connection, Exchange, Note, NoteKind, Record};
+use crate::trace::{Connection, Exchange, Note, NoteKind, Record, Timestamp};
 use findings::Findings;
+
+/// What is said at once of a note: what authtrace did on purpose, and what it could not do.
+#[must_use]
+pub fn of_note(note: &Note) -> Option<String> {
+    match note.kind {
+        NoteKind::Policy => Some(note.text.as_str().to_owned()),
+        NoteKind::Limit => Some(format!("{}; {}", note.text, wording::SHORTAGE)),
+        _ => None,
+    }
+}
 
 /// The name of the only client of a trace that nobody joined.
 const ONLY_LANE: &str = "main";
@@ -16,6 +26,9 @@ const ONLY_LANE: &str = "main";
 /// Records that are remembered: a few megabytes, however long the proxy runs. What is found out later than that many
 /// records after its cause, the report finds out.
 const REMEMBERED: usize = 1_000;
+
+/// A shortage of file descriptors is told again if there was none for so long.
+const SHORT_AGAIN_MS: i64 = 600_000;
 
 /// So few records are looked through in no time.
 const LITTLE: usize = 256;
@@ -33,6 +46,8 @@ pub struct Watch {
     renewals: Vec<Record>,
     /// Whether clients are told apart: from the first one on that joined.
     lanes: bool,
+    /// When file descriptors were last seen to be short.
+    short: Option<Timestamp>,
 }
 
 impl Watch {
@@ -46,6 +61,7 @@ impl Watch {
             unsaid: 0,
             renewals: Vec::new(),
             lanes: false,
+            short: None,
         }
     }
 
@@ -85,8 +101,13 @@ impl Watch {
         self.unsaid > 0 && (pause || self.unsaid > much)
     }
 
-    fn line(&self, record: &Record) -> Option<String> {
+    fn line(&mut self, record: &Record) -> Option<String> {
         match record {
+            Record::Connection(connection) if connection.end.is_shortage() => {
+                let detail = connection.end.detail.as_ref().map(|detail| detail.as_str()).unwrap_or_default();
+                self.shortage(connection.opened, &format!("{detail}; {}", wording::SHORTAGE))
+            }
+            Record::Note(note) if note.kind == NoteKind::Limit => self.shortage(note.at, &of_note(note)?),
             Record::Exchange(exchange) => Some(self.exchange(exchange)),
             Record::Connection(connection) => Failure::of_connection(connection).map(|_| self.connection(connection)),
             Record::Gap(gap) => {
@@ -94,16 +115,22 @@ impl Watch {
                 let text = format!("{lost} lost: {}", clean(gap.cause.as_str()));
                 Some(format!("{}  {}", self.time(&gap.at.clock()), self.style.paint(Ink::Warning, &text)))
             }
-            Record::Note(note) if note.kind == NoteKind::Policy => Some(self.purpose(note)),
-            Record::Trace(_) | Record::Request(_) | Record::Note(_) | Record::End(_) => None,
+            Record::Note(note) => Some(self.warning(note.at, &of_note(note)?)),
+            Record::Trace(_) | Record::Request(_) | Record::End(_) => None,
         }
     }
 
-    /// What authtrace did on purpose.
-    fn purpose(&self, note: &Note) -> String {
-        let lines = wrap(&clean(note.text.as_str()), self.style.width.saturating_sub(14).max(30));
+    /// Once for all that suffer from it, and again when it comes back.
+    fn shortage(&mut self, at: Timestamp, text: &str) -> Option<String> {
+        let told = self.short.is_some_and(|last| at.unix_ms().saturating_sub(last.unix_ms()) < SHORT_AGAIN_MS);
+        self.short = self.short.max(Some(at));
+        (!told).then(|| self.warning(at, text))
+    }
+
+    fn warning(&self, at: Timestamp, text: &str) -> String {
+        let lines = wrap(&clean(text), self.style.width.saturating_sub(14).max(30));
         let text = self.style.paint(Ink::Warning, &lines.join(&format!("\n{}", " ".repeat(14))));
-        format!("{}  {text}", self.time(&note.at.clock()))
+        format!("{}  {text}", self.time(&at.clock()))
     }
 
     fn exchange(&self, exchange: &Exchange) -> String {

@@ -37,7 +37,7 @@ pub fn closing(
     if explain.is_empty() && !conclusion.is_calm() {
         remedy(survey, &conclusion, &groups, style, &mut lines);
     }
-    for line in explain.iter().chain(aside).chain(&on_purpose(survey)) {
+    for line in explain.iter().chain(aside).chain(&shortage(survey)).chain(&on_purpose(survey)) {
         warn(line, style, &mut lines);
     }
     wrapped(" ", &passed(survey, &groups), style, &mut lines);
@@ -89,6 +89,10 @@ fn remedy(
     let proof = conclusion.connections(survey).first().copied();
     let unjudged = || groups.connections.iter().flatten().next().copied();
     let connection = if conclusion.verdict.code == Code::NothingSeen { proof.or_else(unjudged) } else { proof };
+    if connection.is_some_and(|one| one.end.is_shortage()) {
+        // What stands below says it.
+        return;
+    }
     let advised = connection.and_then(|one| wording::next(one.end.outcome, program(one).as_deref(), one.end.status));
     if let Some(remedy) = advised.or_else(|| conclusion.remedy().map(str::to_owned)) {
         wrapped(&style.paint(Ink::Heading, "→"), &remedy, style, lines);
@@ -111,10 +115,12 @@ fn failures(survey: &Survey, groups: &FailureGroups<'_>, style: Style, lines: &m
         let text = format!("accepted again from #{} at {} UTC", good.id, good.at.clock());
         lines.push(format!("  {} {text}", style.paint(Ink::Good, "✓")));
     }
-    for group in groups.connections.iter().take(NAMED) {
+    let is_told = |group: &&Vec<&Connection>| group.first().is_some_and(|first| first.end.is_shortage());
+    let unserved: Vec<_> = groups.connections.iter().filter(|group| !is_told(group)).collect();
+    for group in unserved.iter().take(NAMED) {
         unconnected(group, style, lines);
     }
-    let more = groups.exchanges.len().saturating_sub(NAMED) + groups.connections.len().saturating_sub(NAMED);
+    let more = groups.exchanges.len().saturating_sub(NAMED) + unserved.len().saturating_sub(NAMED);
     if more > 0 {
         lines.push(format!("  … {} in the report", counted(more, "more failure")));
     }
@@ -165,6 +171,14 @@ fn unconnected(group: &[&Connection], style: Style, lines: &mut Vec<String>) {
         (outcome, _) => wording::what(outcome).into(),
     };
     wrapped(&style.paint(Ink::Bad, "✗"), &format!("{target}{by}: {what}{times}"), style, lines);
+}
+
+/// That descriptors ran out, once for all that suffered from it.
+fn shortage(survey: &Survey) -> Option<String> {
+    let note = survey.notes().iter().find(|note| note.kind == NoteKind::Limit)?;
+    let refused = survey.connections().iter().filter(|one| one.end.is_shortage()).count();
+    let refused = if refused > 0 { format!(" ({} refused)", counted(refused, "connection")) } else { String::new() };
+    Some(format!("from {} UTC on {}{refused}; {}", note.at.clock(), note.text, wording::SHORTAGE))
 }
 
 /// What authtrace did to the traffic itself, and that it proves nothing.

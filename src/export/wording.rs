@@ -32,7 +32,11 @@ pub(super) fn what(outcome: Outcome) -> &'static str {
     }
 }
 
-/// What to do next. `program` is the name of the client's program, `status` that of an upstream proxy.
+/// What to do where no file descriptor was left.
+pub(super) const SHORTAGE: &str =
+    "raise the limit of open files (`ulimit -n`) where authtrace is started, and start it again";
+
+/// What to do next. `program` is the name of the client's program, `status` with which the tunnel was refused.
 pub(super) fn next(outcome: Outcome, program: Option<&str>, status: Option<u16>) -> Option<String> {
     let fixed = match outcome {
         Outcome::ClientDistrustsCa => return Some(trust(program)),
@@ -68,7 +72,8 @@ pub(super) fn next(outcome: Outcome, program: Option<&str>, status: Option<u16>)
             "if the client pins certificates or speaks another protocol there, let the host pass unread with --tunnel HOST"
         }
         Outcome::NotAProxyRequest => "set HTTPS_PROXY to the address of authtrace, not ANTHROPIC_BASE_URL",
-        Outcome::Internal => "look at the log of authtrace; `ulimit -n` if descriptors ran out",
+        Outcome::Internal if status == Some(503) => SHORTAGE,
+        Outcome::Internal => "look at the log of authtrace",
         Outcome::BadConnect | Outcome::BlockedTarget | Outcome::BadRequest | Outcome::ClientProtocol => {
             "what the client sent cannot be forwarded; the program or its HTTP library is at fault"
         }

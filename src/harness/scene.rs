@@ -14,12 +14,10 @@ const LONGEST: u64 = 1024 * 1024;
 pub enum SceneError {
     /// A name that no built-in scenario has.
     #[error(
-        "no built-in scenario is called {name:?}{}; authtrace scenario list shows all; a file is named with a slash, or .toml at its end",
+        "no built-in scenario has that name{}; authtrace scenario list shows all; a file is named with a slash, or .toml at its end",
         meant(*nearest)
     )]
     Unknown {
-        /// As it was given.
-        name: String,
         /// The name that was probably meant.
         nearest: Option<&'static str>,
     },
@@ -94,14 +92,14 @@ pub fn load(named: &str) -> Result<Scenario, SceneError> {
     scenario::read(&text(named)?).map_err(|source| SceneError::Wrong { path: named.into(), source })
 }
 
-/// Whether this names a file, and no built-in scenario.
+/// Whether this names a file, and no built-in scenario. A URL is neither, and may have a password in it.
 #[must_use]
 pub fn is_file(named: &str) -> bool {
-    named.contains(['/', '\\']) || named.to_ascii_lowercase().ends_with(".toml")
+    !named.contains("://") && (named.contains(['/', '\\']) || named.to_ascii_lowercase().ends_with(".toml"))
 }
 
 fn builtin(named: &str) -> Result<&'static str, SceneError> {
-    let unknown = || SceneError::Unknown { name: named.to_owned(), nearest: scenario::nearest(named) };
+    let unknown = || SceneError::Unknown { nearest: scenario::nearest(named) };
     if let Some(one) = scenario::builtin(named) {
         return Ok(one.text);
     }

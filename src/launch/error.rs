@@ -48,13 +48,10 @@ pub enum LaunchError {
     Random,
     /// A group of `--trust` that does not exist.
     #[error(
-        "'{name}' is not something that trust can be set up for; choose from {}, or all, or none",
+        "--trust names something that trust cannot be set up for; choose from {}, or all, or none",
         super::TrustGroup::names()
     )]
-    TrustGroup {
-        /// As the user wrote it.
-        name: String,
-    },
+    TrustGroup,
     /// The built-in scope could not be read.
     #[error(transparent)]
     Ca(#[from] CaError),

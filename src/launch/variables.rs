@@ -141,7 +141,7 @@ impl FromStr for TrustGroup {
 
     fn from_str(name: &str) -> Result<Self, LaunchError> {
         let found = GROUPS.iter().find(|(known, _)| *known == name);
-        found.map(|(_, group)| *group).ok_or_else(|| LaunchError::TrustGroup { name: name.to_owned() })
+        found.map(|(_, group)| *group).ok_or(LaunchError::TrustGroup)
     }
 }
 

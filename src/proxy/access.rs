@@ -1,5 +1,6 @@
 //! Who may use the proxy: a lane's user and password, or a process of our own user.
 
+use super::shortage::Shortage;
 use super::socket;
 use crate::redact::Redacted;
 use base64::Engine as _;
@@ -46,6 +47,8 @@ pub(super) enum Admission {
     Granted(Redacted),
     /// It may not.
     Denied(&'static str),
+    /// That could not be found out.
+    Unknown(Shortage),
 }
 
 impl Access {
@@ -77,8 +80,9 @@ impl Access {
         match authorization {
             Some(value) => self.decide_by_password(value),
             None if !self.required => Admission::Granted(self.first_lane()),
-            None => match tokio::task::spawn_blocking(move || is_own_socket(peer, local)).await {
-                Ok(true) => Admission::Granted(self.first_lane()),
+            None => match tokio::task::spawn_blocking(move || own_socket(peer, local)).await {
+                Ok(Ok(true)) => Admission::Granted(self.first_lane()),
+                Ok(Err(shortage)) => Admission::Unknown(shortage),
                 _ => Admission::Denied("no proxy password, and the client is not a process of this user"),
             },
         }
@@ -118,9 +122,10 @@ fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
 }
 
 /// Whether the socket at the other end belongs to this user. Where the system does not tell, a client has to show the
-/// password.
-fn is_own_socket(peer: SocketAddr, local: SocketAddr) -> bool {
-    socket::owner(peer, local).is_some_and(|owner| owner.uid == rustix::process::geteuid().as_raw())
+/// password; where it cannot be asked, that is not the client's fault.
+fn own_socket(peer: SocketAddr, local: SocketAddr) -> Result<bool, Shortage> {
+    let own = socket::owner(peer, local).is_some_and(|owner| owner.uid == rustix::process::geteuid().as_raw());
+    if own { Ok(true) } else { Shortage::now().map_or(Ok(false), Err) }
 }
 
 #[cfg(test)]
@@ -161,6 +166,6 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (_server, peer) = listener.accept().unwrap();
-        assert!(is_own_socket(peer, client.peer_addr().unwrap()));
+        assert_eq!(own_socket(peer, client.peer_addr().unwrap()), Ok(true));
     }
 }

@@ -5,6 +5,7 @@ use super::dial::{DialFailure, Dialed, Purpose};
 use super::journal::{ConnectionLog, shown_host};
 use super::leg::Rewind;
 use super::relay::{self, Form, RelayEnd};
+use super::shortage::Shortage;
 use super::tap::{Channel, Tap};
 use super::{Shared, forward, intercept, reply, tunnel};
 use crate::facts::{Extractor, Scheme, Version};
@@ -60,6 +61,7 @@ async fn admit(
             write_and_close(stream, &reply::refusal(407, "proxy_auth_required", text)).await;
             return log.end(Outcome::ProxyAuthRequired, Some(Redacted::literal(why)));
         }
+        Admission::Unknown(shortage) => return refuse_short(shared, log, stream, shortage).await,
     }
     dispatch(shared, log, stream, opening).await;
 }
@@ -244,10 +246,21 @@ async fn refuse_tunnel(
         write_and_close(stream, &answer).await;
         return log.end(failure.outcome, Some(Redacted::literal(failure.detail)));
     }
+    if let Some(shortage) = failure.shortage {
+        return refuse_short(shared, log, stream, shortage).await;
+    }
     let text = format!("{}: {} ({})", failure.detail, shown_host(shared, &target.host), failure.outcome.as_str());
     log.set_status(failure.status);
     write_and_close(stream, &reply::refusal(failure.status, failure.outcome.as_str(), &text)).await;
     log.end(failure.outcome, Some(Redacted::literal(failure.detail)));
+}
+
+/// Tells a client that descriptors have run out.
+pub(super) async fn refuse_short(shared: &Shared, log: &mut ConnectionLog, stream: TcpStream, shortage: Shortage) {
+    shared.shortages.tell(&*shared.sink, shortage);
+    log.set_status(503);
+    write_and_close(stream, &reply::refusal(503, Outcome::Internal.as_str(), &shortage.told())).await;
+    log.end(Outcome::Internal, Some(Redacted::literal(shortage.detail())));
 }
 
 /// A client that knows only `ALL_PROXY` sends `GET https://…`: its credential has travelled to us in the clear.

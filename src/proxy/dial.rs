@@ -1,6 +1,7 @@
 //! Dialling the upstream: `--connect-to`, names, TCP, and the proxy that we go through.
 
 use super::bypass::Bypass;
+use super::shortage::Shortage;
 use super::{Patience, ProxyError, reply};
 use crate::trace::Outcome;
 use crate::wire::{self, Authority, Host};
@@ -31,17 +32,16 @@ impl ConnectTo {
     /// Reads `HOST:PORT:HOST2:PORT2`; an empty part matches any, or stays as it was.
     ///
     /// # Errors
-    /// [`ProxyError::ConnectTo`] with the text.
+    /// [`ProxyError::ConnectTo`], without the text.
     pub fn parse(text: &str) -> Result<Self, ProxyError> {
-        let fail = || ProxyError::ConnectTo(text.to_owned());
         let mut parts = split_colons(text);
         if parts.len() != 4 {
-            return Err(fail());
+            return Err(ProxyError::ConnectTo);
         }
-        let to_port = parse_port(parts.pop().unwrap_or_default()).map_err(|()| fail())?;
-        let to_host = parse_host(parts.pop().unwrap_or_default()).map_err(|()| fail())?;
-        let port = parse_port(parts.pop().unwrap_or_default()).map_err(|()| fail())?;
-        let host = parse_host(parts.pop().unwrap_or_default()).map_err(|()| fail())?;
+        let to_port = parse_port(parts.pop().unwrap_or_default()).map_err(|()| ProxyError::ConnectTo)?;
+        let to_host = parse_host(parts.pop().unwrap_or_default()).map_err(|()| ProxyError::ConnectTo)?;
+        let port = parse_port(parts.pop().unwrap_or_default()).map_err(|()| ProxyError::ConnectTo)?;
+        let host = parse_host(parts.pop().unwrap_or_default()).map_err(|()| ProxyError::ConnectTo)?;
         Ok(Self { host, port, to_host, to_port })
     }
 
@@ -189,6 +189,8 @@ pub(super) struct DialFailure {
     pub(super) detail: &'static str,
     /// What an upstream proxy answered, for its record.
     pub(super) refusal: Option<Box<ProxyRefusal>>,
+    /// A limit of ours that was in the way.
+    pub(super) shortage: Option<Shortage>,
     pub(super) dns: Option<Duration>,
 }
 
@@ -279,10 +281,13 @@ impl Dialer {
         let begun = Instant::now();
         let looked_up = timeout(self.patience.dns, tokio::net::lookup_host((name, target.port))).await;
         let dns = Some(begun.elapsed());
-        let failed = |status, detail| DialFailure { outcome: Outcome::UpstreamDns, status, detail, refusal: None, dns };
+        let failed = |status, detail| DialFailure::new(Outcome::UpstreamDns, status, detail, dns);
         match looked_up {
             Err(_) => Err(failed(504, "the name server did not answer in time")),
-            Ok(Err(_)) => Err(failed(502, "the host name could not be resolved")),
+            Ok(Err(error)) => Err(match Shortage::of(&error).or_else(Shortage::now) {
+                Some(shortage) => DialFailure::short(shortage, dns),
+                None => failed(502, "the host name could not be resolved"),
+            }),
             Ok(Ok(addresses)) => {
                 let addresses: Vec<SocketAddr> = addresses.collect();
                 if addresses.is_empty() {
@@ -325,11 +330,13 @@ impl Dialer {
             }
             Err(last)
         };
-        let failed =
-            |status, detail| DialFailure { outcome: Outcome::UpstreamConnect, status, detail, refusal: None, dns };
+        let failed = |status, detail| DialFailure::new(Outcome::UpstreamConnect, status, detail, dns);
         match timeout(self.patience.connect, attempt).await {
             Err(_) => Err(failed(504, "the upstream did not accept the connection in time")),
-            Ok(Err(error)) => Err(failed(502, connect_detail(&error))),
+            Ok(Err(error)) => Err(match Shortage::of(&error) {
+                Some(shortage) => DialFailure::short(shortage, dns),
+                None => failed(502, connect_detail(&error)),
+            }),
             Ok(Ok(stream)) => {
                 // Without it a small request waits for the acknowledgement of the one before.
                 let _ = stream.set_nodelay(true);
@@ -340,13 +347,21 @@ impl Dialer {
 }
 
 impl DialFailure {
+    fn new(outcome: Outcome, status: u16, detail: &'static str, dns: Option<Duration>) -> Self {
+        Self { outcome, status, detail, refusal: None, shortage: None, dns }
+    }
+
     fn blocked(detail: &'static str) -> Self {
-        Self { outcome: Outcome::BlockedTarget, status: 403, detail, refusal: None, dns: None }
+        Self::new(Outcome::BlockedTarget, 403, detail, None)
+    }
+
+    fn short(shortage: Shortage, dns: Option<Duration>) -> Self {
+        Self { shortage: Some(shortage), ..Self::new(Outcome::Internal, 503, shortage.detail(), dns) }
     }
 
     fn proxy(status: u16, detail: &'static str, refusal: Option<ProxyRefusal>) -> Self {
         let refusal = refusal.map(Box::new);
-        Self { outcome: Outcome::UpstreamProxyRefused, status, detail, refusal, dns: None }
+        Self { refusal, ..Self::new(Outcome::UpstreamProxyRefused, status, detail, None) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! HTTP without TLS, asked of us as of a proxy: forwarded to its origin, or to the proxy that we go through.
 
 use super::Shared;
-use super::connect::{answer, write_and_close};
+use super::connect::{answer, refuse_short, write_and_close};
 use super::dial::Purpose;
 use super::journal::ConnectionLog;
 use super::leg::Rewind;
@@ -34,9 +34,13 @@ pub(super) async fn serve(
             Ok(dialed) => dialed,
             Err(failure) => {
                 log.set_mode(Mode::Refused);
+                let stream = client.into_parts().0;
+                if let Some(shortage) = failure.shortage {
+                    return refuse_short(shared, log, stream, shortage).await;
+                }
                 log.set_status(failure.status);
                 let text = reply::refusal(failure.status, failure.outcome.as_str(), failure.detail);
-                write_and_close(client.into_parts().0, &text).await;
+                write_and_close(stream, &text).await;
                 return log.end(failure.outcome, Some(Redacted::literal(failure.detail)));
             }
         };

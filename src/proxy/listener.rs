@@ -4,6 +4,7 @@ use super::dial::Dialer;
 use super::journal::Numbers;
 use super::passage::random_seed;
 use super::peer::Peers;
+use super::shortage::{Notes, Shortage};
 use super::supervise::Supervisor;
 use super::tls::TlsConfigs;
 use super::{ProxyConfig, ProxyError, Shared, connect};
@@ -21,9 +22,6 @@ use tokio_util::task::TaskTracker;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The least time between two words about that.
 const TELL_AGAIN: Duration = Duration::from_secs(1);
-/// Too many open files, in the process and in the system.
-const EMFILE: i32 = rustix::io::Errno::MFILE.raw_os_error();
-const ENFILE: i32 = rustix::io::Errno::NFILE.raw_os_error();
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1_024;
 
@@ -102,6 +100,7 @@ impl Proxy {
             access: config.access,
             patience: config.patience,
             supervisor,
+            shortages: Notes::default(),
             redactor,
             sink,
             numbers: Numbers::default(),
@@ -170,13 +169,11 @@ impl Proxy {
     /// A connection could not be accepted: in the log and in the trace, since a client may be waiting in vain.
     fn tell(&self, error: &std::io::Error) {
         tracing::warn!(kind = %error.kind(), "cannot accept connections; trying again");
-        let out_of_files = matches!(error.raw_os_error(), Some(code) if code == EMFILE || code == ENFILE);
-        let text = if out_of_files {
-            "connections wait to be accepted: no file descriptor is left"
-        } else {
-            "connections wait to be accepted: the system refuses them"
-        };
-        let note = Note { at: Timestamp::now(), kind: NoteKind::Other, text: Redacted::literal(text) };
+        if let Some(shortage) = Shortage::of(error) {
+            return self.shared.shortages.tell(&*self.shared.sink, shortage);
+        }
+        let text = Redacted::literal("connections wait to be accepted: the system refuses them");
+        let note = Note { at: Timestamp::now(), kind: NoteKind::Other, text };
         self.shared.sink.emit(Record::Note(note));
     }
 }

@@ -22,6 +22,7 @@ mod pump;
 mod relay;
 mod reply;
 mod scope;
+mod shortage;
 mod socket;
 mod supervise;
 mod tap;
@@ -95,6 +96,9 @@ impl Default for Patience {
     }
 }
 
+/// What `--connect-to` takes.
+const FORM: &str = "HOST:PORT:HOST2:PORT2";
+
 /// Why the proxy cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
@@ -109,11 +113,12 @@ pub enum ProxyError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A value of `--connect-to` is malformed.
+    /// A value of `--connect-to` is malformed. It is not shown: what is no list of hosts and ports may have a password in it.
     #[error(
-        "{0:?} is not of the form HOST:PORT:HOST2:PORT2 (an empty HOST or PORT matches any, addresses in brackets)"
+        "a value of --connect-to is not of the form {FORM} (an empty HOST or PORT matches any, addresses in brackets, no \
+         scheme, user or path)"
     )]
-    ConnectTo(String),
+    ConnectTo,
     /// The upstream proxy's URL is malformed.
     #[error("the upstream proxy {shown:?} cannot be used: {why}; expected http://[USER:PASSWORD@]HOST:PORT")]
     UpstreamProxy {
@@ -155,6 +160,7 @@ struct Shared {
     /// Of the digests of what passes.
     seed: u64,
     supervisor: Option<Arc<supervise::Supervisor>>,
+    shortages: shortage::Notes,
     stopping: tokio_util::sync::CancellationToken,
     /// Tasks that connections spawn: HTTP/2 has one for every stream, and the look for peers is one.
     streams: tokio_util::task::TaskTracker,

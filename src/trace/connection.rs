@@ -128,6 +128,14 @@ pub struct ConnectionEnd {
     pub status: Option<u16>,
 }
 
+impl ConnectionEnd {
+    /// Whether authtrace could not serve it for want of file descriptors: with 503 it answers for nothing else.
+    #[must_use]
+    pub fn is_shortage(&self) -> bool {
+        self.outcome == Outcome::Internal && self.status == Some(503)
+    }
+}
+
 /// The kinds of end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

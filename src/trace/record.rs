@@ -208,6 +208,8 @@ pub enum NoteKind {
     Masked,
     /// authtrace did something to the traffic on purpose: a rule of a scenario, or the guard.
     Policy,
+    /// A limit of this process or machine kept authtrace from serving for a while.
+    Limit,
     /// Something else.
     Other,
 }

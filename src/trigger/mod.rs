@@ -25,12 +25,10 @@ pub struct FreezeOn {
 pub enum TriggerError {
     /// No code has that name.
     #[error(
-        "no code {name:?}{}; `authtrace explain` lists them, and {AUTH_FAILURE} stands for every failure of the login",
+        "no code has that name{}; `authtrace explain` lists them, and {AUTH_FAILURE} stands for every failure of the login",
         like(near)
     )]
     Unknown {
-        /// As it was written.
-        name: String,
         /// Codes with similar names.
         near: Vec<Code>,
     },
@@ -63,7 +61,7 @@ impl FreezeOn {
                 codes.extend(Self::default().codes);
                 continue;
             }
-            let unknown = |_| TriggerError::Unknown { name: name.to_owned(), near: nearest(name) };
+            let unknown = |_| TriggerError::Unknown { near: nearest(name) };
             let code: Code = name.parse().map_err(unknown)?;
             let is_calm = matches!(code, Code::Healthy | Code::NothingSeen | Code::TelemetryNoise);
             if is_calm || code.class() == Class::Observation {

@@ -63,6 +63,8 @@ mod leaks;
 #[cfg(test)]
 mod learnt;
 #[cfg(test)]
+mod mistakes;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod picture;

@@ -36,12 +36,12 @@ use tokio::runtime::Runtime;
 /// A search that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BisectError {
-    #[error("{option} {text:?} is no version; 2.1.107 is one")]
-    Version { option: &'static str, text: String },
+    #[error("what {option} gives is no version; 2.1.107 is one")]
+    Version { option: &'static str },
     #[error("--good and --bad are the same version")]
     Same,
-    #[error("{name:?} is no name of an npm package")]
-    Package { name: String },
+    #[error("what --package gives is no name of an npm package; @anthropic-ai/claude-code is one")]
+    Package,
     #[error("{package} has no version {version}; npm view {package} versions lists them")]
     Unpublished { package: String, version: Version },
     #[error("npm does not say which versions of {package} there are: {said}")]
@@ -107,7 +107,7 @@ pub(crate) fn run(args: BisectArgs) -> Result<ExitCode> {
 
 fn version(option: &'static str, text: &str) -> Result<Version, BisectError> {
     let plain = text.strip_prefix('v').unwrap_or(text);
-    Version::parse(plain).map_err(|_| BisectError::Version { option, text: text.to_owned() })
+    Version::parse(plain).map_err(|_| BisectError::Version { option })
 }
 
 fn default_cache() -> Result<PathBuf> {

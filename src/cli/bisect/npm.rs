@@ -34,7 +34,7 @@ impl Package {
         };
         match is_name && name.len() <= 214 {
             true => Ok(Self(name.to_owned())),
-            false => Err(BisectError::Package { name: visible(name) }),
+            false => Err(BisectError::Package),
         }
     }
 

@@ -1,12 +1,15 @@
 //! Cases 28–33: much, slow, or made to unpack to much. The sizes are small enough for every run; `benches/life` has the full ones.
 
-use super::{Bench, GET, Setup, output};
+use super::{Bench, GET, Setup, ours, output};
 use crate::support::{Ending, HOST, Wire, tool};
-use authtrace::trace::{EndKind, ErrorShape, Exchange, NoteKind, Outcome, Record};
+use authtrace::trace::{Connection, EndKind, ErrorShape, Exchange, NoteKind, Outcome, Record};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::io::Write as _;
+use std::pin::pin;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 const MIB: usize = 1 << 20;
@@ -267,7 +270,7 @@ async fn case_33_no_descriptor_is_left() {
         bench
             .records()
             .into_iter()
-            .filter(|record| matches!(record, Record::Note(note) if note.kind == NoteKind::Other))
+            .filter(|record| matches!(record, Record::Note(note) if note.kind == NoteKind::Limit))
             .count()
     };
     bench.until("a word about it", || (waits() > 0).then_some(())).await;
@@ -290,7 +293,74 @@ async fn case_33_no_descriptor_is_left() {
     bench.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn case_33_the_last_descriptor_is_no_fault_of_the_server() {
+    let bench = Setup::new().starter(&["sh", "-c", "ulimit -n 64; exec \"$0\" \"$@\""]).start().await;
+    let (open, refusal) = bench.filled().await;
+    assert_eq!(ours(&refusal), (503, "internal".to_owned()));
+    assert!(refusal.contains("no file descriptor is left for authtrace"), "{refusal}");
+    assert!(refusal.contains("raise its limit of open files (ulimit -n)"), "{refusal}");
+    drop(open);
+    let (trace, ended) = bench.finish().await;
+    let short: Vec<_> = trace.connections.iter().filter(|one| one.end.is_shortage()).collect();
+    assert!(!short.is_empty(), "{:#?}", trace.connections);
+    assert!(
+        short.iter().all(|one| one.end.detail.as_ref().unwrap().as_str().starts_with("no file descriptor is left"))
+    );
+    let blamed = |one: &&Connection| {
+        matches!(one.end.outcome, Outcome::UpstreamConnect | Outcome::UpstreamDns | Outcome::ProxyAuthRequired)
+    };
+    assert_eq!(trace.connections.iter().filter(blamed).count(), 0);
+    // One word while it runs, one at the end, and none against anybody else.
+    let said = ended.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(said.matches("no file descriptor is left for authtrace").count(), 2, "{said}");
+    assert_eq!(said.matches("raise the limit of open files (`ulimit -n`)").count(), 2, "{said}");
+    for other in ["firewall", "VPN", "could not be reached", "could not be resolved", "name server", "407"] {
+        assert!(!said.contains(other), "{other}: {said}");
+    }
+}
+
 impl Bench {
+    /// A line with the password of the run.
+    fn proxy_authorization(&self) -> String {
+        format!("Proxy-Authorization: Basic {}\r\n", STANDARD.encode(&self.login))
+    }
+
+    /// A tunnel with the password, or else the answer.
+    async fn connect_as_lane(&self, target: &str) -> (Option<Wire>, String) {
+        let mut wire = self.dial().await;
+        let login = self.proxy_authorization();
+        wire.send(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{login}\r\n")).await;
+        let answer = String::from_utf8(wire.receive_until(b"\r\n\r\n").await).unwrap();
+        if answer.starts_with("HTTP/1.1 200 ") {
+            return (Some(wire), answer);
+        }
+        (None, answer + &String::from_utf8(wire.receive_end().await.0).unwrap())
+    }
+
+    /// Tunnels until one descriptor is left, which a client takes, and none for its server; and the answer to that client.
+    async fn filled(&self) -> ((Vec<(Wire, TcpStream)>, Option<Wire>), String) {
+        let target = self.origin.address().to_string();
+        let mut open = Vec::new();
+        let mut idle = Some(self.dial().await);
+        let answer = loop {
+            let mut asked = pin!(self.connect_as_lane(&target));
+            let (wire, answer) = match tokio::time::timeout(Duration::from_secs(5), &mut asked).await {
+                Ok(answered) => answered,
+                // A tunnel takes two: here, none was left for the client.
+                Err(_) => {
+                    drop(idle.take());
+                    asked.await
+                }
+            };
+            let Some(wire) = wire else { break answer };
+            open.push((wire, self.origin.accept_socket().await));
+        };
+        let told = || self.connections().iter().filter(|one| one.end.is_shortage()).count();
+        self.until("the refusal", || (told() > 0).then_some(())).await;
+        ((open, idle), answer)
+    }
+
     /// Waits until a fresh exchange works again.
     async fn recovered(&self) {
         let told = || self.records().iter().filter(|record| matches!(record, Record::Connection(_))).count();
