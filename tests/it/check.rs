@@ -150,7 +150,7 @@ fn a_run_writes_files_for_ci_and_still_says_what_came_of_it() {
         (&["--deny", "refresh-race", "--junit", "out"], "that is a folder"),
         (&["--deny", "refresh-race", "--junit", "./trace.jsonl"], "another file of this command has that name"),
         (&["--deny", "refresh-race", "--junit", "a.xml", "--sarif", "out/../a.xml"], "another file of this command"),
-        (&["--deny", "refresh-race", "--report", "xml=a.xml"], "xml is no form"),
+        (&["--deny", "refresh-race", "--report", "xml=a.xml"], "the forms are junit, sarif"),
         (&["--deny", "refresh-race", "--report", "junit.xml"], "expected FORM=FILE"),
     ] {
         let (code, _, err) = run(arguments);
